@@ -1,0 +1,102 @@
+/* command_eval.c - fovea eval: the error of a trained run, as a whole and per class. */
+#include <math.h>
+#include <stdio.h>
+
+#include "commands.h"
+#include "output.h"
+#include "terminal.h"
+
+static const cli_option options[] = {
+    {"data", "NAME|DIR", CLI_TEXT, offsetof(cli_args, data), 0, 0, NULL,
+     "\"digits\" or a folder; what the run was trained on where left out"},
+    CLI_ROW_SPLIT,
+    CLI_ROW_CLASSES,
+    CLI_ROW_LIMIT,
+    CLI_ROW_THREADS,
+    CLI_ROW_JSON,
+    CLI_ROW_HELP,
+};
+
+static void print_json(const char *run, const char *spec, const cli_args *args, const fv_score *score,
+                       const fv_data *data, const cli_record *record)
+{
+    char spare[16];
+    for (int i = 0; i < score->n_classes; i++) {
+        const fv_class_score *c = &score->per_class[i];
+        cli_json_begin("class");
+        cli_json_text("class", cli_class_name(data, record, i, spare));
+        cli_json_whole("images", c->n);
+        cli_json_whole("wrong", c->n_wrong);
+        cli_json_real("error", c->n ? (double)c->n_wrong / c->n : (double)NAN);
+        cli_json_end();
+    }
+    cli_json_begin("score");
+    cli_json_text("run", run);
+    cli_json_text("data", spec);
+    cli_json_text("split", cli_split_words[args->split]);
+    cli_json_whole("images", score->n);
+    cli_json_whole("wrong", score->n_wrong);
+    cli_json_real("error", score->error);
+    cli_json_real("loss", score->loss);
+    cli_json_end();
+}
+
+static int evaluate(const cli_session *session, fv_model *model, const char *run, const char *spec,
+                    const cli_record *record)
+{
+    static fv_score score;
+    const cli_args *args = session->args;
+    fv_data *data = NULL;
+    char spare[32];
+    fv_status status = cli_open_data(session, spec, cli_split_of(args), &record->classes, args->limit, &data);
+    if (status == FV_OK)
+        status = fv_evaluate(model, data, &score);
+    if (status == FV_OK && args->json) {
+        print_json(run, spec, args, &score, data, record);
+    } else if (status == FV_OK) {
+        cli_print_inked(stdout, CLI_INK_BOLD, "%s", run);
+        printf(" on %s, %s %s images\n", spec, cli_grouped(score.n, spare), cli_split_words[args->split]);
+        cli_print_score(&score, data, record);
+    }
+    const int code = status == FV_OK ? 0 : cli_fail(session, status);
+    fv_data_destroy(data);
+    return code;
+}
+
+static int run(const cli_command *command, const cli_args *args)
+{
+    static cli_record record;
+    const char *folder = args->operands[0];
+    cli_session session;
+    fv_model *model = NULL;
+    int code = cli_session_open(&session, command, args);
+    if (!code)
+        code = cli_open_run(&session, folder, &model);
+    if (!code) {
+        cli_record_load(&session, folder, &record);
+        if (args->classes.n)
+            record.classes = args->classes;
+        const char *spec = args->data ? args->data : record.spec;
+        if (!spec || !*spec)
+            code = cli_usage("eval", "--data is missing: %s does not say what it was trained on", folder);
+        else
+            code = evaluate(&session, model, folder, spec, &record);
+    }
+    fv_model_destroy(model);
+    cli_session_close(&session);
+    return code;
+}
+
+const cli_command cli_command_eval = {
+    .name = "eval",
+    .operands = "RUN",
+    .min_operands = 1,
+    .max_operands = 1,
+    .summary = "measure a trained run: error, loss, error per class",
+    .examples = "  fovea eval runs/lenet5-relu\n"
+                "  fovea eval runs/lenet5-relu --data mnist --json\n"
+                "  fovea eval runs/lenet5-relu --split train --limit 1000",
+    .options = options,
+    .n_options = sizeof options / sizeof options[0],
+    .run = run,
+};

@@ -1,0 +1,41 @@
+/* commands.h - the commands, and what several of them do alike. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "progress.h"
+#include "session.h"
+
+extern const cli_command cli_command_train, cli_command_eval, cli_command_predict, cli_command_info,
+    cli_command_check, cli_command_bench, cli_command_models, cli_command_demo;
+extern const cli_command *const cli_commands[]; /* NULL-terminated, in the order of the help text */
+
+/* Training, shared by train and demo. */
+typedef struct cli_training {
+    fv_model *model;
+    fv_data *train, *test;
+    fv_train_options options;
+    char data_name[CLI_RECORD_BYTES]; /* options.data_name may point here */
+    char out[4096];                   /* options.out may point here */
+    cli_watch watch;
+} cli_training;
+/* Runs it, shows progress, and tells how it ended where it did not end well. Returns the exit code. */
+int cli_training_run(const cli_session *session, cli_training *training);
+void cli_training_close(cli_training *training);
+/* options.out = runs/<name>, or runs/<name>-2 and so on where that holds a checkpoint. */
+int cli_choose_folder(const cli_session *session, const char *model, cli_training *training);
+
+/* Fills `training` from a run folder, and checks what else is on the command line against it. */
+int cli_resume(const cli_session *session, const cli_command *command, cli_training *training,
+               cli_record *record);
+
+/* The table of errors per class. */
+void cli_print_score(const fv_score *score, const fv_data *data, const cli_record *record);
+
+/* cli_info's two halves. */
+int cli_info_model(cli_session *session, const char *spec);
+int cli_info_data(cli_session *session, const char *spec);
+
+/* "c x h x w" as "1x28x28". */
+void cli_show_shape(const int *shape, int rank, char text[64]);
+
+#endif

@@ -1,0 +1,146 @@
+/* digit_picture.c - images in the terminal. With colour a character cell shows two pixels, one above the
+ * other, as an upper half block on a background, in the 24 grays of the 256-colour palette; without, one
+ * character of a ramp shows their mean. Either way a cell is one pixel wide and two high, which is close
+ * to square on a terminal. Images too wide are shrunk by averaging whole boxes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "terminal.h"
+
+struct cli_canvas {
+    int h, w; /* after shrinking */
+    bool colour;
+    uint8_t gray[]; /* [h][w] */
+};
+
+static int gray_at(const cli_picture *p, int y, int x)
+{
+    const size_t plane = (size_t)p->h * (size_t)p->w, at = (size_t)y * (size_t)p->w + (size_t)x;
+    if (p->c == 3) /* luma of BT.601, in 256ths */
+        return (77 * p->pixels[at] + 150 * p->pixels[plane + at] + 29 * p->pixels[2 * plane + at]) >> 8;
+    return p->pixels[at];
+}
+
+static int box_mean(const cli_picture *p, int top, int left, int size)
+{
+    int sum = 0, n = 0;
+    for (int y = top; y < top + size && y < p->h; y++) {
+        for (int x = left; x < left + size && x < p->w; x++) {
+            sum += gray_at(p, y, x);
+            n++;
+        }
+    }
+    return n ? sum / n : 0;
+}
+
+cli_canvas *cli_canvas_create(const cli_picture *picture, int columns)
+{
+    int box = 1;
+    while ((picture->w + box - 1) / box > columns)
+        box++;
+    const int w = (picture->w + box - 1) / box, h = (picture->h + box - 1) / box;
+    cli_canvas *canvas = malloc(sizeof *canvas + (size_t)h * (size_t)w);
+    if (!canvas)
+        return NULL;
+    canvas->h = h;
+    canvas->w = w;
+    canvas->colour = cli_has_colour(stdout);
+    int brightest = 1;
+    for (int y = 0; y < h; y++) {
+        for (int x = 0; x < w; x++) {
+            const int mean = box_mean(picture, y * box, x * box, box);
+            canvas->gray[y * w + x] = (uint8_t)mean;
+            if (mean > brightest)
+                brightest = mean;
+        }
+    }
+    /* Averaging thins out strokes: bring the brightest back to white. */
+    for (int i = 0; box > 1 && i < h * w; i++)
+        canvas->gray[i] = (uint8_t)(canvas->gray[i] * 255 / brightest);
+    return canvas;
+}
+
+int cli_canvas_rows(const cli_canvas *canvas)
+{
+    return (canvas->h + 1) / 2;
+}
+
+int cli_canvas_columns(const cli_canvas *canvas)
+{
+    return canvas->w;
+}
+
+void cli_canvas_print(const cli_canvas *canvas, int row)
+{
+    static const char ramp[] = " .:-=+*#%@";
+    int last_upper = -1, last_lower = -1;
+    for (int x = 0; x < canvas->w; x++) {
+        const int upper = canvas->gray[2 * row * canvas->w + x];
+        const int lower = 2 * row + 1 < canvas->h ? canvas->gray[(2 * row + 1) * canvas->w + x] : 0;
+        if (!canvas->colour) {
+            putchar(ramp[(upper + lower) * 10 / 511]);
+            continue;
+        }
+        const int fore = 232 + upper * 24 / 256, back = 232 + lower * 24 / 256;
+        if (fore != last_upper || back != last_lower)
+            printf("\033[38;5;%d;48;5;%dm", fore, back);
+        last_upper = fore;
+        last_lower = back;
+        fputs("▀", stdout);
+    }
+    if (canvas->colour)
+        fputs("\033[0m", stdout);
+}
+
+void cli_canvas_destroy(cli_canvas *canvas)
+{
+    free(canvas);
+}
+
+static void print_captions(const cli_picture *pictures, int n, int columns)
+{
+    for (int i = 0; i < n; i++) {
+        const char *caption = pictures[i].caption ? pictures[i].caption : "";
+        const int length = (int)strlen(caption), left = length < columns ? (columns - length) / 2 : 0;
+        printf("%s%*s", i ? "  " : "", left, "");
+        if (pictures[i].marked)
+            cli_print_inked(stdout, CLI_INK_BAD, "%s", caption);
+        else
+            fputs(caption, stdout);
+        if (i + 1 < n)
+            printf("%*s", columns > left + length ? columns - left - length : 0, "");
+    }
+    putchar('\n');
+}
+
+void cli_draw(const cli_picture *pictures, int n, int per_row, int columns)
+{
+    for (int first = 0; first < n; first += per_row) {
+        if (first)
+            putchar('\n');
+        const int here = n - first < per_row ? n - first : per_row;
+        int rows = 0, wide = 1;
+        bool captions = false;
+        cli_canvas *canvases[16] = {NULL};
+        for (int i = 0; i < here && i < 16; i++) {
+            canvases[i] = cli_canvas_create(&pictures[first + i], columns);
+            captions |= pictures[first + i].caption != NULL;
+            if (canvases[i] && cli_canvas_rows(canvases[i]) > rows)
+                rows = cli_canvas_rows(canvases[i]);
+            if (canvases[i] && cli_canvas_columns(canvases[i]) > wide)
+                wide = cli_canvas_columns(canvases[i]);
+        }
+        for (int row = 0; row < rows; row++) {
+            for (int i = 0; i < here && i < 16; i++) {
+                fputs(i ? "  " : "", stdout);
+                if (canvases[i] && row < cli_canvas_rows(canvases[i]))
+                    cli_canvas_print(canvases[i], row);
+            }
+            putchar('\n');
+        }
+        if (captions)
+            print_captions(&pictures[first], here, wide);
+        for (int i = 0; i < 16; i++)
+            cli_canvas_destroy(canvases[i]);
+    }
+}

@@ -1,0 +1,98 @@
+/* info_data.c - fovea info on a data set: sizes, images per class, the first image of each class drawn. */
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "output.h"
+#include "terminal.h"
+
+#define MAX_CLASSES 256
+#define MAX_DRAWN   10
+
+static void count(const fv_data *data, int n, int counts[MAX_CLASSES], int firsts[MAX_CLASSES])
+{
+    memset(counts, 0, MAX_CLASSES * sizeof counts[0]);
+    for (int i = 0; i < n; i++) {
+        const int label = fv_data_label(data, i);
+        if (label < 0 || label >= MAX_CLASSES)
+            continue;
+        if (counts[label]++ == 0)
+            firsts[label] = i;
+    }
+}
+
+static void print_json(const char *spec, const char *split, const fv_data_info *info, const int *counts)
+{
+    const int image[] = {info->c, info->h, info->w};
+    cli_json_begin("data");
+    cli_json_text("name", spec);
+    cli_json_text("split", split);
+    cli_json_whole("images", info->n);
+    cli_json_wholes("image", image, 3);
+    cli_json_whole("classes", info->n_classes);
+    cli_json_wholes("per_class", counts, info->n_classes);
+    cli_json_whole("bytes", (int64_t)info->bytes);
+    cli_json_end();
+}
+
+static void draw_some(const fv_data *data, const fv_data_info *info, const cli_record *record,
+                      const int *counts, const int *firsts)
+{
+    cli_picture pictures[MAX_DRAWN];
+    char captions[MAX_DRAWN][16];
+    int n = 0;
+    for (int i = 0; i < info->n_classes && n < MAX_DRAWN; i++) {
+        if (!counts[i])
+            continue;
+        char spare[16];
+        snprintf(captions[n], sizeof captions[n], "%s", cli_class_name(data, record, i, spare));
+        pictures[n] = (cli_picture){.pixels = fv_data_pixels(data, firsts[i]),
+                                    .c = info->c,
+                                    .h = info->h,
+                                    .w = info->w,
+                                    .caption = captions[n]};
+        n++;
+    }
+    const int columns = (cli_width(stdout) - 8) / 5;
+    putchar('\n');
+    cli_draw(pictures, n, 5, columns < 14 ? 14 : columns > 28 ? 28 : columns);
+}
+
+int cli_info_data(cli_session *session, const char *spec)
+{
+    static const fv_split splits[] = {FV_SPLIT_TRAIN, FV_SPLIT_TEST};
+    static const char *const words[] = {"train", "test"};
+    static cli_record record;
+    int counts[2][MAX_CLASSES], firsts[MAX_CLASSES];
+    fv_data *data[2] = {NULL, NULL};
+    fv_data_info info[2];
+    const cli_args *args = session->args;
+    fv_status status = FV_OK;
+    char spare[2][32], name[16];
+    record.classes = args->classes;
+    for (int i = 0; i < 2 && status == FV_OK; i++) {
+        status = cli_open_data(session, spec, splits[i], &args->classes, args->limit, &data[i]);
+        if (status != FV_OK)
+            break;
+        info[i] = fv_data_describe(data[i]);
+        count(data[i], info[i].n, counts[i], firsts);
+        if (args->json)
+            print_json(spec, words[i], &info[i], counts[i]);
+    }
+    if (status == FV_OK && !args->json) {
+        cli_print_inked(stdout, CLI_INK_BOLD, "%s", spec);
+        printf(": images of %dx%dx%d in %d classes\n", info[0].c, info[0].h, info[0].w, info[0].n_classes);
+        for (int i = 0; i < 2; i++)
+            printf("  %-5s %9s images, %s in memory\n", words[i], cli_grouped(info[i].n, spare[0]),
+                   cli_scaled((double)info[i].bytes, "B", spare[1]));
+        printf("\n  class    train     test\n");
+        for (int k = 0; k < info[0].n_classes && k < MAX_CLASSES; k++)
+            printf("  %5s %8s %8s\n", cli_class_name(data[0], &record, k, name),
+                   cli_grouped(counts[0][k], spare[0]), cli_grouped(counts[1][k], spare[1]));
+        draw_some(data[1], &info[1], &record, counts[1], firsts);
+    }
+    const int code = status == FV_OK ? 0 : cli_fail(session, status);
+    fv_data_destroy(data[1]);
+    fv_data_destroy(data[0]);
+    return code;
+}

@@ -1,0 +1,100 @@
+/* options.h - the option tables: one row an option serves parsing, the help text and the nearest name. */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fovea.h"
+
+#define CLI_LIST_MAX 256
+
+typedef struct cli_list {
+    int values[CLI_LIST_MAX];
+    int n;
+} cli_list;
+
+/* Every option of every command has its place here; a command's table says which of them it knows. */
+typedef struct cli_args {
+    const char *model, *models, *data, *out, *resume, *optimizer;
+    int epochs, batch, step_epochs, shift, threads, n_valid, limit;
+    int schedule, split; /* places in their row's choices */
+    double lr, momentum, weight_decay, step_factor;
+    uint64_t seed;
+    cli_list classes, index;
+    bool json, quiet, plan, inference, help;
+    char **operands; /* what is not an option, borrowed from argv */
+    int n_operands;
+    uint64_t given; /* bit i: row i of the command's table was on the command line */
+} cli_args;
+
+typedef enum cli_kind {
+    CLI_FLAG,   /* bool */
+    CLI_TEXT,   /* const char * */
+    CLI_COUNT,  /* int in low..high */
+    CLI_BATCH,  /* int in low..high, or "all": 0 */
+    CLI_REAL,   /* double in low..high */
+    CLI_SEED,   /* uint64_t */
+    CLI_CHOICE, /* int, a place in `choices` */
+    CLI_LIST    /* cli_list, whole numbers in low..high with commas between */
+} cli_kind;
+
+typedef struct cli_option {
+    const char *name; /* without the dashes */
+    const char *word; /* the value's name in the help text; NULL for a flag */
+    cli_kind kind;
+    size_t place; /* offsetof(cli_args, ...) */
+    double low, high;
+    const char *const *choices; /* NULL-terminated */
+    const char *help;
+} cli_option;
+
+typedef struct cli_command {
+    const char *name;
+    const char *operands; /* "RUN FILE..." */
+    int min_operands, max_operands;
+    const char *summary; /* one line */
+    const char *details; /* paragraphs for --help; may be NULL */
+    const char *examples;
+    const cli_option *options;
+    int n_options;
+    void (*defaults)(cli_args *args); /* on zeroed args; may be NULL */
+    int (*run)(const struct cli_command *command, const cli_args *args); /* the exit code */
+} cli_command;
+
+/* Rows that several commands share. */
+#define CLI_ROW_JSON {"json", NULL, CLI_FLAG, offsetof(cli_args, json), 0, 0, NULL, \
+                      "print one JSON object a line on standard output, and nothing else"}
+#define CLI_ROW_THREADS {"threads", "N", CLI_COUNT, offsetof(cli_args, threads), 1, CLI_MAX_THREADS, NULL, \
+                         "worker threads; as many as the machine has cores where left out"}
+#define CLI_ROW_CLASSES {"classes", "A,B", CLI_LIST, offsetof(cli_args, classes), 0, 255, NULL, \
+                         "keep these classes only, numbered anew in this order"}
+#define CLI_ROW_LIMIT {"limit", "N", CLI_COUNT, offsetof(cli_args, limit), 1, CLI_MAX_COUNT, NULL, \
+                       "use the first N images of each set only"}
+#define CLI_ROW_SPLIT {"split", "NAME", CLI_CHOICE, offsetof(cli_args, split), 0, 0, cli_split_words, \
+                       "which images of the data set"}
+#define CLI_ROW_HELP {"help", NULL, CLI_FLAG, offsetof(cli_args, help), 0, 0, NULL, "print this text"}
+
+#define CLI_MAX_THREADS 1024
+#define CLI_MAX_COUNT 100000000
+extern const char *const cli_split_words[]; /* in the order test, train */
+fv_split cli_split_of(const cli_args *args);
+
+/* Fills args from argv[0..argc). Returns 0, or 2 after a message on standard error. */
+int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args);
+bool cli_given(const cli_command *command, const cli_args *args, const char *name);
+
+/* Reads one value, strictly: the whole text, within the row's range. False: `why` says what is taken. */
+bool cli_read_value(const cli_option *option, const char *text, cli_args *args, char *why, size_t why_bytes);
+bool cli_read_count(const char *text, int low, int high, int *out);
+/* The row's value in `args`, as it would stand on the command line. */
+void cli_show_value(const cli_option *option, const cli_args *args, char *text, size_t text_bytes);
+
+/* The name with the fewest edits from `word`: insert, delete, replace, swap neighbours. Names are strings
+ * `stride` bytes apart. NULL where there are none. */
+const char *cli_nearest(const char *word, const char *const *names, int n, size_t stride);
+
+void cli_print_help(const cli_command *command);
+
+#endif

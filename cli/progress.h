@@ -1,0 +1,31 @@
+/* progress.h - what a training run shows while it goes, and how it is interrupted. */
+#ifndef CLI_PROGRESS_H
+#define CLI_PROGRESS_H
+
+#include "session.h"
+
+typedef struct cli_watch {
+    bool json, quiet;
+    bool terminal;      /* standard error is one: a bar; otherwise a line an epoch */
+    bool bar_shown;
+    double began;       /* clock at the first event ... */
+    double began_share; /* ... and the part of the run that was done then: a resumed run starts late */
+    double last_drawn;
+    bool started, noticed_stop;
+    fv_progress last;
+    double valid_error, test_error; /* the latest that were measured */
+} cli_watch;
+
+void cli_watch_begin(cli_watch *watch, const cli_args *args);
+/* The progress callback; `user` is a cli_watch. False asks the library to save and stop. */
+bool cli_watch_progress(void *user, const fv_progress *progress);
+void cli_watch_end(cli_watch *watch); /* ends the bar's line */
+
+double cli_clock(void); /* seconds, monotonic */
+
+/* From arm to disarm the first SIGINT or SIGTERM is only noted; the second quits at once with 130. */
+void cli_interrupt_arm(void);
+void cli_interrupt_disarm(void);
+bool cli_interrupted(void);
+
+#endif

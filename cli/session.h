@@ -1,0 +1,66 @@
+/* session.h - what every command begins with: the environment, the context, data sets and the record of
+ * what a run was trained on; and how it ends: a message and an exit code. */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include "options.h"
+
+enum {
+    CLI_EXIT_WELL = 0,
+    CLI_EXIT_FAILED = 1,
+    CLI_EXIT_USAGE = 2,
+    CLI_EXIT_INPUT = 3,
+    CLI_EXIT_NONFINITE = 4,
+    CLI_EXIT_INTERRUPTED = 130
+};
+
+#define CLI_MAX_ROOTS 64
+
+typedef struct cli_session {
+    const char *command;
+    const cli_args *args;
+    fv_context *ctx;
+    char *roots_text; /* FOVEA_DATA, cut at its colons */
+    const char *roots[CLI_MAX_ROOTS + 1];
+} cli_session;
+
+/* Reads FOVEA_ISA, FOVEA_THREADS and FOVEA_DATA and creates the context. Returns 0 or an exit code, after
+ * a message. cli_session_close is fine in both cases. */
+int cli_session_open(cli_session *session, const cli_command *command, const cli_args *args);
+void cli_session_close(cli_session *session);
+
+/* "fovea train: ..." on standard error. The first returns CLI_EXIT_USAGE, the second `code`. */
+int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int cli_error(const char *command, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void cli_note(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The context's message; returns the status's exit code. */
+int cli_fail(const cli_session *session, fv_status status);
+int cli_exit_code(fv_status status);
+
+/* What a run was trained on, kept in args.json as one text: "digits classes=3,8 limit=100". */
+#define CLI_RECORD_BYTES 8192
+typedef struct cli_record {
+    char text[CLI_RECORD_BYTES]; /* the spec, cut off from the rest */
+    const char *spec;            /* NULL: not recorded */
+    cli_list classes;
+    int limit;
+} cli_record;
+void cli_record_show(const char *spec, const cli_list *classes, int limit, char *text, size_t text_bytes);
+void cli_record_read(cli_record *record, const char *text);
+/* The record of a run folder; an empty one where `run` has none that can be read. */
+void cli_record_load(const cli_session *session, const char *run, cli_record *record);
+/* "3": the class's own name, or its number among the classes that the run was trained on. */
+const char *cli_class_name(const fv_data *data, const cli_record *record, int label, char spare[16]);
+
+fv_status cli_open_data(const cli_session *session, const char *spec, fv_split split, const cli_list *classes,
+                        int limit, fv_data **out);
+/* True where `spec` names data: "digits", a folder, or a folder under one of the roots. */
+bool cli_is_data(const cli_session *session, const char *spec);
+bool cli_is_folder(const char *path);
+bool cli_is_run(const char *path);          /* holds model.fovea */
+bool cli_holds_checkpoint(const char *run); /* holds last.safetensors */
+/* Opens a run folder with its weights; anything else is bad input, so that nobody evaluates a network that
+ * was never trained. Returns 0 or an exit code. */
+int cli_open_run(const cli_session *session, const char *run, fv_model **out);
+
+#endif

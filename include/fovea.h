@@ -1,0 +1,277 @@
+/* fovea.h - the one public header of libfovea: describe, train, check and run convolutional networks.
+ *
+ * Conventions
+ *   - Every call that can fail returns fv_status; results come through out-parameters, which are left
+ *     untouched on failure. fv_message(ctx) then says what, where, expected and found.
+ *   - Objects belong to the context they were created with and must be destroyed before it.
+ *     destroy(NULL) does nothing. Strings passed in are copied; strings returned are borrowed and live
+ *     as long as the object they came from, unless said otherwise.
+ *   - A context and all that belongs to it is used by one thread at a time. Different contexts are
+ *     independent: there is no global state.
+ *   - Images are planar, channel by channel, row by row: [c][h][w]. Errors are fractions (0.008).
+ *   - The library never prints, never exits, never reads the environment.
+ */
+#ifndef FOVEA_H
+#define FOVEA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define FV_API __attribute__((visibility("default")))
+#else
+#define FV_API
+#endif
+
+#define FV_VERSION "0.1.0"
+
+/* ---- status ------------------------------------------------------------------------------------- */
+
+typedef enum fv_status {
+    FV_OK = 0,
+    FV_ERR_MEMORY,      /* an allocation failed                                                     */
+    FV_ERR_ARGUMENT,    /* a call's argument makes no sense (the command: exit 2)                    */
+    FV_ERR_INPUT,       /* a file, model text or data set is missing or wrong (the command: exit 3)  */
+    FV_ERR_IO,          /* writing failed: unwritable folder, full disk (the command: exit 1)        */
+    FV_ERR_NONFINITE,   /* a loss or a gradient became NaN or infinite (the command: exit 4)         */
+    FV_ERR_UNSUPPORTED, /* this build or this machine lacks it (the command: exit 1)                 */
+    FV_ERR_INTERNAL,    /* a bug of ours, found by a check (the command: exit 1)                     */
+    FV_STOPPED          /* the progress callback asked to stop; the state is saved (exit 130)        */
+} fv_status;
+
+/* ---- context ------------------------------------------------------------------------------------ */
+
+typedef struct fv_context fv_context;
+
+/* The one allocator. `allocate` returns NULL on failure; blocks are aligned by the library. */
+typedef struct fv_allocator {
+    void *(*allocate)(void *user, size_t bytes);
+    void (*release)(void *user, void *block);
+    void *user;
+} fv_allocator;
+
+typedef struct fv_context_options {
+    int n_threads;          /* 0: as many as the machine has cores                                   */
+    const char *isa;        /* NULL or "auto", "avx512", "avx2", "portable"                          */
+    fv_allocator allocator; /* zeroed: malloc and free                                               */
+} fv_context_options;
+
+/* Fails with FV_ERR_ARGUMENT (no such isa), FV_ERR_UNSUPPORTED (this machine lacks it), FV_ERR_MEMORY.
+ * On failure there is no context to ask; `why` (may be NULL) receives the message, cut to why_bytes. */
+FV_API fv_status fv_context_create(const fv_context_options *options, fv_context **out, char *why,
+                                   size_t why_bytes);
+FV_API void fv_context_destroy(fv_context *ctx);
+FV_API const char *fv_message(const fv_context *ctx);
+FV_API const char *fv_context_isa(const fv_context *ctx);
+FV_API int fv_context_threads(const fv_context *ctx);
+
+/* ---- data sets ---------------------------------------------------------------------------------- */
+
+typedef struct fv_data fv_data;
+
+typedef enum fv_split { FV_SPLIT_TRAIN, FV_SPLIT_TEST } fv_split;
+
+typedef struct fv_data_options {
+    const char *const *roots; /* folders in which a NAME is looked up; NULL-terminated; may be NULL  */
+    const int *classes;       /* keep these classes only, renumbered 0..n_classes-1 in this order    */
+    int n_classes;            /* 0: keep all                                                         */
+    uint64_t seed;            /* of `digits`, the built-in procedural set                            */
+    int limit;                /* keep the first `limit` images; 0: all                               */
+} fv_data_options;
+
+/* `spec` is "digits", a folder with MNIST-layout IDX files (raw or .gz), or the name of such a folder
+ * under one of the roots. */
+FV_API fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split,
+                              const fv_data_options *options, fv_data **out);
+/* A data set from memory: pixels [n][c][h][w] in 0..255 and labels [n] in 0..n_classes-1, both copied. */
+FV_API fv_status fv_data_from_memory(fv_context *ctx, const uint8_t *pixels, const int *labels, int n,
+                                     int c, int h, int w, int n_classes, fv_data **out);
+/* One image file: PNG or PGM, of exactly c x h x w. Becomes a data set of one image without a label. */
+FV_API fv_status fv_data_open_image(fv_context *ctx, const char *path, int c, int h, int w, fv_data **out);
+FV_API void fv_data_destroy(fv_data *data);
+
+typedef struct fv_data_info {
+    const char *name;
+    int n, c, h, w, n_classes;
+    size_t bytes; /* held in memory */
+} fv_data_info;
+FV_API fv_data_info fv_data_describe(const fv_data *data);
+FV_API const uint8_t *fv_data_pixels(const fv_data *data, int index); /* [c][h][w] */
+FV_API int fv_data_label(const fv_data *data, int index);             /* -1: unknown */
+FV_API const char *fv_data_class_name(const fv_data *data, int label);
+
+/* ---- models ------------------------------------------------------------------------------------- */
+
+typedef struct fv_model fv_model;
+
+/* From model text (docs/model-text.md). `source` names the text in messages. */
+FV_API fv_status fv_model_from_text(fv_context *ctx, const char *text, const char *source, fv_model **out);
+/* `spec` is the name of a built-in model, a model text file, or a run folder (then with its weights:
+ * best.safetensors if there is one, else last.safetensors). */
+FV_API fv_status fv_model_open(fv_context *ctx, const char *spec, fv_model **out);
+FV_API void fv_model_destroy(fv_model *model);
+
+/* Draws the parameters anew from `seed`. Before that, and unless loaded, a model has those of seed 0, and
+ * fv_train draws those of its own seed; afterwards training goes on from what is there. */
+FV_API fv_status fv_model_initialise(fv_model *model, uint64_t seed);
+FV_API fv_status fv_model_save(fv_model *model, const char *path); /* safetensors, PyTorch's names   */
+FV_API fv_status fv_model_load(fv_model *model, const char *path);
+FV_API const char *fv_model_text(const fv_model *model);
+FV_API uint64_t fv_model_hash(const fv_model *model); /* over the parameters' bytes                  */
+
+/* Built-in models, in alphabetical order; NULL past the last. */
+FV_API const char *fv_zoo_name(int index);
+FV_API const char *fv_zoo_text(const char *name); /* NULL: no such model */
+
+/* Building in C: each call adds one layer; the first error is kept and returned by finish. */
+typedef struct fv_builder fv_builder;
+typedef struct fv_window {
+    int kernel_h, kernel_w;
+    int stride;  /* 0: 1 for conv, the kernel's size for pooling */
+    int padding; /* zeros on every side */
+} fv_window;
+FV_API fv_status fv_builder_create(fv_context *ctx, int c, int h, int w, fv_builder **out);
+FV_API void fv_builder_conv(fv_builder *b, const char *name, int channels, fv_window window);
+FV_API void fv_builder_linear(fv_builder *b, const char *name, int features);
+FV_API void fv_builder_max_pool(fv_builder *b, fv_window window);
+FV_API void fv_builder_avg_pool(fv_builder *b, fv_window window);
+FV_API void fv_builder_layer(fv_builder *b, const char *words); /* any layer, as a line of model text */
+FV_API fv_status fv_builder_finish(fv_builder *b, fv_model **out); /* destroys b, also on failure     */
+FV_API void fv_builder_destroy(fv_builder *b);
+
+/* ---- looking at a model ------------------------------------------------------------------------- */
+
+typedef struct fv_model_info {
+    int c, h, w;         /* the input */
+    int n_classes;       /* outputs; 2 for one logistic output */
+    int n_layers;
+    int64_t n_parameters;
+    int64_t flops;       /* of one image, forward; a multiply-add counts 2 */
+    int64_t bytes;       /* parameters and activations of one image */
+} fv_model_info;
+FV_API fv_model_info fv_model_describe(const fv_model *model);
+
+typedef struct fv_layer_info {
+    const char *name;    /* "c1", or the operation's name for a layer without one */
+    const char *kind;    /* "conv" */
+    int shape[4];        /* of its output, per image */
+    int rank;
+    int64_t n_parameters, flops, activation_bytes;
+} fv_layer_info;
+FV_API fv_layer_info fv_model_layer(const fv_model *model, int index);
+
+typedef struct fv_parameter_info {
+    const char *name;    /* "c1.weight" */
+    int shape[4];
+    int rank;
+    const float *values; /* plain layout, borrowed */
+} fv_parameter_info;
+FV_API int fv_model_n_parameters(const fv_model *model); /* tensors */
+FV_API fv_parameter_info fv_model_parameter(const fv_model *model, int index);
+
+/* The plan of one training step (or of inference) at `batch`, as text, a step a line. *text is released
+ * with fv_text_destroy. */
+FV_API fv_status fv_model_plan_text(fv_model *model, int batch, bool training, char **text);
+FV_API void fv_text_destroy(fv_context *ctx, char *text);
+
+/* Compares, for every parameter tensor, the gradient that training uses with central differences of the
+ * double-precision reference, on random images. One call of `report` a tensor. */
+typedef struct fv_check_result {
+    const char *parameter;
+    int64_t n_checked, n_values;
+    double reference_error; /* worst relative error of the reference gradient, double                */
+    double kernel_error;    /* worst relative error of the kernels' gradient, float                  */
+    bool ok;
+} fv_check_result;
+FV_API fv_status fv_model_check(fv_model *model, uint64_t seed, int batch,
+                                void (*report)(void *user, const fv_check_result *result), void *user,
+                                bool *all_ok);
+
+/* ---- training ----------------------------------------------------------------------------------- */
+
+typedef enum fv_schedule { FV_SCHEDULE_CONSTANT, FV_SCHEDULE_STEP, FV_SCHEDULE_COSINE } fv_schedule;
+
+typedef struct fv_train_options {
+    int epochs;
+    int batch;            /* 1: stochastic; 0: the whole training set (batch gradient descent)       */
+    double lr, momentum, weight_decay; /* weight decay acts on weights, never on biases               */
+    const char *optimizer;/* "sgd" */
+    fv_schedule schedule;
+    int step_epochs;      /* step schedule: every so many epochs ...                                 */
+    double step_factor;   /* ... the learning rate is multiplied by this                             */
+    int shift;            /* augmentation: each training image moved by up to so many pixels         */
+    uint64_t seed;        /* of initialisation (of a new model), shuffling, dropout, augmentation    */
+    int n_valid;          /* the last n_valid training images are held out for validation            */
+    const char *out;      /* run folder, created; NULL: nothing is written                           */
+    const char *data_name;/* written to args.json; may be NULL                                       */
+    bool resume;          /* go on from out/last.safetensors; its recorded options win over these    */
+} fv_train_options;
+FV_API fv_train_options fv_train_options_default(void);
+/* The options recorded in a run folder's last checkpoint, to resume with. `data_name` points into
+ * `text`, a buffer of the caller's. */
+FV_API fv_status fv_train_options_load(fv_context *ctx, const char *run_folder, fv_train_options *options,
+                                       char *text, size_t text_bytes);
+
+typedef enum fv_event { FV_EVENT_STEP, FV_EVENT_EPOCH, FV_EVENT_DONE } fv_event;
+
+typedef struct fv_progress {
+    fv_event event;
+    int epoch, epochs;       /* epoch counts from 1 */
+    int64_t step, steps;     /* within the epoch */
+    double train_loss;       /* mean over the epoch so far */
+    double valid_error;      /* NaN where there is no such set, or not yet measured */
+    double test_error;
+    double lr;
+    double samples_per_s;    /* training time alone */
+    double seconds;          /* training time so far, this call */
+    int64_t n_parameters;
+    uint64_t hash;           /* FV_EVENT_DONE */
+} fv_progress;
+
+/* Return false to stop: the state is saved and fv_train returns FV_STOPPED. Called on the caller's
+ * thread, after every step, epoch, and at the end. */
+typedef bool (*fv_progress_fn)(void *user, const fv_progress *progress);
+
+/* Trains in place. `test` may be NULL. The run folder receives model.fovea, last.safetensors,
+ * best.safetensors (lowest validation error; without one, lowest training loss), args.json, log.csv. */
+FV_API fv_status fv_train(fv_model *model, const fv_data *train, const fv_data *test,
+                          const fv_train_options *options, fv_progress_fn progress, void *user);
+
+/* ---- evaluation and prediction ------------------------------------------------------------------ */
+
+typedef struct fv_class_score {
+    int n, n_wrong;
+} fv_class_score;
+
+typedef struct fv_score {
+    int n, n_wrong;
+    double error, loss; /* loss: mean over the images, of the model's own loss */
+    int n_classes;
+    fv_class_score per_class[256];
+} fv_score;
+FV_API fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score);
+
+/* Probabilities of images [first, first+n): probabilities[n][n_classes]. A logistic model gives two. */
+FV_API fv_status fv_predict(fv_model *model, const fv_data *data, int first, int n, float *probabilities);
+
+/* ---- this machine ------------------------------------------------------------------------------- */
+
+typedef struct fv_bench_result {
+    const char *name;  /* "peak", or a kernel: "conv2d forward" */
+    const char *shape; /* "6@28x28 5x5 from 1, batch 128" */
+    double gflops;
+    double peak_share; /* of the measured FMA peak of the same number of threads */
+} fv_bench_result;
+/* Measures the FMA peak, then every kernel of every layer of the named built-in models (NULL: all). */
+FV_API fv_status fv_bench(fv_context *ctx, const char *const *models, int batch,
+                          bool (*report)(void *user, const fv_bench_result *result), void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

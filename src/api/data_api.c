@@ -1,0 +1,150 @@
+/* data_api.c - fovea.h's data sets: finding one by its name, and looking into it. */
+#include "data/dataset.h"
+#include "data/digits.h"
+#include "io/file.h"
+#include "io/image.h"
+#include "tensor/shape.h"
+
+#include <dirent.h>
+#include <string.h>
+
+/* ---- finding -------------------------------------------------------------------------------------- */
+
+enum { MAX_KNOWN = 64 };
+
+/* The names that could have been meant: "digits", and the folders under the roots. */
+static int known_names(fv_arena *arena, const char *const *roots, const char *names[MAX_KNOWN])
+{
+    int n = 0;
+    names[n++] = "digits";
+    for (; roots && *roots; roots++) {
+        DIR *folder = opendir(*roots);
+        for (struct dirent *entry; folder && n < MAX_KNOWN && (entry = readdir(folder));) {
+            if (entry->d_name[0] == '.')
+                continue;
+            const char *path = fv__arena_printf(arena, "%s/%s", *roots, entry->d_name);
+            const char *name = path ? fv__arena_strdup(arena, entry->d_name) : NULL;
+            if (name && fv__file_is_folder(path))
+                names[n++] = name;
+        }
+        if (folder)
+            closedir(folder);
+    }
+    return n;
+}
+
+static fv_status unknown(fv_context *ctx, const char *spec, const char *const *roots)
+{
+    if (fv__file_exists(spec))
+        return fv__fail(ctx, FV_ERR_INPUT, "%s: expected \"digits\" or a folder of IDX files, found a file",
+                        spec);
+    fv_arena arena;
+    fv_text looked;
+    const char *names[MAX_KNOWN];
+    fv__arena_init(&arena, ctx);
+    fv__text_init(&looked, ctx);
+    const char *nearest = fv__nearest(spec, names, known_names(&arena, roots, names));
+    fv__text_add(&looked, "data set %s: expected \"digits\" or a folder of IDX files, found no folder %s",
+                 spec, spec);
+    for (; roots && *roots; roots++)
+        fv__text_add(&looked, ", nor %s/%s", *roots, spec);
+    if (nearest)
+        fv__text_add(&looked, "; did you mean \"%s\"?", nearest);
+    const fv_status status = looked.failed ? FV_ERR_MEMORY : fv__fail(ctx, FV_ERR_INPUT, "%s", looked.data);
+    fv__text_deinit(&looked);
+    fv__arena_deinit(&arena);
+    return status;
+}
+
+fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split, const fv_data_options *options,
+                       fv_data **out)
+{
+    const fv_data_options none = {0};
+    if (!options)
+        options = &none;
+    if (!spec || spec[0] == '\0')
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "data set: expected a name or a folder, found nothing");
+    if (split != FV_SPLIT_TRAIN && split != FV_SPLIT_TEST)
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "data set %s: there is no split %d", spec, (int)split);
+    if (strcmp(spec, "digits") == 0)
+        return fv__digits_open(ctx, split, options, out);
+    if (fv__file_is_folder(spec))
+        return fv__mnist_open(ctx, spec, spec, split, options, out);
+    for (const char *const *root = options->roots; root && *root; root++) {
+        char *folder = fv__path_join(ctx, *root, spec);
+        if (!folder)
+            return FV_ERR_MEMORY;
+        const bool found = fv__file_is_folder(folder);
+        const fv_status status = found ? fv__mnist_open(ctx, folder, spec, split, options, out) : FV_OK;
+        fv__free(ctx, folder);
+        if (found)
+            return status;
+    }
+    return unknown(ctx, spec, options->roots);
+}
+
+/* ---- from elsewhere ------------------------------------------------------------------------------- */
+
+fv_status fv_data_from_memory(fv_context *ctx, const uint8_t *pixels, const int *labels, int n, int c, int h,
+                              int w, int n_classes, fv_data **out)
+{
+    for (int i = 0; i < n; i++)
+        if (labels[i] < 0 || labels[i] >= n_classes)
+            return fv__fail(ctx, FV_ERR_ARGUMENT,
+                            "data set memory: label of picture %d: expected 0 to %d, found %d", i,
+                            n_classes - 1, labels[i]);
+    fv_data *data;
+    FV_TRY(fv__data_create(ctx, "memory", n, c, h, w, n_classes, &data));
+    memcpy(data->pixels, pixels, (size_t)n * (size_t)c * (size_t)h * (size_t)w);
+    memcpy(data->labels, labels, (size_t)n * sizeof *labels);
+    *out = data;
+    return FV_OK;
+}
+
+fv_status fv_data_open_image(fv_context *ctx, const char *path, int c, int h, int w, fv_data **out)
+{
+    fv_data *data;
+    FV_TRY(fv__data_create(ctx, path, 1, c, h, w, 0, &data));
+    const fv_status status = fv__image_read(ctx, path, c, h, w, data->pixels);
+    if (status != FV_OK) {
+        fv__data_destroy(data);
+        return status;
+    }
+    *out = data;
+    return FV_OK;
+}
+
+/* ---- looking -------------------------------------------------------------------------------------- */
+
+void fv_data_destroy(fv_data *data)
+{
+    fv__data_destroy(data);
+}
+
+fv_data_info fv_data_describe(const fv_data *data)
+{
+    const size_t one = (size_t)data->c * (size_t)data->h * (size_t)data->w;
+    return (fv_data_info){.name = data->name,
+                          .n = data->n,
+                          .c = data->c,
+                          .h = data->h,
+                          .w = data->w,
+                          .n_classes = data->n_classes,
+                          .bytes = (size_t)data->n * (one + sizeof *data->labels)};
+}
+
+const uint8_t *fv_data_pixels(const fv_data *data, int index)
+{
+    const size_t one = (size_t)data->c * (size_t)data->h * (size_t)data->w;
+    return index >= 0 && index < data->n ? data->pixels + (size_t)index * one : NULL;
+}
+
+int fv_data_label(const fv_data *data, int index)
+{
+    return index >= 0 && index < data->n ? data->labels[index] : -1;
+}
+
+const char *fv_data_class_name(const fv_data *data, int label)
+{
+    return label >= 0 && label < data->n_classes ? data->class_names[label] : "?";
+}

@@ -1,0 +1,53 @@
+/* plan_api.c - fv_model_plan_text: the plan of a training step, or of inference, as text. */
+#include "base/pool.h"
+#include "model/model.h"
+#include "ops/inference.h"
+#include "plan/plan.h"
+
+/* What the plan is made from, with the same passes as training and prediction use. */
+static fv_status training_graph(const fv_model *model, fv_graph *graph)
+{
+    const int *gradient;
+    FV_TRY(fv__graph_copy(&model->graph, graph));
+    fv_status status = fv__differentiate(graph, &gradient);
+    if (status == FV_OK)
+        status = fv__append_updates(graph, gradient, "sgd");
+    if (status != FV_OK)
+        fv__graph_deinit(graph);
+    return status;
+}
+
+static fv_status print(fv_context *ctx, const fv_graph *graph, const fv_plan_options *options, char **out)
+{
+    fv_plan *plan = NULL;
+    fv_text text;
+    FV_TRY(fv__plan_create(ctx, graph, options, &plan));
+    fv__text_init(&text, ctx);
+    const fv_status status = fv__plan_print(plan, &text);
+    fv__plan_destroy(plan);
+    if (status == FV_OK)
+        *out = text.data;
+    else
+        fv__text_deinit(&text);
+    return status;
+}
+
+fv_status fv_model_plan_text(fv_model *model, int batch, bool training, char **text)
+{
+    fv_context *const ctx = model->ctx;
+    if (batch < 1)
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "fv_model_plan_text: batch %d; expected 1 or more", batch);
+    fv_graph graph = {.ctx = ctx};
+    FV_TRY(training ? training_graph(model, &graph) : fv__graph_for_inference(&model->graph, &graph));
+    const fv_plan_options options = {.batch = batch, .n_workers = fv__pool_threads(ctx->pool), .output = !training,
+                                     .loss = training, .updates = training};
+    const fv_status status = print(ctx, &graph, &options, text);
+    fv__graph_deinit(&graph);
+    return status;
+}
+
+void fv_text_destroy(fv_context *ctx, char *text)
+{
+    if (text)
+        fv__free(ctx, text);
+}

@@ -1,0 +1,7 @@
+/* clock.h - seconds of a monotonic clock. For reports only: nothing computed depends on it. */
+#ifndef FV_BASE_CLOCK_H
+#define FV_BASE_CLOCK_H
+
+double fv__seconds(void);
+
+#endif

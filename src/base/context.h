@@ -1,0 +1,74 @@
+/* context.h - what every fallible function takes: the allocator, the message of the last failure, the
+ * chosen instruction set and the pool of workers. */
+#ifndef FV_BASE_CONTEXT_H
+#define FV_BASE_CONTEXT_H
+
+#include "fovea.h"
+
+#include <stdarg.h>
+
+#define FV_MESSAGE_BYTES 1024
+
+typedef enum fv_isa { FV_ISA_PORTABLE, FV_ISA_AVX2, FV_ISA_AVX512, FV_N_ISA } fv_isa;
+
+struct fv_context {
+    fv_allocator allocator;
+    fv_isa isa;
+    struct fv_pool *pool;
+    char message[FV_MESSAGE_BYTES];
+};
+
+/* Sets the message and returns `status`, so that `return fv__fail(ctx, FV_ERR_INPUT, ...)` reads well. */
+fv_status fv__fail(fv_context *ctx, fv_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+fv_status fv__fail_v(fv_context *ctx, fv_status status, const char *format, va_list args);
+
+/* Forwards a failure. */
+#define FV_TRY(call)                                                                                      \
+    do {                                                                                                  \
+        const fv_status fv_try_status = (call);                                                           \
+        if (fv_try_status != FV_OK)                                                                       \
+            return fv_try_status;                                                                         \
+    } while (0)
+
+/* n * size bytes, zeroed, aligned to 64. NULL on failure or overflow, with the message set: the caller
+ * returns FV_ERR_MEMORY. n = 0 gives a block that may be freed. */
+void *fv__alloc(fv_context *ctx, size_t n, size_t size);
+void fv__free(fv_context *ctx, void *block);
+/* Makes room for one more of `size` bytes in a growing array of n used of *capacity. */
+fv_status fv__grow(fv_context *ctx, void **array, size_t n, size_t *capacity, size_t size);
+char *fv__strdup(fv_context *ctx, const char *text); /* NULL as fv__alloc */
+
+/* A bump allocator: many small blocks freed at once. */
+typedef struct fv_arena {
+    fv_context *ctx;
+    struct fv_arena_chunk *chunks;
+} fv_arena;
+void fv__arena_init(fv_arena *arena, fv_context *ctx);
+void fv__arena_deinit(fv_arena *arena);
+void *fv__arena_alloc(fv_arena *arena, size_t n, size_t size); /* zeroed; NULL as fv__alloc */
+char *fv__arena_strdup(fv_arena *arena, const char *text);
+char *fv__arena_printf(fv_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A growing text. Appending to a failed text does nothing; ask `failed` once at the end. */
+typedef struct fv_text {
+    fv_context *ctx;
+    char *data; /* NUL-terminated once something was appended; owned */
+    size_t n, capacity;
+    bool failed;
+} fv_text;
+void fv__text_init(fv_text *text, fv_context *ctx);
+void fv__text_add(fv_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void fv__text_deinit(fv_text *text);
+
+/* Checked sizes: false on overflow. */
+bool fv__mul(size_t a, size_t b, size_t *out);
+bool fv__add(size_t a, size_t b, size_t *out);
+
+/* "0.05", "1e-3": the same double in every locale; false for anything else, or past 15 digits or so. */
+bool fv__parse_decimal(const char *text, double *out);
+
+/* The nearest of `names` (NULL entries skipped) to `word` by edit distance, or NULL if none is near. */
+const char *fv__nearest(const char *word, const char *const *names, int n_names);
+
+#endif

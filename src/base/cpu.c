@@ -1,0 +1,78 @@
+/* cpu.c - which instruction sets this machine and its operating system support, and how many cores this
+ * process may use. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sched_getaffinity */
+#endif
+#include "base/cpu.h"
+
+#include <string.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+static const char *const isa_names[FV_N_ISA] = {
+    [FV_ISA_PORTABLE] = "portable", [FV_ISA_AVX2] = "avx2", [FV_ISA_AVX512] = "avx512"};
+
+bool fv__cpu_has(fv_isa isa)
+{
+    if (isa == FV_ISA_PORTABLE)
+        return true;
+#if defined(__x86_64__) && defined(__GNUC__)
+    /* The builtins ask the operating system too, whether it saves the wide registers. */
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (isa == FV_ISA_AVX2)
+        return avx2;
+    if (isa == FV_ISA_AVX512)
+        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#endif
+    return false;
+}
+
+fv_isa fv__cpu_best(void)
+{
+    if (fv__cpu_has(FV_ISA_AVX512))
+        return FV_ISA_AVX512;
+    return fv__cpu_has(FV_ISA_AVX2) ? FV_ISA_AVX2 : FV_ISA_PORTABLE;
+}
+
+int fv__cpu_cores(void)
+{
+#ifdef __linux__
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+        return CPU_COUNT(&set);
+#endif
+    const long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
+}
+
+const char *fv__isa_name(fv_isa isa)
+{
+    return (unsigned)isa < FV_N_ISA ? isa_names[isa] : "unknown";
+}
+
+fv_status fv__isa_choose(fv_context *ctx, const char *name, fv_isa *out)
+{
+    if (!name || strcmp(name, "auto") == 0) {
+        *out = fv__cpu_best();
+        return FV_OK;
+    }
+    for (int i = 0; i < FV_N_ISA; i++) {
+        if (strcmp(name, isa_names[i]) != 0)
+            continue;
+        if (!fv__cpu_has((fv_isa)i))
+            return fv__fail(ctx, FV_ERR_UNSUPPORTED,
+                            "instruction set '%s': this machine lacks it; the best that it has is '%s'", name,
+                            fv__isa_name(fv__cpu_best()));
+        *out = (fv_isa)i;
+        return FV_OK;
+    }
+    const char *near = fv__nearest(name, isa_names, FV_N_ISA);
+    return fv__fail(ctx, FV_ERR_ARGUMENT,
+                    "instruction set '%s': unknown; expected auto, avx512, avx2 or portable%s%s%s", name,
+                    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}

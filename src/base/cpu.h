@@ -1,0 +1,14 @@
+/* cpu.h - what this machine can do. */
+#ifndef FV_BASE_CPU_H
+#define FV_BASE_CPU_H
+
+#include "base/context.h"
+
+bool fv__cpu_has(fv_isa isa);
+fv_isa fv__cpu_best(void);
+int fv__cpu_cores(void); /* that this process may use; at least 1 */
+const char *fv__isa_name(fv_isa isa);
+/* "auto" or NULL: the best. Fails with FV_ERR_ARGUMENT (unknown) or FV_ERR_UNSUPPORTED (lacking). */
+fv_status fv__isa_choose(fv_context *ctx, const char *name, fv_isa *out);
+
+#endif

@@ -1,0 +1,36 @@
+/* dataset.h - labelled pictures in memory: what every source of data ends up as. */
+#ifndef FV_DATA_DATASET_H
+#define FV_DATA_DATASET_H
+
+#include "base/context.h"
+
+#define FV_MAX_CLASSES 256 /* labels come as bytes; fv_score has so many rows */
+
+struct fv_data {
+    fv_context *ctx;
+    char *name; /* "digits", "mnist", a file's path */
+    int n, c, h, w;
+    int n_classes;      /* 0: no labels */
+    uint8_t *pixels;    /* [n][c][h][w], 0..255 */
+    int *labels;        /* [n], 0..n_classes-1, or -1: unknown */
+    char **class_names; /* [n_classes] */
+};
+
+/* An empty set with room for n pictures; every label -1, every pixel 0, classes named "0", "1", ... */
+fv_status fv__data_create(fv_context *ctx, const char *name, int n, int c, int h, int w, int n_classes,
+                          fv_data **out);
+void fv__data_destroy(fv_data *data);
+/* The same as create, but takes `pixels`, a block of fv__alloc, also on failure. */
+fv_status fv__data_adopt(fv_context *ctx, const char *name, uint8_t *pixels, int n, int c, int h, int w,
+                         int n_classes, fv_data **out);
+/* Keeps the classes and the number of pictures that the options ask for; renumbers labels and names. */
+fv_status fv__data_select(fv_data *data, const fv_data_options *options);
+/* The options make sense for a set of n_classes classes: classes in range and distinct, limit >= 0. */
+fv_status fv__data_check_options(fv_context *ctx, const fv_data_options *options, int n_classes,
+                                 const char *name);
+
+/* data/mnist.c: the four files of the MNIST layout. */
+fv_status fv__mnist_open(fv_context *ctx, const char *folder, const char *name, fv_split split,
+                         const fv_data_options *options, fv_data **out);
+
+#endif

@@ -1,0 +1,106 @@
+/* op.h - what an operation is: its shape rule, gradient, reference, lowering, cost and cases.
+ *
+ * One file per operation under src/ops/ and one row in ops.def. Interpreters (shape inference,
+ * differentiation, the reference, the plan) each use one member of the table. */
+#ifndef FV_GRAPH_OP_H
+#define FV_GRAPH_OP_H
+
+#include "graph/graph.h"
+
+/* ---- attributes: the words an operation takes in the model text ---------------------------------- */
+
+typedef enum fv_attr_type {
+    FV_ATTR_INT,   /* int                                */
+    FV_ATTR_PAIR,  /* int[2]: "5x5", or "2" for both     */
+    FV_ATTR_FLOAT  /* float                              */
+} fv_attr_type;
+
+typedef struct fv_attr_spec {
+    const char *word;    /* "stride" */
+    fv_attr_type type;
+    size_t offset;       /* in the op's attribute struct */
+    double min, max;     /* inclusive */
+    double initial;      /* where the text does not say; see also fv_op.defaults */
+} fv_attr_spec;
+
+/* ---- the questions asked of an operation ---------------------------------------------------------- */
+
+typedef struct fv_infer {
+    fv_context *ctx;
+    const char *what;    /* prefix of messages: "model.fovea:3: conv c1" */
+    const void *attrs;
+    int n_inputs;
+    const fv_tensor *input[FV_MAX_INPUTS];
+    fv_shape out;        /* the answer */
+} fv_infer;
+
+typedef struct fv_grad {
+    fv_graph *graph;
+    const fv_node *node; /* the forward node (a copy: appending moves the graph's own) */
+    int dy;              /* gradient of its output; -1 for a loss: each image weighs 1/batch */
+    bool wanted[FV_MAX_INPUTS];
+    int dx[FV_MAX_INPUTS]; /* the answer: a tensor per wanted input; -1: none flows */
+} fv_grad;
+/* Appends a node that inherits the layer and line of g->node. */
+fv_status fv__grad_node(fv_grad *g, const struct fv_op *op, const char *suffix, const void *attrs,
+                        int n_inputs, const int *inputs, fv_role role, int of, int *output);
+
+/* The reference: plain loops in double. Per-image tensors are [n][...], the rest as they are. */
+typedef struct fv_ref {
+    const void *attrs;
+    int n;                                /* images */
+    int n_inputs;
+    const double *in[FV_MAX_INPUTS];
+    fv_shape in_shape[FV_MAX_INPUTS];
+    double *out;                          /* to be written in full */
+    fv_shape out_shape;
+    uint64_t seed;                        /* dropout: the counter's parts */
+    uint32_t step, node;
+    bool training;
+} fv_ref;
+
+typedef struct fv_cost {
+    double flops, bytes;                  /* of one image; parameters' bytes not counted */
+} fv_cost;
+
+/* Shapes that the harness runs. Inputs past n_inputs are unused. Attributes are words as in the model
+ * text: "stride=2 pad=1". */
+typedef struct fv_case {
+    int batch;
+    fv_shape in[FV_MAX_INPUTS];
+    const char *words;
+} fv_case;
+
+struct fv_lower; /* plan/lower.h */
+
+typedef struct fv_op {
+    const char *name;
+    int n_inputs, n_optional;             /* so many inputs, of which the last n_optional may be absent */
+    fv_role role[FV_MAX_INPUTS];          /* what each input is: VALUE (also stands for INPUT), PARAMETER, ... */
+    size_t attr_bytes;
+    const fv_attr_spec *attrs;            /* n_attrs of them */
+    int n_attrs;
+    bool is_view;                         /* the output is the first input under another shape */
+    bool is_loss;
+    bool in_place;                        /* may write its output over its first input */
+    bool no_gradient;                     /* said aloud: a backward operation or an update */
+    fv_status (*infer)(fv_infer *q);
+    fv_status (*grad)(fv_grad *g);        /* required unless no_gradient */
+    void (*ref)(const fv_ref *r);
+    fv_status (*lower)(struct fv_lower *l);
+    fv_cost (*cost)(const void *attrs, const fv_shape *in, fv_shape out);
+    const fv_case *cases;
+    int n_cases;
+} fv_op;
+
+/* NULL: none of that name. */
+const fv_op *fv__op_find(const char *name);
+const fv_op *fv__op_at(int index); /* NULL past the last */
+
+/* Fills `attrs` (op->attr_bytes) with the initial values. */
+void fv__attrs_default(const fv_op *op, void *attrs);
+/* Sets one attribute from "word=value"; messages begin with `what`. */
+fv_status fv__attrs_set(fv_context *ctx, const fv_op *op, void *attrs, const char *word, const char *value,
+                        const char *what);
+
+#endif

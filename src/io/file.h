@@ -1,0 +1,43 @@
+/* file.h - whole files in and out. Writing is all or nothing: a crash, a full disk or a kill leaves the old
+ * file or the new one. */
+#ifndef FV_IO_FILE_H
+#define FV_IO_FILE_H
+
+#include "base/context.h"
+
+bool fv__file_exists(const char *path); /* anything of that name */
+bool fv__file_is_folder(const char *path);
+/* "folder/name", or `name` where folder is "" or name is absolute; released with fv__free; NULL as fv__alloc.
+ */
+char *fv__path_join(fv_context *ctx, const char *folder, const char *name);
+
+/* The bytes of a regular file, released with fv__free; a NUL follows them, not counted. FV_ERR_INPUT for
+ * a file that is missing, a folder, unreadable or larger than max_bytes. */
+fv_status fv__file_read(fv_context *ctx, const char *path, size_t max_bytes, uint8_t **out, size_t *n_bytes);
+
+/* Creates the folder and its parents; an existing folder is fine. */
+fv_status fv__file_make_dir(fv_context *ctx, const char *path);
+
+/* Replaces `path` by n bytes, in one step. */
+fv_status fv__file_write(fv_context *ctx, const char *path, const void *bytes, size_t n);
+
+/* A file that is not there is fine. */
+fv_status fv__file_remove(fv_context *ctx, const char *path);
+
+/* Appends `line` and a newline in one write; creates the file. For logs. */
+fv_status fv__file_append_line(fv_context *ctx, const char *path, const char *line);
+
+/* The same as fv__file_write, piece by piece:
+ *     open, add ..., commit     a failure of any of them has removed the temporary file; call nothing more
+ *     fv__writer_abandon        gives up between open and commit */
+typedef struct fv_writer {
+    fv_context *ctx;
+    char *path, *temporary, *folder;
+    int fd;
+} fv_writer;
+fv_status fv__writer_open(fv_writer *writer, fv_context *ctx, const char *path);
+fv_status fv__writer_add(fv_writer *writer, const void *bytes, size_t n);
+fv_status fv__writer_commit(fv_writer *writer);
+void fv__writer_abandon(fv_writer *writer);
+
+#endif

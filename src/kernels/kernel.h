@@ -1,0 +1,74 @@
+/* kernel.h - how the plan calls a kernel, and the table of kernels per instruction set.
+ *
+ * A per-image buffer is [block][...][16]: the same quantity of 16 different images side by side. A kernel
+ * is called on a few consecutive blocks (FV_PER_BLOCK), or once per range of units over the whole batch
+ * (FV_PER_RANGE). It never allocates, never fails, and knows neither graph nor ops. */
+#ifndef FV_KERNELS_KERNEL_H
+#define FV_KERNELS_KERNEL_H
+
+#include "tensor/shape.h"
+
+#define FV_MAX_OPERANDS 6
+
+/* What one run of a plan is given from outside. Arrays have n entries, one per image. */
+typedef struct fv_batch {
+    int n;                          /* images, at most the plan's batch */
+    const uint8_t *const *pixels;   /* each [c][h][w]; or NULL, then: */
+    const float *const *values;     /* each [c][h][w], given as they are, for checks */
+    const int8_t (*shifts)[2];      /* dy, dx of each image; NULL: none */
+    const int *labels;              /* NULL where the plan has no loss */
+    const uint32_t *samples;        /* number of each image in its data set: dropout's counter; NULL: 0.. */
+    uint64_t seed;                  /* dropout */
+    uint32_t step;                  /* counts the updates: dropout */
+    float inv_total;                /* 1 / images of the whole update (several runs may share one) */
+    bool accumulate;                /* gradients add to what is there: a later run of the same update */
+    float lr, momentum, weight_decay;
+} fv_batch;
+
+typedef struct fv_call {
+    const void *args;                   /* the kernel's own struct, kernels/args.h */
+    float *p[FV_MAX_OPERANDS];          /* per image: the first block of this call; else the whole buffer */
+    int64_t stride[FV_MAX_OPERANDS];    /* floats from a block to the next; per shard for sharded operands */
+    int first_block, n_blocks;          /* FV_PER_RANGE: 0 and all blocks of the batch */
+    int blocks_per_shard;
+    int64_t begin, end;                 /* FV_PER_RANGE: the units to do */
+    float *scratch;                     /* of the worker, as many floats as the step asked for */
+    const fv_batch *batch;
+} fv_call;
+
+typedef void (*fv_kernel_fn)(const fv_call *call);
+
+typedef enum fv_kernel_id {
+#define FV_KERNEL(name) FV_KERNEL_##name,
+#include "kernels/kernels.def"
+#undef FV_KERNEL
+    FV_N_KERNELS
+} fv_kernel_id;
+
+typedef struct fv_kernels {
+    fv_isa isa;
+    fv_kernel_fn run[FV_N_KERNELS];
+    bool (*all_finite)(const float *values, int64_t n);
+    double (*peak)(int64_t rounds); /* a pure fma loop; returns the flops done, for fovea bench */
+} fv_kernels;
+
+const char *fv__kernel_name(fv_kernel_id id);
+/* Always there: an ISA that this machine lacks is refused by fv__isa_choose, not here. NULL where the
+ * build has no such kernels. */
+const fv_kernels *fv__kernels(fv_isa isa);
+
+/* Where a sharded sum of `block` goes, and whether it is the first of its shard (then: write, not add). */
+static inline float *fv__shard(const fv_call *call, int operand, int block, bool *first)
+{
+    *first = block % call->blocks_per_shard == 0;
+    return call->p[operand] + (int64_t)(block / call->blocks_per_shard) * call->stride[operand];
+}
+
+/* Images of `block`: 16, or fewer in the last one. */
+static inline int fv__lanes(const fv_call *call, int block)
+{
+    const int left = call->batch->n - block * FV_LANES;
+    return left < FV_LANES ? left : FV_LANES;
+}
+
+#endif

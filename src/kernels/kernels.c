@@ -1,0 +1,33 @@
+/* kernels.c - finds the table of kernels of an instruction set. */
+#include "kernels/kernel.h"
+
+extern const fv_kernels fv__kernels_portable;
+#if defined(__x86_64__)
+extern const fv_kernels fv__kernels_avx2, fv__kernels_avx512;
+#endif
+
+const char *fv__kernel_name(fv_kernel_id id)
+{
+    static const char *const names[FV_N_KERNELS] = {
+#define FV_KERNEL(name) [FV_KERNEL_##name] = #name,
+#include "kernels/kernels.def"
+#undef FV_KERNEL
+    };
+    return names[id];
+}
+
+const fv_kernels *fv__kernels(fv_isa isa)
+{
+    switch (isa) {
+#if defined(__x86_64__)
+    case FV_ISA_AVX512:
+        return &fv__kernels_avx512;
+    case FV_ISA_AVX2:
+        return &fv__kernels_avx2;
+#endif
+    case FV_ISA_PORTABLE:
+        return &fv__kernels_portable;
+    default:
+        return NULL;
+    }
+}

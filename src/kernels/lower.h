@@ -1,0 +1,62 @@
+/* lower.h - what an operation says to the plan: which kernels, on which buffers, over what.
+ *
+ * An op's `lower` calls fv__lower_step once per kernel. Operands are buffer numbers: the node's tensors
+ * (l->in[i], l->out) or temporaries made with fv__lower_buffer. */
+#ifndef FV_KERNELS_LOWER_H
+#define FV_KERNELS_LOWER_H
+
+#include "kernels/args.h"
+#include "kernels/kernel.h"
+
+typedef enum fv_domain {
+    FV_PER_BLOCK, /* independent per block of 16 images: may run depth first with its neighbours */
+    FV_PER_RANGE  /* over the whole batch, parallel over ranges of units */
+} fv_domain;
+
+typedef enum fv_scope {
+    FV_SCOPE_IMAGE,  /* floats per image; the buffer is [block][floats][16] */
+    FV_SCOPE_SHARD,  /* floats per shard: partial sums over the blocks of a shard */
+    FV_SCOPE_BATCH,  /* one buffer of so many floats for the whole batch */
+    FV_SCOPE_ROWS    /* floats per image, plain: [image][floats] */
+} fv_scope;
+
+typedef enum fv_access { FV_READ, FV_WRITE, FV_UPDATE } fv_access;
+
+typedef struct fv_step_spec {
+    fv_kernel_id kernel;
+    fv_domain domain;
+    const void *args;       /* in l->arena */
+    int n_operands;
+    int operand[FV_MAX_OPERANDS];
+    fv_access access[FV_MAX_OPERANDS];
+    int64_t units, grain;   /* FV_PER_RANGE: so many units, at least `grain` of them a task */
+    size_t scratch_floats;  /* per worker; with FV_PER_BLOCK for one block unless scratch_per_block */
+    bool scratch_per_block; /* the kernel uses scratch_floats for each block of a call */
+    int64_t checked_floats; /* FV_PER_RANGE: operand 0 is a gradient, this many floats a unit: it is
+                             * searched for NaN and infinity */
+    double flops, bytes;    /* per image (FV_PER_BLOCK) or per whole batch (FV_PER_RANGE) */
+} fv_step_spec;
+
+typedef struct fv_lower {
+    fv_context *ctx;
+    fv_arena *arena;
+    const void *attrs;
+    int n_inputs;
+    int in[FV_MAX_OPERANDS], out;
+    fv_shape in_shape[FV_MAX_OPERANDS], out_shape;
+    int node;               /* number of the node: dropout's counter */
+    bool decays;            /* of the parameter that an update changes */
+    int max_batch;          /* images the plan is made for */
+    const fv_kernels *kernels;
+    struct fv_plan *plan;
+} fv_lower;
+
+fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec);
+fv_status fv__lower_buffer(fv_lower *l, fv_scope scope, int64_t floats, int *out);
+/* args of `bytes`, in the plan's arena, as a copy of `args`; NULL on failure. */
+void *fv__lower_args(fv_lower *l, const void *args, size_t bytes);
+
+/* The common case: one per-block kernel, inputs as read operands after the output (operand 0). */
+fv_status fv__lower_simple(fv_lower *l, fv_kernel_id kernel, const void *args, size_t args_bytes);
+
+#endif

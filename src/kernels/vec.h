@@ -1,0 +1,36 @@
+/* vec.h - the vocabulary of the kernels: native vectors of FV_V floats.
+ *
+ * A block's 16 lanes are FV_V-wide vectors, 16 / FV_V of them. Every operation acts per lane and is
+ * exactly rounded (IEEE 754), so that a kernel written once gives the same bits on every instruction set.
+ *
+ *   fv_load fv_store fv_set1 fv_zero    memory and constants; any alignment
+ *   fv_add fv_sub fv_mul fv_div fv_sqrt
+ *   fv_fma(a, b, c)                     a * b + c, rounded once
+ *   fv_max(a, b) fv_min(a, b)           a > b ? a : b and a < b ? a : b: a NaN in either gives b
+ *   fv_if_gt(a, b, x, y)                a > b ? x : y per lane; false for NaN
+ *   fv_if_eq(a, b, x, y)                a == b ? x : y
+ *   fv_abs fv_sign_of(m, s)             |x|; m with the sign bit of s (m >= 0)
+ *   fv_pow2(t)                          2^n where t = n + FV_ROUND_MAGIC, -126 <= n <= 127
+ *   fv_exponent fv_mantissa             of a positive normal x = m * 2^e, 1 <= m < 2 (e as a float)
+ *
+ * Included by kernels/isa_*.c after FV_ISA_AVX512, FV_ISA_AVX2 or neither is defined as a macro. */
+#ifndef FV_KERNELS_VEC_H
+#define FV_KERNELS_VEC_H
+
+#include <stdint.h>
+#include <string.h>
+
+/* x + FV_ROUND_MAGIC rounds x to the nearest integer (ties to even), |x| < 2^22. */
+#define FV_ROUND_MAGIC 12582912.0f
+
+#define FV_INLINE static inline __attribute__((always_inline, unused))
+
+#if defined(FV_USE_AVX512)
+#include "kernels/vec_avx512.h"
+#elif defined(FV_USE_AVX2)
+#include "kernels/vec_avx2.h"
+#else
+#include "kernels/vec_portable.h"
+#endif
+
+#endif

@@ -1,0 +1,379 @@
+/* layers.c - the layer words, one row each: the words of its line, and what it appends to the graph.
+ *
+ * A row without parameters needs no code here: `plain` appends the operation, whose own table of attributes
+ * says which keys the line may have. */
+#include "model/layers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- appending ------------------------------------------------------------------------------------ */
+
+fv_status fv__layer_node(fv_parse *p, const char *op, const char *name, const char *layer, int n_inputs,
+                         const int *inputs, const void *attrs, int *output)
+{
+    fv_node_spec spec = {.op = fv__op_find(op),
+                         .name = name,
+                         .layer = layer,
+                         .line = p->line.number,
+                         .n_inputs = n_inputs,
+                         .attrs = attrs,
+                         .role = FV_ROLE_VALUE,
+                         .of = -1};
+    if (!spec.op)
+        return fv__line_fail(&p->line, 1, "this build has no operation '%s'", op);
+    for (int i = 0; i < n_inputs; i++)
+        spec.input[i] = inputs[i];
+    return fv__graph_node(&p->model->graph, &spec, output);
+}
+
+/* A parameter of the layer: "c1" and "weight" make "c1.weight". */
+static fv_status parameter(fv_parse *p, const char *layer, const char *suffix, fv_shape shape, fv_init init,
+                           bool decays, int *tensor)
+{
+    fv_graph *graph = &p->model->graph;
+    char name[FV_NAME_MAX_BYTES + 32];
+    char what[FV_MESSAGE_BYTES];
+    snprintf(name, sizeof name, "%s.%s", layer, suffix);
+    snprintf(what, sizeof what, "%s:%d: %s", p->line.source, p->line.number, name);
+    FV_TRY(fv__shape_check(p->ctx, shape, what));
+    int id = -1;
+    FV_TRY(fv__graph_tensor(graph, name, shape, FV_ROLE_PARAMETER, &id));
+    graph->tensors[id].init = init;
+    graph->tensors[id].decays = decays;
+    *tensor = id;
+    return FV_OK;
+}
+
+static fv_shape current_shape(const fv_parse *p)
+{
+    return p->model->graph.tensors[p->current].shape;
+}
+
+/* Weight and bias, then the node: what conv and linear have in common. */
+static fv_status weighted(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
+                          fv_shape weight, int64_t fan_in, int64_t fan_out, int *output)
+{
+    const fv_init zero = {.kind = FV_INIT_ZERO};
+    fv_init init = words->init;
+    init.fan_in = fan_in > INT32_MAX ? INT32_MAX : (int)fan_in;
+    init.fan_out = fan_out > INT32_MAX ? INT32_MAX : (int)fan_out;
+    int inputs[3] = {p->current, -1, -1};
+    FV_TRY(parameter(p, words->name, "weight", weight, init, true, &inputs[1]));
+    if (words->bias)
+        FV_TRY(
+            parameter(p, words->name, "bias", fv__shape(1, weight.dim[0], 0, 0, 0), zero, false, &inputs[2]));
+    return fv__layer_node(p, kind->op, words->name, words->name, words->bias ? 3 : 2, inputs, words->attrs,
+                          output);
+}
+
+static fv_status build_conv(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words, int *output)
+{
+    const fv_shape in = current_shape(p);
+    const int kh = words->kernel[0], kw = words->kernel[1];
+    if (in.rank != 3)
+        return fv__line_fail(&p->line, 1, "conv %s reads an image, but its input is a vector of %d values",
+                             words->name, in.dim[0]);
+    const fv_shape weight = fv__shape(4, words->count, in.dim[0], kh, kw);
+    return weighted(p, kind, words, weight, (int64_t)in.dim[0] * kh * kw, (int64_t)words->count * kh * kw,
+                    output);
+}
+
+static fv_status build_linear(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
+                              int *output)
+{
+    const fv_shape in = current_shape(p);
+    char text[FV_SHAPE_TEXT];
+    if (in.rank != 1)
+        return fv__line_fail(
+            &p->line, 1,
+            "linear %s reads a vector, but its input is an image of %s; put a 'flatten' line "
+            "before it",
+            words->name, fv__shape_text(in, text));
+    const fv_shape weight = fv__shape(2, words->count, in.dim[0], 0, 0);
+    return weighted(p, kind, words, weight, in.dim[0], words->count, output);
+}
+
+static fv_status build_bias(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words, int *output)
+{
+    const fv_init zero = {.kind = FV_INIT_ZERO};
+    int inputs[2] = {p->current, -1};
+    const fv_shape shape = fv__shape(1, current_shape(p).dim[0], 0, 0, 0);
+    FV_TRY(parameter(p, words->name, "bias", shape, zero, false, &inputs[1]));
+    return fv__layer_node(p, kind->op, words->name, words->name, 2, inputs, words->attrs, output);
+}
+
+static fv_status build_add(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words, int *output)
+{
+    const int inputs[2] = {p->current, words->other};
+    return fv__layer_node(p, kind->op, words->name, words->name, 2, inputs, words->attrs, output);
+}
+
+static fv_status plain(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words, int *output)
+{
+    return fv__layer_node(p, kind->op, words->name, words->name, 1, &p->current, words->attrs, output);
+}
+
+/* ---- the table ------------------------------------------------------------------------------------ */
+
+static const fv_layer_kind kinds[] = {
+    {"conv",
+     "conv2d",
+     {{FV_SLOT_NAME, "NAME"}, {FV_SLOT_COUNT, "CHANNELS"}, {FV_SLOT_PAIR, "KERNEL"}},
+     true,
+     build_conv},
+    {"linear", "linear", {{FV_SLOT_NAME, "NAME"}, {FV_SLOT_COUNT, "FEATURES"}}, true, build_linear},
+    {"bias", "bias", {{FV_SLOT_NAME, "NAME"}}, false, build_bias},
+    {"maxpool", "maxpool", {{FV_SLOT_ATTR, "kernel"}}, false, plain},
+    {"avgpool", "avgpool", {{FV_SLOT_ATTR, "kernel"}}, false, plain},
+    {"flatten", "flatten", {{0}}, false, plain},
+    {"identity", "identity", {{0}}, false, plain},
+    {"sigmoid", "sigmoid", {{0}}, false, plain},
+    {"tanh", "tanh", {{0}}, false, plain},
+    {"relu", "relu", {{0}}, false, plain},
+    {"leakyrelu", "leaky_relu", {{0}}, false, plain},
+    {"softplus", "softplus", {{0}}, false, plain},
+    {"softmax", "softmax", {{0}}, false, plain},
+    {"dropout", "dropout", {{FV_SLOT_ATTR, "rate"}}, false, plain},
+    {"add", "add", {{FV_SLOT_LAYER, "LAYER"}}, false, build_add},
+};
+enum { N_KINDS = sizeof kinds / sizeof kinds[0], N_SLOTS = 3, MAX_KEYS = 16 };
+
+const fv_layer_kind *fv__layer_kind_at(int index)
+{
+    return index >= 0 && index < N_KINDS ? &kinds[index] : NULL;
+}
+
+const fv_layer_kind *fv__layer_kind_find(const char *word)
+{
+    for (int i = 0; i < N_KINDS; i++)
+        if (strcmp(kinds[i].word, word) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
+/* ---- reading a line ------------------------------------------------------------------------------- */
+
+static int n_slots(const fv_layer_kind *kind)
+{
+    int n = 0;
+    while (n < N_SLOTS && kind->slot[n].type != FV_SLOT_NONE)
+        n++;
+    return n;
+}
+
+/* "conv NAME CHANNELS KERNEL" */
+static const char *usage(const fv_layer_kind *kind, char *buffer, size_t bytes)
+{
+    size_t n = (size_t)snprintf(buffer, bytes, "%s", kind->word);
+    for (int i = 0; i < n_slots(kind) && n < bytes; i++)
+        n += (size_t)snprintf(buffer + n, bytes - n, " %s", kind->slot[i].word);
+    return buffer;
+}
+
+static const fv_layer_record *layer_find(const fv_parse *p, const char *name)
+{
+    for (size_t i = 0; i < p->model->n_layers; i++)
+        if (strcmp(p->model->layers[i].name, name) == 0)
+            return &p->model->layers[i];
+    return NULL;
+}
+
+static fv_status read_name(fv_parse *p, fv_layer_words *words, const char *name, int column)
+{
+    static const char *const reserved[] = {"input", "label", "loss", "optimizer"};
+    if (!fv__name_ok(name))
+        return fv__line_fail(
+            &p->line, column,
+            "'%s' is no name: a letter or '_' first, then letters, digits, '_' and '-', at most "
+            "%d",
+            name, FV_NAME_MAX_BYTES);
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+        if (strcmp(name, reserved[i]) == 0)
+            return fv__line_fail(&p->line, column, "the name '%s' is reserved", name);
+    const fv_layer_record *twin = layer_find(p, name);
+    if (twin)
+        return fv__line_fail(&p->line, column, "the name '%s' is taken by the %s of line %d", name,
+                             twin->kind, twin->line);
+    snprintf(words->name, sizeof words->name, "%s", name);
+    return FV_OK;
+}
+
+/* "relu", "relu2", "relu3" */
+static void automatic_name(const fv_parse *p, const char *word, fv_layer_words *words)
+{
+    int n = 1;
+    for (size_t i = 0; i < p->model->n_layers; i++)
+        n += strcmp(p->model->layers[i].kind, word) == 0;
+    snprintf(words->name, sizeof words->name, "%s", word);
+    if (n > 1)
+        snprintf(words->name, sizeof words->name, "%s%d", word, n);
+    while (layer_find(p, words->name))
+        snprintf(words->name, sizeof words->name, "%s%d", word, ++n);
+}
+
+static fv_status read_sizes(fv_parse *p, const fv_layer_kind *kind, const char *what, fv_word word, int n,
+                            int *out)
+{
+    int64_t size[2];
+    const bool well = n == 1 ? fv__parse_count(word.text, size) : fv__parse_sizes(word.text, n, true, size);
+    bool in_range = well;
+    for (int i = 0; well && i < n; i++)
+        in_range = in_range && size[i] >= 1 && size[i] <= FV_MAX_DIM;
+    if (!in_range)
+        return fv__line_fail(&p->line, word.column, "%s: %s is '%s'; expected %s from 1 to %d", kind->word,
+                             what, word.text,
+                             n == 1 ? "a whole number" : "a size such as 5x5 or 5, each number", FV_MAX_DIM);
+    for (int i = 0; i < n; i++)
+        out[i] = (int)size[i];
+    return FV_OK;
+}
+
+static fv_status read_attr(fv_parse *p, const fv_layer_kind *kind, fv_layer_words *words, const char *key,
+                           const char *value, int column)
+{
+    char what[FV_MESSAGE_BYTES];
+    snprintf(what, sizeof what, "%s:%d:%d: %s", p->line.source, p->line.number, column, kind->word);
+    return fv__attrs_set(p->ctx, fv__op_find(kind->op), words->attrs, key, value, what);
+}
+
+static fv_status read_slot(fv_parse *p, const fv_layer_kind *kind, fv_slot slot, fv_word word,
+                           fv_layer_words *words)
+{
+    if (slot.type == FV_SLOT_NAME)
+        return read_name(p, words, word.text, word.column);
+    if (slot.type == FV_SLOT_COUNT)
+        return read_sizes(p, kind, slot.word, word, 1, &words->count);
+    if (slot.type == FV_SLOT_PAIR)
+        return read_sizes(p, kind, slot.word, word, 2, words->kernel);
+    if (slot.type == FV_SLOT_ATTR)
+        return read_attr(p, kind, words, slot.word, word.text, word.column);
+    const fv_layer_record *other = layer_find(p, word.text);
+    if (!other) {
+        const char *names[FV_MAX_LAYERS + 1];
+        int n = 0;
+        for (size_t i = 0; i < p->model->n_layers; i++)
+            names[n++] = p->model->layers[i].name;
+        const char *nearest = fv__nearest(word.text, names, n);
+        return fv__line_fail(&p->line, word.column, "%s: no earlier layer is called '%s'%s%s%s", kind->word,
+                             word.text, nearest ? "; nearest is '" : "", nearest ? nearest : "",
+                             nearest ? "'" : "");
+    }
+    words->other = other->output;
+    return FV_OK;
+}
+
+/* The keys that a line of this kind may have. */
+static int list_keys(const fv_layer_kind *kind, const fv_op *op, const char *keys[MAX_KEYS])
+{
+    int n = 0;
+    for (int a = 0; a < op->n_attrs && n < MAX_KEYS - 3; a++) {
+        bool is_slot = false;
+        for (int i = 0; i < n_slots(kind); i++)
+            is_slot = is_slot || (kind->slot[i].type == FV_SLOT_ATTR &&
+                                  strcmp(kind->slot[i].word, op->attrs[a].word) == 0);
+        /* conv2d's kernel is its weight's: an attribute for the kernels' sake alone */
+        if (!is_slot && !(kind->weighted && strcmp(op->attrs[a].word, "kernel") == 0))
+            keys[n++] = op->attrs[a].word;
+    }
+    if (kind->weighted) {
+        keys[n++] = "init";
+        keys[n++] = "bias";
+    }
+    if (kind->slot[0].type != FV_SLOT_NAME)
+        keys[n++] = "name";
+    return n;
+}
+
+static fv_status read_bias(fv_parse *p, const char *value, int column, bool *out)
+{
+    if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+        return fv__line_fail(&p->line, column, "bias is '%s'; expected yes or no", value);
+    *out = value[0] == 'y';
+    return FV_OK;
+}
+
+/* init=he, init=normal:0.01 */
+static fv_status read_init_key(fv_parse *p, char *value, int column, fv_init *out)
+{
+    char *colon = strchr(value, ':');
+    if (colon)
+        *colon = 0;
+    return fv__init_read(&p->line, column, value, colon ? colon + 1 : NULL,
+                         colon ? column + (int)(colon + 1 - value) : column, out);
+}
+
+/* The word is "key=value". */
+static fv_status read_key(fv_parse *p, const fv_layer_kind *kind, fv_word word, const char *const *keys,
+                          int n_keys, bool *given, fv_layer_words *words)
+{
+    char copy[FV_LINE_MAX_BYTES + 1];
+    snprintf(copy, sizeof copy, "%s", word.text);
+    char *value = strchr(copy, '=');
+    *value++ = 0;
+    const int column = word.column + (int)(value - copy);
+    int k = 0;
+    while (k < n_keys && strcmp(keys[k], copy) != 0)
+        k++;
+    if (k == n_keys) {
+        const char *nearest = fv__nearest(copy, keys, n_keys);
+        return fv__line_fail(&p->line, word.column, "unknown key '%s' of %s%s%s%s", copy, kind->word,
+                             nearest ? "; nearest is '" : "", nearest ? nearest : "", nearest ? "'" : "");
+    }
+    if (given[k])
+        return fv__line_fail(&p->line, word.column, "the key '%s' is given twice", copy);
+    given[k] = true;
+    if (strcmp(copy, "name") == 0)
+        return read_name(p, words, value, column);
+    if (kind->weighted && strcmp(copy, "init") == 0)
+        return read_init_key(p, value, column, &words->init);
+    if (kind->weighted && strcmp(copy, "bias") == 0)
+        return read_bias(p, value, column, &words->bias);
+    return read_attr(p, kind, words, copy, value, column);
+}
+
+static fv_status read_words(fv_parse *p, const fv_layer_kind *kind, const fv_op *op, fv_layer_words *words)
+{
+    const fv_line *line = &p->line;
+    const char *keys[MAX_KEYS];
+    bool given[MAX_KEYS] = {false};
+    const int n_keys = list_keys(kind, op, keys), n = n_slots(kind);
+    char text[160];
+    int w = 1;
+    for (; w <= n && w < line->n_words && !strchr(line->word[w].text, '='); w++)
+        FV_TRY(read_slot(p, kind, kind->slot[w - 1], line->word[w], words));
+    if (w <= n)
+        return fv__line_fail(line, w < line->n_words ? line->word[w].column : line->end_column,
+                             "%s is missing; expected '%s'", kind->slot[w - 1].word,
+                             usage(kind, text, sizeof text));
+    for (; w < line->n_words; w++) {
+        if (!strchr(line->word[w].text, '='))
+            return fv__line_fail(line, line->word[w].column,
+                                 "unexpected word '%s'; expected '%s', then key=value", line->word[w].text,
+                                 usage(kind, text, sizeof text));
+        FV_TRY(read_key(p, kind, line->word[w], keys, n_keys, given, words));
+    }
+    return FV_OK;
+}
+
+fv_status fv__layer_read(fv_parse *p, const fv_layer_kind *kind)
+{
+    fv_model *model = p->model;
+    const fv_op *op = fv__op_find(kind->op);
+    fv_layer_words words = {.bias = true, .init = p->init, .other = -1};
+    if (!op || op->attr_bytes > sizeof words.attrs)
+        return fv__fail(p->ctx, FV_ERR_INTERNAL,
+                        "layer '%s': its operation '%s' is not in the table, or its "
+                        "attributes are too large",
+                        kind->word, kind->op);
+    if (model->n_layers > FV_MAX_LAYERS)
+        return fv__line_fail(&p->line, 1, "more than %d layers", FV_MAX_LAYERS);
+    if (op->attr_bytes)
+        fv__attrs_default(op, words.attrs);
+    FV_TRY(read_words(p, kind, op, &words));
+    if (!words.name[0])
+        automatic_name(p, kind->word, &words);
+    const size_t first_node = model->graph.n_nodes, first_tensor = model->graph.n_tensors;
+    FV_TRY(kind->build(p, kind, &words, &p->current));
+    return fv__layer_record(p, kind->word, words.name, first_node, first_tensor);
+}

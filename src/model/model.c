@@ -1,0 +1,116 @@
+/* model.c - a model's life: text in, graph built, parameters placed and drawn. */
+#include "model/model.h"
+
+#include <string.h>
+
+#define ALIGN_FLOATS 16
+
+/* Learned tensors first, then statistics, each in the graph's order. */
+static fv_status place_parameters(fv_model *model)
+{
+    const fv_graph *graph = &model->graph;
+    static const fv_role roles[] = {FV_ROLE_PARAMETER, FV_ROLE_STATISTIC};
+    model->params = fv__alloc(model->ctx, graph->n_tensors, sizeof *model->params);
+    if (!model->params)
+        return FV_ERR_MEMORY;
+    for (int r = 0; r < 2; r++) {
+        for (size_t t = 0; t < graph->n_tensors; t++) {
+            if (graph->tensors[t].role != roles[r])
+                continue;
+            fv_param *param = &model->params[model->n_params++];
+            *param = (fv_param){.tensor = (int)t,
+                                .offset = model->n_values,
+                                .n = (size_t)fv__shape_count(graph->tensors[t].shape)};
+            model->n_values += (param->n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+            /* each tensor is within FV_MAX_VALUES; their sum shall be, too */
+            if (model->n_values > (size_t)FV_MAX_VALUES)
+                return fv__fail(model->ctx, FV_ERR_INPUT, "%s: more than %lld parameters, counted up to '%s'",
+                                model->source, FV_MAX_VALUES, graph->tensors[t].name);
+        }
+        if (r == 0)
+            model->n_learned = model->n_params;
+    }
+    model->values = fv__alloc(model->ctx, model->n_values, sizeof *model->values);
+    return model->values ? FV_OK : FV_ERR_MEMORY;
+}
+
+static fv_status build(fv_model *model, const char *text, size_t n_bytes, const char *source)
+{
+    fv_context *ctx = model->ctx;
+    model->source = fv__strdup(ctx, source);
+    model->text = fv__alloc(ctx, n_bytes + 1, 1);
+    if (!model->source || !model->text)
+        return FV_ERR_MEMORY;
+    memcpy(model->text, text, n_bytes);
+    FV_TRY(fv__model_text_parse(model, model->text, n_bytes));
+    FV_TRY(place_parameters(model));
+    fv__model_draw(model, 0);
+    return FV_OK;
+}
+
+fv_status fv__model_create(fv_context *ctx, const char *text, size_t n_bytes, const char *source,
+                           fv_model **out)
+{
+    fv_model *model = fv__alloc(ctx, 1, sizeof *model);
+    if (!model)
+        return FV_ERR_MEMORY;
+    model->ctx = ctx;
+    fv__graph_init(&model->graph, ctx, source);
+    const fv_status status = build(model, text, n_bytes, source);
+    if (status != FV_OK) {
+        fv__model_destroy(model);
+        return status;
+    }
+    *out = model;
+    return FV_OK;
+}
+
+void fv__model_destroy(fv_model *model)
+{
+    if (!model)
+        return;
+    fv_context *ctx = model->ctx;
+    fv__graph_deinit(&model->graph);
+    fv__free(ctx, model->layers);
+    fv__free(ctx, model->params);
+    fv__free(ctx, model->values);
+    fv__free(ctx, model->text);
+    fv__free(ctx, model->source);
+    fv__free(ctx, model);
+}
+
+void fv__model_draw(fv_model *model, uint64_t seed)
+{
+    for (int i = 0; i < model->n_params; i++)
+        fv__init_draw(&model->graph.tensors[model->params[i].tensor].init, seed, (uint32_t)i,
+                      fv__model_values(model, i), model->params[i].n);
+}
+
+int fv__model_param_of(const fv_model *model, int tensor)
+{
+    for (int i = 0; i < model->n_params; i++)
+        if (model->params[i].tensor == tensor)
+            return i;
+    return -1;
+}
+
+uint64_t fv__model_hash(const fv_model *model)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (int p = 0; p < model->n_learned; p++) {
+        const float *values = fv__model_values(model, p);
+        for (size_t i = 0; i < model->params[p].n; i++) {
+            uint32_t bits;
+            memcpy(&bits, &values[i], sizeof bits);
+            for (int b = 0; b < 32; b += 8)
+                hash = (hash ^ (bits >> b & 0xff)) * 0x100000001b3u;
+        }
+    }
+    return hash;
+}
+
+int fv__model_n_classes(const fv_model *model)
+{
+    const int outputs = model->graph.tensors[model->graph.output].shape.dim[0];
+    return outputs == 1 ? 2 : outputs;
+}

@@ -1,0 +1,76 @@
+/* model.h - a network and its parameters.
+ *
+ * The graph (forward pass and loss) is immutable once the model exists. All that is stored with a model lies
+ * in one block:
+ *
+ *     values:  [ c1.weight | c1.bias | out.weight | ... | input.mean | input.inv_std ]
+ *                ^ 64-byte aligned, each tensor too (padding floats are 0)
+ *                learned: params[0 .. n_learned)          statistics: the rest
+ */
+#ifndef FV_MODEL_MODEL_H
+#define FV_MODEL_MODEL_H
+
+#include "graph/op.h"
+
+typedef struct fv_param {
+    int tensor;    /* of the graph */
+    size_t offset; /* in values, in floats; a multiple of 16 */
+    size_t n;      /* values */
+} fv_param;
+
+/* A line of the model text. The first is the input line. */
+typedef struct fv_layer_record {
+    const char *name; /* "c1", "relu2" */
+    const char *kind; /* its word: "conv" */
+    int line;
+    int output;                 /* tensor */
+    size_t first_node, n_nodes; /* of the graph */
+    int64_t n_parameters;       /* learned values */
+} fv_layer_record;
+
+struct fv_model {
+    fv_context *ctx;
+    char *text;   /* owned */
+    char *source; /* names the text in messages; owned */
+    fv_graph graph;
+    fv_layer_record *layers;
+    size_t n_layers, layer_capacity;
+    fv_param *params;
+    int n_params, n_learned;
+    float *values;
+    size_t n_values; /* with the padding */
+    bool settled;    /* the parameters were drawn on purpose, loaded or trained: training keeps them */
+};
+
+/* Parses the text, builds and verifies the graph, and draws the parameters of seed 0. The text need not end
+ * in NUL. */
+fv_status fv__model_create(fv_context *ctx, const char *text, size_t n_bytes, const char *source,
+                           fv_model **out);
+void fv__model_destroy(fv_model *model);
+/* Draws every learned parameter from `seed`; sets every statistic to its initial value. */
+void fv__model_draw(fv_model *model, uint64_t seed);
+/* The place of a parameter or statistic in params; -1: the tensor is neither. */
+int fv__model_param_of(const fv_model *model, int tensor);
+static inline float *fv__model_values(const fv_model *model, int param)
+{
+    return model->values + model->params[param].offset;
+}
+/* FNV-1a, 64 bits, over the bytes of the learned parameters in order, least significant byte first. */
+uint64_t fv__model_hash(const fv_model *model);
+/* 2 for a single logistic output. */
+int fv__model_n_classes(const fv_model *model);
+
+/* init.c: values[n] of parameter number `index`, drawn from `seed`. */
+void fv__init_draw(const fv_init *init, uint64_t seed, uint32_t index, float *values, size_t n);
+
+/* model_text.c: fills model->graph and model->layers. */
+fv_status fv__model_text_parse(fv_model *model, const char *text, size_t n_bytes);
+
+/* zoo.c: built-in models in alphabetical order. */
+typedef struct fv_zoo_entry {
+    const char *name, *text;
+} fv_zoo_entry;
+const fv_zoo_entry *fv__zoo_at(int index); /* NULL past the last */
+const fv_zoo_entry *fv__zoo_find(const char *name);
+
+#endif

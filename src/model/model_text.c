@@ -1,0 +1,288 @@
+/* model_text.c - from model text to a graph. The language is docs/model-text.md:
+ *
+ *     [init KIND]              the default of weights
+ *     input image CxHxW        tensors input, input.mean [c], input.inv_std [c]; node: standardise
+ *     LAYER ...                layers.c
+ *     [loss KIND]              tensors label [1], loss [1]
+ *
+ * A loss that pairs with the model's last layer reads what that layer reads: cross-entropy the input of the
+ * softmax, binary cross-entropy that of the sigmoid. Both are then exact where the probability is 0 or 1. */
+#include "model/layers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+fv_status fv__init_read(const fv_line *line, int column, const char *kind, const char *scale,
+                        int scale_column, fv_init *out)
+{
+    static const char *const names[] = {"he", "xavier", "lecun", "normal", "uniform"};
+    static const fv_init_kind values[] = {FV_INIT_HE, FV_INIT_XAVIER, FV_INIT_LECUN, FV_INIT_NORMAL,
+                                          FV_INIT_UNIFORM};
+    int k = 0;
+    while (k < 5 && strcmp(names[k], kind) != 0)
+        k++;
+    if (k == 5) {
+        const char *nearest = fv__nearest(kind, names, 5);
+        if (nearest)
+            return fv__line_fail(line, column, "unknown initialisation '%s'; nearest is '%s'", kind, nearest);
+        return fv__line_fail(
+            line, column, "unknown initialisation '%s'; expected he, xavier, lecun, normal or uniform", kind);
+    }
+    const bool scaled = values[k] == FV_INIT_NORMAL || values[k] == FV_INIT_UNIFORM;
+    fv_init init = {.kind = values[k], .scale = 1};
+    if (scaled && !scale)
+        return fv__line_fail(line, column,
+                             "%s needs its scale: 'init %s 0.01' as a line, 'init=%s:0.01' as a key", kind,
+                             kind, kind);
+    if (!scaled && scale)
+        return fv__line_fail(line, scale_column, "%s takes no scale, found '%s'", kind, scale);
+    if (scaled && (!fv__parse_decimal(scale, &init.scale) || !(init.scale >= 0 && init.scale <= 1000)))
+        return fv__line_fail(line, scale_column, "the scale is '%s'; expected a number from 0 to 1000",
+                             scale);
+    *out = init;
+    return FV_OK;
+}
+
+fv_status fv__layer_record(fv_parse *p, const char *kind, const char *name, size_t first_node,
+                           size_t first_tensor)
+{
+    fv_model *model = p->model;
+    fv_graph *graph = &model->graph;
+    fv_layer_record record = {.kind = kind,
+                              .line = p->line.number,
+                              .output = p->current,
+                              .first_node = first_node,
+                              .n_nodes = graph->n_nodes - first_node};
+    record.name = fv__arena_strdup(&graph->arena, name);
+    if (!record.name)
+        return FV_ERR_MEMORY;
+    for (size_t t = first_tensor; t < graph->n_tensors; t++)
+        if (graph->tensors[t].role == FV_ROLE_PARAMETER)
+            record.n_parameters += fv__shape_count(graph->tensors[t].shape);
+    void *layers = model->layers;
+    FV_TRY(fv__grow(p->ctx, &layers, model->n_layers, &model->layer_capacity, sizeof *model->layers));
+    model->layers = layers;
+    model->layers[model->n_layers++] = record;
+    return FV_OK;
+}
+
+/* ---- the lines that are no layers ----------------------------------------------------------------- */
+
+static fv_status expect_words(const fv_line *line, int n, const char *usage)
+{
+    if (line->n_words < n)
+        return fv__line_fail(line, line->end_column, "the line ends too early; expected '%s'", usage);
+    if (line->n_words > n)
+        return fv__line_fail(line, line->word[n].column, "unexpected word '%s'; expected '%s'",
+                             line->word[n].text, usage);
+    return FV_OK;
+}
+
+static fv_status statistic(fv_parse *p, const char *name, int c, double value, int *tensor)
+{
+    fv_graph *graph = &p->model->graph;
+    int id = -1;
+    FV_TRY(fv__graph_tensor(graph, name, fv__shape(1, c, 0, 0, 0), FV_ROLE_STATISTIC, &id));
+    graph->tensors[id].init = (fv_init){.kind = FV_INIT_CONSTANT, .scale = value};
+    *tensor = id;
+    return FV_OK;
+}
+
+static fv_status read_input(fv_parse *p)
+{
+    static const char usage[] = "input image CxHxW";
+    const fv_line *line = &p->line;
+    fv_graph *graph = &p->model->graph;
+    if (p->input_line)
+        return fv__line_fail(line, 1, "a second input; the first is on line %d", p->input_line);
+    if (line->n_words > 1 && strcmp(line->word[1].text, "image") != 0)
+        return fv__line_fail(line, line->word[1].column, "unknown input '%s'; expected '%s'",
+                             line->word[1].text, usage);
+    FV_TRY(expect_words(line, 3, usage));
+    const fv_word word = line->word[2];
+    int64_t dim[3];
+    bool well = fv__parse_sizes(word.text, 3, false, dim);
+    for (int i = 0; i < 3 && well; i++)
+        well = dim[i] >= 1 && dim[i] <= FV_MAX_DIM;
+    if (!well)
+        return fv__line_fail(
+            line, word.column,
+            "the image's size is '%s'; expected CxHxW such as 1x28x28, each number from 1 to %d", word.text,
+            FV_MAX_DIM);
+    const fv_shape shape = fv__shape(3, (int)dim[0], (int)dim[1], (int)dim[2], 0);
+    char what[FV_MESSAGE_BYTES];
+    snprintf(what, sizeof what, "%s:%d:%d: the image", line->source, line->number, word.column);
+    FV_TRY(fv__shape_check(p->ctx, shape, what));
+    int inputs[3];
+    FV_TRY(fv__graph_tensor(graph, "input", shape, FV_ROLE_INPUT, &inputs[0]));
+    FV_TRY(statistic(p, "input.mean", shape.dim[0], 0, &inputs[1]));
+    FV_TRY(statistic(p, "input.inv_std", shape.dim[0], 1, &inputs[2]));
+    graph->input = inputs[0];
+    FV_TRY(fv__layer_node(p, "standardise", "input.standardised", "input", 3, inputs, NULL, &p->current));
+    p->input_line = line->number;
+    return fv__layer_record(p, "input", "input", 0, 0);
+}
+
+static fv_status read_init(fv_parse *p)
+{
+    const fv_line *line = &p->line;
+    if (p->init_line)
+        return fv__line_fail(line, 1, "a second init; the first is on line %d", p->init_line);
+    if (p->model->n_layers > 1)
+        return fv__line_fail(line, 1, "init after a layer; it stands before the layers that it is to act on");
+    if (line->n_words < 2)
+        return expect_words(line, 2, "init he|xavier|lecun|normal SCALE|uniform SCALE");
+    const fv_word scale = line->n_words > 2 ? line->word[2] : (fv_word){NULL, 0};
+    FV_TRY(fv__init_read(line, line->word[1].column, line->word[1].text, scale.text, scale.column, &p->init));
+    p->init_line = line->number;
+    return expect_words(line, line->n_words > 2 ? 3 : 2, "init KIND SCALE");
+}
+
+/* ---- the loss ------------------------------------------------------------------------------------- */
+
+typedef struct loss_kind {
+    const char *word, *op;
+    const char *last; /* the operation that the model must end in, whose input the loss reads; NULL: any */
+} loss_kind;
+
+static const loss_kind losses[] = {
+    {"cross-entropy", "cross_entropy", "softmax"},
+    {"squared-error", "squared_error", NULL},
+    {"binary-cross-entropy", "binary_cross_entropy", "sigmoid"},
+};
+enum { N_LOSSES = sizeof losses / sizeof losses[0] };
+
+/* The loss reads what the model ends in, so that has to be a vector of probabilities. */
+static fv_status append_loss(fv_parse *p, const loss_kind *loss)
+{
+    fv_graph *graph = &p->model->graph;
+    const fv_layer_record *last = &p->model->layers[p->model->n_layers - 1];
+    const fv_shape shape = graph->tensors[p->current].shape;
+    const fv_node *node = &graph->nodes[graph->tensors[p->current].source];
+    char text[FV_SHAPE_TEXT];
+    if (loss->last && (p->model->n_layers < 2 || strcmp(node->op->name, loss->last) != 0))
+        return fv__line_fail(&p->line, 1, "%s needs a model that ends in %s; it ends in the %s of line %d",
+                             loss->word, loss->last, last->kind, last->line);
+    if (shape.rank != 1)
+        return fv__line_fail(
+            &p->line, 1,
+            "the model ends in an image of %s, the loss reads a vector; put a 'flatten' line "
+            "before the last layer",
+            fv__shape_text(shape, text));
+    if (strcmp(loss->op, "binary_cross_entropy") == 0 ? shape.dim[0] != 1 : shape.dim[0] < 2)
+        return fv__line_fail(&p->line, 1, "%s needs %s; the model ends in %d", loss->word,
+                             strcmp(loss->op, "binary_cross_entropy") == 0 ? "one output"
+                                                                           : "two outputs or more",
+                             shape.dim[0]);
+    int inputs[2] = {loss->last ? node->input[0] : p->current, -1};
+    FV_TRY(fv__graph_tensor(graph, "label", fv__shape(1, 1, 0, 0, 0), FV_ROLE_LABEL, &inputs[1]));
+    graph->label = inputs[1];
+    graph->output = p->current;
+    return fv__layer_node(p, loss->op, "loss", "loss", 2, inputs, NULL, &graph->loss);
+}
+
+static fv_status read_loss(fv_parse *p)
+{
+    static const char usage[] = "loss cross-entropy|squared-error|binary-cross-entropy";
+    const fv_line *line = &p->line;
+    const char *words[N_LOSSES];
+    FV_TRY(expect_words(line, 2, usage));
+    for (int i = 0; i < N_LOSSES; i++) {
+        words[i] = losses[i].word;
+        if (strcmp(line->word[1].text, losses[i].word) == 0) {
+            p->loss_line = line->number;
+            return append_loss(p, &losses[i]);
+        }
+    }
+    const char *nearest = fv__nearest(line->word[1].text, words, N_LOSSES);
+    return fv__line_fail(line, line->word[1].column, "unknown loss '%s'; %s%s%s", line->word[1].text,
+                         nearest ? "nearest is '" : "expected '", nearest ? nearest : usage, "'");
+}
+
+/* No loss line: the last layer may say it. */
+static fv_status implied_loss(fv_parse *p)
+{
+    const fv_graph *graph = &p->model->graph;
+    const fv_tensor *output = &graph->tensors[p->current];
+    const char *op = graph->nodes[output->source].op->name;
+    if (strcmp(op, "softmax") == 0)
+        return append_loss(p, &losses[0]);
+    if (strcmp(op, "sigmoid") == 0 && fv__shape_count(output->shape) == 1)
+        return append_loss(p, &losses[2]);
+    return fv__line_fail(
+        &p->line, 1,
+        "the model ends in a %s, which implies no loss; end it with 'softmax', with 'sigmoid' of "
+        "one value, or with a 'loss' line",
+        p->model->layers[p->model->n_layers - 1].kind);
+}
+
+/* ---- the whole text ------------------------------------------------------------------------------- */
+
+static fv_status unknown_layer(const fv_parse *p, const fv_layer_kind *kind)
+{
+    const fv_word word = p->line.word[0];
+    const char *words[40] = {"input", "init", "loss"};
+    int n = 3;
+    for (; n < 40 && (kind = fv__layer_kind_at(n - 3)); n++)
+        words[n] = kind->word;
+    const char *nearest = fv__nearest(word.text, words, n);
+    if (nearest)
+        return fv__line_fail(&p->line, word.column, "unknown layer '%s'; nearest is '%s'", word.text,
+                             nearest);
+    char all[400] = "";
+    size_t length = 0;
+    for (int i = 3; i < n && length < sizeof all; i++)
+        length += (size_t)snprintf(all + length, sizeof all - length, "%s%s", i > 3 ? ", " : "", words[i]);
+    return fv__line_fail(&p->line, word.column, "unknown layer '%s'; the layers are %s", word.text, all);
+}
+
+static fv_status read_line(fv_parse *p)
+{
+    const fv_line *line = &p->line;
+    if (line->n_words == 0)
+        return FV_OK;
+    const char *word = line->word[0].text;
+    if (p->loss_line)
+        return fv__line_fail(line, line->word[0].column,
+                             "'%s' after the loss of line %d; the loss is the last line", word, p->loss_line);
+    if (strcmp(word, "input") == 0)
+        return read_input(p);
+    if (strcmp(word, "init") == 0)
+        return read_init(p);
+    const fv_layer_kind *kind = fv__layer_kind_find(word);
+    const bool is_loss = strcmp(word, "loss") == 0;
+    if (!kind && !is_loss)
+        return unknown_layer(p, NULL);
+    if (!p->input_line)
+        return fv__line_fail(line, line->word[0].column,
+                             "'%s' before the input; the model begins with "
+                             "'input image CxHxW'",
+                             word);
+    return is_loss ? read_loss(p) : fv__layer_read(p, kind);
+}
+
+fv_status fv__model_text_parse(fv_model *model, const char *text, size_t n_bytes)
+{
+    fv_parse parse = {.ctx = model->ctx,
+                      .model = model,
+                      .current = -1,
+                      .line = {.ctx = model->ctx, .source = model->source, .end_column = 1},
+                      .init = {.kind = FV_INIT_HE, .scale = 1}};
+    FV_TRY(fv__text_check(model->ctx, text, n_bytes, model->source));
+    size_t at = n_bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* some editors' greeting */
+    while (at < n_bytes) {
+        FV_TRY(fv__line_split(&parse.line, text, n_bytes, &at));
+        FV_TRY(read_line(&parse));
+    }
+    if (parse.line.number == 0)
+        parse.line.number = 1; /* of an empty text */
+    if (!parse.input_line)
+        return fv__line_fail(&parse.line, 1, "the model has no input; it begins with 'input image CxHxW'");
+    if (model->n_layers < 2)
+        return fv__line_fail(&parse.line, 1, "the model has no layers");
+    if (!parse.loss_line) {
+        parse.line.number = model->layers[model->n_layers - 1].line;
+        FV_TRY(implied_loss(&parse));
+    }
+    return fv__graph_verify(&model->graph);
+}

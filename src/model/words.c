@@ -1,0 +1,160 @@
+/* words.c - the letters of the model text. The language is docs/model-text.md.
+ *
+ * Whatever stands in the text is checked here once, so that the parser deals with clean words only:
+ * each is printable UTF-8 without blanks, and knows its column. */
+#include "model/words.h"
+
+#include <stdio.h>
+#include <string.h>
+
+fv_status fv__line_fail(const fv_line *line, int column, const char *format, ...)
+{
+    char what[FV_MESSAGE_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    return fv__fail(line->ctx, FV_ERR_INPUT, "%s:%d:%d: %s", line->source, line->number, column, what);
+}
+
+/* The length of the UTF-8 character at s (RFC 3629: no overlong forms, no surrogates), or 0. */
+static size_t utf8_length(const unsigned char *s, size_t n)
+{
+    if (s[0] < 0x80)
+        return 1;
+    size_t length = 0;
+    unsigned char low = 0x80, high = 0xbf; /* of the second byte */
+    if (s[0] >= 0xc2 && s[0] <= 0xdf)
+        length = 2;
+    else if (s[0] >= 0xe0 && s[0] <= 0xef)
+        length = 3;
+    else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+        length = 4;
+    if (s[0] == 0xe0)
+        low = 0xa0;
+    else if (s[0] == 0xed)
+        high = 0x9f;
+    else if (s[0] == 0xf0)
+        low = 0x90;
+    else if (s[0] == 0xf4)
+        high = 0x8f;
+    if (length == 0 || length > n || s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if (s[i] < 0x80 || s[i] > 0xbf)
+            return 0;
+    return length;
+}
+
+fv_status fv__text_check(fv_context *ctx, const char *text, size_t n_bytes, const char *source)
+{
+    if (n_bytes > FV_TEXT_MAX_BYTES)
+        return fv__fail(ctx, FV_ERR_INPUT, "%s: %zu bytes are no model text; at most %d are read", source,
+                        n_bytes, FV_TEXT_MAX_BYTES);
+    fv_line line = {.ctx = ctx, .source = source, .number = 1};
+    size_t begin = 0;
+    for (size_t i = 0; i < n_bytes;) {
+        const unsigned char *s = (const unsigned char *)text + i;
+        const int column = (int)(i - begin) + 1;
+        const size_t length = utf8_length(s, n_bytes - i);
+        const bool line_end = *s == '\n' || (*s == '\r' && i + 1 < n_bytes && text[i + 1] == '\n');
+        if (*s == 0)
+            return fv__line_fail(&line, column, "a NUL byte; model text is UTF-8");
+        if (length == 0)
+            return fv__line_fail(&line, column, "byte 0x%02x is not UTF-8; model text is UTF-8", *s);
+        if ((*s < 0x20 && *s != '\t' && !line_end) || *s == 0x7f)
+            return fv__line_fail(&line, column, "control character 0x%02x", *s);
+        i += length;
+        if (*s == '\n') {
+            line.number++;
+            begin = i;
+        } else if (i - begin > FV_LINE_MAX_BYTES) {
+            return fv__line_fail(&line, FV_LINE_MAX_BYTES + 1, "the line is longer than %d bytes",
+                                 FV_LINE_MAX_BYTES);
+        }
+    }
+    return FV_OK;
+}
+
+fv_status fv__line_split(fv_line *line, const char *text, size_t n_bytes, size_t *at)
+{
+    const char *begin = text + *at;
+    const char *newline = memchr(begin, '\n', n_bytes - *at);
+    size_t length = newline ? (size_t)(newline - begin) : n_bytes - *at;
+    *at += length + (newline != NULL);
+    memcpy(line->bytes, begin, length); /* fv__text_check saw to the length */
+    line->bytes[length] = 0;
+    line->number++;
+    line->n_words = 0;
+    line->end_column = 1;
+    char *comment = strchr(line->bytes, '#');
+    if (comment)
+        *comment = 0;
+    for (char *s = line->bytes; *(s += strspn(s, " \t\r"));) {
+        const size_t n = strcspn(s, " \t\r");
+        const int column = (int)(s - line->bytes) + 1;
+        if (line->n_words == FV_LINE_MAX_WORDS)
+            return fv__line_fail(line, column, "more than %d words in a line", FV_LINE_MAX_WORDS);
+        line->word[line->n_words++] = (fv_word){.text = s, .column = column};
+        line->end_column = column + (int)n;
+        if (s[n] == 0)
+            break;
+        s[n] = 0;
+        s += n + 1;
+    }
+    return FV_OK;
+}
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool fv__name_ok(const char *name)
+{
+    if (!is_letter(name[0]))
+        return false;
+    size_t n = 1;
+    while (is_letter(name[n]) || is_digit(name[n]) || name[n] == '-')
+        n++;
+    return name[n] == 0 && n <= FV_NAME_MAX_BYTES;
+}
+
+/* Digits at *text; moves it past them. */
+static bool digits(const char **text, int64_t *out)
+{
+    if (!is_digit(**text))
+        return false;
+    int64_t value = 0;
+    for (; is_digit(**text); ++*text)
+        value = value > INT32_MAX ? INT64_MAX : value * 10 + (**text - '0');
+    *out = value;
+    return true;
+}
+
+bool fv__parse_count(const char *text, int64_t *out)
+{
+    return digits(&text, out) && *text == 0;
+}
+
+bool fv__parse_sizes(const char *text, int n, bool one_for_all, int64_t *out)
+{
+    int found = 0;
+    while (found < n && digits(&text, &out[found])) {
+        found++;
+        if (*text == 0 || found == n || *text != 'x')
+            break;
+        text++;
+    }
+    if (*text != 0)
+        return false;
+    if (found == 1 && one_for_all && text[-1] != 'x')
+        for (; found < n; found++)
+            out[found] = out[0];
+    return found == n;
+}

@@ -1,0 +1,44 @@
+/* words.h - the model text's letters: lines, words with their columns, names and numbers. */
+#ifndef FV_MODEL_WORDS_H
+#define FV_MODEL_WORDS_H
+
+#include "base/context.h"
+
+#define FV_TEXT_MAX_BYTES (1 << 20)
+#define FV_LINE_MAX_BYTES 500
+#define FV_LINE_MAX_WORDS 24
+#define FV_NAME_MAX_BYTES 48
+
+typedef struct fv_word {
+    const char *text; /* NUL-terminated */
+    int column;       /* in bytes, from 1 */
+} fv_word;
+
+/* One line, split into words. A '#' and what follows it is gone. */
+typedef struct fv_line {
+    fv_context *ctx;
+    const char *source;
+    int number;     /* from 1 */
+    int end_column; /* just past the last word: where a missing one would stand */
+    int n_words;
+    fv_word word[FV_LINE_MAX_WORDS];
+    char bytes[FV_LINE_MAX_BYTES + 1];
+} fv_line;
+
+/* Sets the message "source:line:column: ..." and returns FV_ERR_INPUT. */
+fv_status fv__line_fail(const fv_line *line, int column, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* NUL, bytes that are no UTF-8, control characters, and texts that are too long are refused. */
+fv_status fv__text_check(fv_context *ctx, const char *text, size_t n_bytes, const char *source);
+/* Splits the line that begins at text[*at] and moves *at past its end. */
+fv_status fv__line_split(fv_line *line, const char *text, size_t n_bytes, size_t *at);
+
+/* Letters, digits, '_' and '-', a letter or '_' first, at most FV_NAME_MAX_BYTES. */
+bool fv__name_ok(const char *name);
+/* "6": digits alone. Numbers past int become INT64_MAX, which is out of every range. */
+bool fv__parse_count(const char *text, int64_t *out);
+/* "5x5", or "5" for both; "1x28x28" with n = 3. `one_for_all` allows the single number. */
+bool fv__parse_sizes(const char *text, int n, bool one_for_all, int64_t *out);
+
+#endif

@@ -1,0 +1,153 @@
+/* bias.c - adds a number per channel.
+ *
+ *   y[c][h][w] = x[c][h][w] + b[c]
+ *   db[c] = sum over images and pixels of dy[c][h][w] */
+#include "kernels/lower.h"
+#include "ops/ops.h"
+
+static fv_status infer(fv_infer *q)
+{
+    const fv_shape x = q->input[0]->shape, b = q->input[1]->shape;
+    char found[FV_SHAPE_TEXT];
+    if (b.rank != 1 || b.dim[0] != x.dim[0])
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: '%s' has shape %s; expected %d, a number per channel",
+                        q->what, q->input[1]->name, fv__shape_text(b, found), x.dim[0]);
+    q->out = x;
+    return FV_OK;
+}
+
+static fv_status grad(fv_grad *g)
+{
+    g->dx[0] = g->dy;
+    if (!g->wanted[1])
+        return FV_OK;
+    return fv__grad_node(g, &fv_op_bias_db, "db", NULL, 1, &g->dy, FV_ROLE_GRADIENT, g->node->input[1],
+                         &g->dx[1]);
+}
+
+static void ref(const fv_ref *r)
+{
+    const int64_t c = r->out_shape.dim[0], pixels = fv__shape_count(r->out_shape) / c;
+    for (int64_t plane = 0; plane < r->n * c; plane++)
+        for (int64_t i = 0; i < pixels; i++)
+            r->out[plane * pixels + i] = r->in[0][plane * pixels + i] + r->in[1][plane % c];
+}
+
+static fv_plane_args planes(fv_shape x)
+{
+    return (fv_plane_args){x.dim[0], fv__shape_count(x) / x.dim[0]};
+}
+
+static fv_status lower(fv_lower *l)
+{
+    const fv_plane_args args = planes(l->out_shape);
+    return fv__lower_simple(l, FV_KERNEL_bias, &args, sizeof args);
+}
+
+static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
+{
+    (void)attrs, (void)in;
+    const double n = (double)fv__shape_count(out);
+    return (fv_cost){n, 8 * n};
+}
+
+static const fv_case cases[] = {
+    {17, {{3, {3, 5, 7}}, {1, {3}}}, ""}, {16, {{3, {5, 4, 4}}, {1, {5}}}, ""},
+    {15, {{3, {17, 1, 3}}, {1, {17}}}, ""}, {1, {{3, {1, 1, 1}}, {1, {1}}}, ""},
+    {17, {{1, {17}}, {1, {17}}}, ""},
+};
+
+const fv_op fv_op_bias = {
+    .name = "bias", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER}, .in_place = true,
+    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
+    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+};
+
+/* ---- bias_db: input dy ---------------------------------------------------------------------------- */
+
+static fv_status infer_db(fv_infer *q)
+{
+    q->out = fv__shape(1, q->input[0]->shape.dim[0], 0, 0, 0);
+    return FV_OK;
+}
+
+static void ref_db(const fv_ref *r)
+{
+    const int64_t c = r->out_shape.dim[0], pixels = fv__shape_count(r->in_shape[0]) / c;
+    for (int64_t i = 0; i < c; i++)
+        r->out[i] = 0;
+    for (int64_t plane = 0; plane < r->n * c; plane++)
+        for (int64_t i = 0; i < pixels; i++)
+            r->out[plane % c] += r->in[0][plane * pixels + i];
+}
+
+/* Vectors: a feature at a time over the whole batch. */
+static fv_status lower_vector_db(fv_lower *l)
+{
+    const double n = (double)l->max_batch * l->out_shape.dim[0];
+    const fv_plane_args args = planes(l->in_shape[0]);
+    fv_step_spec spec = {.kernel = FV_KERNEL_linear_db,
+                         .domain = FV_PER_RANGE,
+                         .args = fv__lower_args(l, &args, sizeof args),
+                         .n_operands = 2,
+                         .operand = {l->out, l->in[0]},
+                         .access = {FV_UPDATE, FV_READ},
+                         .units = args.channels,
+                         .grain = 16,
+                         .checked_floats = 1,
+                         .flops = n,
+                         .bytes = 4 * n};
+    return spec.args ? fv__lower_step(l, &spec) : FV_ERR_MEMORY;
+}
+
+/* Images: the blocks of a shard one after the other, then the shards. */
+static fv_status lower_db(fv_lower *l)
+{
+    if (l->in_shape[0].rank == 1)
+        return lower_vector_db(l);
+    int shards;
+    const fv_plane_args args = planes(l->in_shape[0]);
+    const fv_shard_sum_args sum_args = {args.channels};
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_SHARD, args.channels, &shards));
+    const double n = (double)fv__shape_count(l->in_shape[0]);
+    fv_step_spec spec = {.kernel = FV_KERNEL_channel_sum,
+                         .domain = FV_PER_BLOCK,
+                         .args = fv__lower_args(l, &args, sizeof args),
+                         .n_operands = 2,
+                         .operand = {shards, l->in[0]},
+                         .access = {FV_UPDATE, FV_READ},
+                         .flops = n,
+                         .bytes = 4 * n};
+    fv_step_spec sum = {.kernel = FV_KERNEL_shard_sum,
+                        .domain = FV_PER_RANGE,
+                        .args = fv__lower_args(l, &sum_args, sizeof sum_args),
+                        .n_operands = 2,
+                        .operand = {l->out, shards},
+                        .access = {FV_UPDATE, FV_READ},
+                        .units = args.channels,
+                        .grain = 4096,
+                        .checked_floats = 1,
+                        .bytes = 4.0 * 9 * args.channels};
+    if (!spec.args || !sum.args)
+        return FV_ERR_MEMORY;
+    FV_TRY(fv__lower_step(l, &spec));
+    return fv__lower_step(l, &sum);
+}
+
+static fv_cost cost_db(const void *attrs, const fv_shape *in, fv_shape out)
+{
+    (void)attrs, (void)out;
+    const double n = (double)fv__shape_count(in[0]);
+    return (fv_cost){n, 4 * n};
+}
+
+static const fv_case cases_db[] = {
+    {17, {{3, {3, 5, 7}}}, ""},  {16, {{3, {5, 4, 4}}}, ""}, {15, {{3, {17, 1, 3}}}, ""},
+    {1, {{3, {1, 1, 1}}}, ""},   {17, {{1, {17}}}, ""},      {131, {{3, {6, 2, 3}}}, ""},
+};
+
+const fv_op fv_op_bias_db = {
+    .name = "bias_db", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .no_gradient = true,
+    .infer = infer_db, .ref = ref_db, .lower = lower_db, .cost = cost_db,
+    .cases = cases_db, .n_cases = sizeof cases_db / sizeof *cases_db,
+};

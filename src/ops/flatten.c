@@ -1,0 +1,93 @@
+/* flatten.c - an image [c][h][w] read as a vector [c*h*w], and back. Nothing moves: a view. */
+#include "kernels/lower.h"
+#include "ops/ops.h"
+
+#include <string.h>
+
+typedef struct unflatten_attrs {
+    int rank, dim[FV_MAX_RANK];
+} unflatten_attrs;
+
+static fv_status infer(fv_infer *q)
+{
+    const int64_t n = fv__shape_count(q->input[0]->shape);
+    char found[FV_SHAPE_TEXT];
+    if (n > FV_MAX_DIM)
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: %s has %lld values; expected at most %d in a vector",
+                        q->what, fv__shape_text(q->input[0]->shape, found), (long long)n, FV_MAX_DIM);
+    q->out = fv__shape(1, (int)n, 0, 0, 0);
+    return FV_OK;
+}
+
+static fv_status grad(fv_grad *g)
+{
+    const fv_shape shape = g->graph->tensors[g->node->input[0]].shape;
+    unflatten_attrs attrs = {.rank = shape.rank};
+    memcpy(attrs.dim, shape.dim, sizeof attrs.dim);
+    return fv__grad_node(g, &fv_op_unflatten, "dx", &attrs, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
+}
+
+static void ref(const fv_ref *r)
+{
+    const int64_t n = r->n * fv__shape_count(r->out_shape);
+    memcpy(r->out, r->in[0], (size_t)n * sizeof *r->out);
+}
+
+static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
+{
+    (void)attrs, (void)in, (void)out;
+    return (fv_cost){0};
+}
+
+static const fv_case cases[] = {
+    {17, {{3, {3, 5, 7}}}, ""}, {16, {{3, {5, 4, 4}}}, ""}, {15, {{3, {17, 1, 3}}}, ""},
+    {1, {{3, {1, 1, 1}}}, ""},  {2, {{1, {17}}}, ""},
+};
+
+const fv_op fv_op_flatten = {
+    .name = "flatten", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .is_view = true,
+    .infer = infer, .grad = grad, .ref = ref, .cost = cost,
+    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+};
+
+/* ---- unflatten: the shape stands in the attributes ------------------------------------------------ */
+
+#define DIM(i) offsetof(unflatten_attrs, dim) + (i) * sizeof(int), 0, FV_MAX_DIM
+static const fv_attr_spec specs[] = {
+    {"rank", FV_ATTR_INT, offsetof(unflatten_attrs, rank), 1, FV_MAX_RANK, 3},
+    {"d0", FV_ATTR_INT, DIM(0), 1}, {"d1", FV_ATTR_INT, DIM(1), 1},
+    {"d2", FV_ATTR_INT, DIM(2), 1}, {"d3", FV_ATTR_INT, DIM(3), 0},
+};
+#undef DIM
+
+static fv_status infer_back(fv_infer *q)
+{
+    const unflatten_attrs *a = q->attrs;
+    char found[FV_SHAPE_TEXT], expected[FV_SHAPE_TEXT];
+    fv_shape out = {.rank = a->rank};
+    for (int i = 0; i < a->rank; i++)
+        out.dim[i] = a->dim[i];
+    FV_TRY(fv__shape_check(q->ctx, out, q->what));
+    if (fv__shape_count(q->input[0]->shape) != fv__shape_count(out))
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: %s does not hold the values of %s", q->what,
+                        fv__shape_text(q->input[0]->shape, found), fv__shape_text(out, expected));
+    q->out = out;
+    return FV_OK;
+}
+
+static fv_status grad_back(fv_grad *g)
+{
+    return fv__grad_node(g, &fv_op_flatten, "dx", NULL, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
+}
+
+static const fv_case cases_back[] = {
+    {17, {{1, {105}}}, "rank=3 d0=3 d1=5 d2=7"}, {16, {{1, {80}}}, "d0=5 d1=4 d2=4"},
+    {15, {{1, {51}}}, "d0=17 d1=1 d2=3"},        {1, {{1, {1}}}, ""},
+};
+
+const fv_op fv_op_unflatten = {
+    .name = "unflatten", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .is_view = true,
+    .attr_bytes = sizeof(unflatten_attrs), .attrs = specs, .n_attrs = sizeof specs / sizeof *specs,
+    .infer = infer_back, .grad = grad_back, .ref = ref, .cost = cost,
+    .cases = cases_back, .n_cases = sizeof cases_back / sizeof *cases_back,
+};

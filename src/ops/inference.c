@@ -1,0 +1,24 @@
+/* inference.c - takes dropout out of a graph. */
+#include "ops/inference.h"
+
+#include "ops/ops.h"
+
+fv_status fv__graph_for_inference(const fv_graph *from, fv_graph *to)
+{
+    fv_graph copy;
+    FV_TRY(fv__graph_copy(from, &copy));
+    for (size_t i = 0; i < copy.n_nodes; i++) {
+        fv_node *const node = &copy.nodes[i];
+        if (node->op == &fv_op_dropout || node->op == &fv_op_dropout_dx) {
+            node->op = &fv_op_identity;
+            node->attrs = NULL;
+        }
+    }
+    const fv_status status = fv__graph_verify(&copy);
+    if (status != FV_OK) {
+        fv__graph_deinit(&copy);
+        return status;
+    }
+    *to = copy;
+    return FV_OK;
+}

@@ -1,0 +1,202 @@
+/* linear.c - the fully connected layer and its gradients.
+ *
+ *   y[o] = b[o] + sum over i of w[o][i] * x[i]
+ *   dx[i] = sum over o of w[o][i] * dy[o]
+ *   dw[o][i] = sum over images n of dy[n][o] * x[n][i]
+ *
+ * x [i], w [o][i], b [o], y [o]. (Lecture "Backprop".) */
+#include "kernels/lower.h"
+#include "ops/ops.h"
+
+#include <string.h>
+
+static fv_status infer(fv_infer *q)
+{
+    const fv_shape x = q->input[0]->shape, w = q->input[1]->shape;
+    char text[FV_SHAPE_TEXT];
+    if (x.rank != 1)
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a vector, found %s; a flatten line makes it one", q->what,
+                        fv__shape_text(x, text));
+    if (w.rank != 2 || w.dim[1] != x.dim[0])
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected weights for %d inputs, found %s", q->what, x.dim[0],
+                        fv__shape_text(w, text));
+    if (q->n_inputs > 2 && (q->input[2]->shape.rank != 1 || q->input[2]->shape.dim[0] != w.dim[0]))
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a bias of %d, found %s", q->what, w.dim[0],
+                        fv__shape_text(q->input[2]->shape, text));
+    q->out = fv__shape(1, w.dim[0], 0, 0, 0);
+    return FV_OK;
+}
+
+static fv_status infer_dx(fv_infer *q)
+{
+    q->out = fv__shape(1, q->input[1]->shape.dim[1], 0, 0, 0);
+    return FV_OK;
+}
+
+static fv_status infer_dw(fv_infer *q)
+{
+    q->out = fv__shape(2, q->input[0]->shape.dim[0], q->input[1]->shape.dim[0], 0, 0);
+    return FV_OK;
+}
+
+static fv_status grad(fv_grad *g)
+{
+    const int x = g->node->input[0], w = g->node->input[1];
+    if (g->wanted[0])
+        FV_TRY(fv__grad_node(g, &fv_op_linear_dx, "dx", NULL, 2, (int[]){g->dy, w}, FV_ROLE_VALUE, -1, &g->dx[0]));
+    if (g->wanted[1])
+        FV_TRY(fv__grad_node(g, &fv_op_linear_dw, "dw", NULL, 2, (int[]){g->dy, x}, FV_ROLE_GRADIENT, w, &g->dx[1]));
+    if (g->node->n_inputs > 2 && g->wanted[2])
+        FV_TRY(fv__grad_node(g, &fv_op_bias_db, "db", NULL, 1, (int[]){g->dy}, FV_ROLE_GRADIENT, g->node->input[2],
+                             &g->dx[2]));
+    return FV_OK;
+}
+
+static void ref(const fv_ref *r)
+{
+    const int n_in = r->in_shape[0].dim[0], n_out = r->out_shape.dim[0];
+    for (int n = 0; n < r->n; n++)
+        for (int o = 0; o < n_out; o++) {
+            double sum = r->n_inputs > 2 ? r->in[2][o] : 0.0;
+            for (int i = 0; i < n_in; i++)
+                sum += r->in[1][(int64_t)o * n_in + i] * r->in[0][(int64_t)n * n_in + i];
+            r->out[(int64_t)n * n_out + o] = sum;
+        }
+}
+
+static void ref_dx(const fv_ref *r)
+{
+    const int n_out = r->in_shape[0].dim[0], n_in = r->out_shape.dim[0];
+    for (int n = 0; n < r->n; n++)
+        for (int i = 0; i < n_in; i++) {
+            double sum = 0.0;
+            for (int o = 0; o < n_out; o++)
+                sum += r->in[1][(int64_t)o * n_in + i] * r->in[0][(int64_t)n * n_out + o];
+            r->out[(int64_t)n * n_in + i] = sum;
+        }
+}
+
+static void ref_dw(const fv_ref *r)
+{
+    const int n_out = r->in_shape[0].dim[0], n_in = r->in_shape[1].dim[0];
+    for (int o = 0; o < n_out; o++)
+        for (int i = 0; i < n_in; i++) {
+            double sum = 0.0;
+            for (int n = 0; n < r->n; n++)
+                sum += r->in[0][(int64_t)n * n_out + o] * r->in[1][(int64_t)n * n_in + i];
+            r->out[(int64_t)o * n_in + i] = sum;
+        }
+}
+
+static fv_status lower_matmul(fv_lower *l, fv_matmul_args g)
+{
+    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)g.k, sizeof *offset);
+    if (!offset)
+        return FV_ERR_MEMORY;
+    for (int k = 0; k < g.k; k++)
+        offset[k] = k * FV_LANES;
+    g.offset = offset;
+    const fv_matmul_args *const args = fv__lower_args(l, &g, sizeof g);
+    if (!args)
+        return FV_ERR_MEMORY;
+    fv_step_spec s = {.kernel = FV_KERNEL_matmul, .domain = FV_PER_BLOCK, .args = args, .n_operands = 1 + l->n_inputs,
+                      .operand = {l->out, l->in[0], l->in[1], l->n_inputs > 2 ? l->in[2] : 0},
+                      .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
+                      .flops = 2.0 * g.m * g.k, .bytes = 4.0 * ((double)g.m + g.k)};
+    return fv__lower_step(l, &s);
+}
+
+static fv_status lower(fv_lower *l)
+{
+    const int n_in = l->in_shape[0].dim[0], n_out = l->out_shape.dim[0];
+    return lower_matmul(l, (fv_matmul_args){.m = n_out, .k = n_in, .row_stride = n_in, .column_stride = 1});
+}
+
+static fv_status lower_dx(fv_lower *l)
+{
+    const int n_out = l->in_shape[0].dim[0], n_in = l->out_shape.dim[0];
+    return lower_matmul(l, (fv_matmul_args){.m = n_in, .k = n_out, .row_stride = 1, .column_stride = n_in});
+}
+
+static fv_status lower_dw(fv_lower *l)
+{
+    const int n_out = l->in_shape[0].dim[0], n_in = l->in_shape[1].dim[0];
+    const int padded = (n_in + FV_LANES - 1) / FV_LANES * FV_LANES;
+    int32_t *const offset = fv__arena_alloc(l->arena, FV_LANES, sizeof *offset);
+    if (!offset)
+        return FV_ERR_MEMORY;
+    for (int n = 0; n < FV_LANES; n++)
+        offset[n] = n * padded;
+    const fv_linear_dw_args g = {.o = n_out, .i = n_in, .padded = padded, .offset = offset};
+    const fv_plane_args p = {.channels = n_in, .pixels = padded};
+    const void *const dw_args = fv__lower_args(l, &g, sizeof g), *const rows_args = fv__lower_args(l, &p, sizeof p);
+    int rows;
+    if (!dw_args || !rows_args)
+        return FV_ERR_MEMORY;
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, padded, &rows));
+    fv_step_spec turn = {.kernel = FV_KERNEL_transpose, .domain = FV_PER_BLOCK, .args = rows_args, .n_operands = 2,
+                         .operand = {rows, l->in[1]}, .access = {FV_WRITE, FV_READ}, .bytes = 8.0 * n_in};
+    FV_TRY(fv__lower_step(l, &turn));
+    fv_step_spec s = {.kernel = FV_KERNEL_linear_dw, .domain = FV_PER_RANGE, .args = dw_args, .n_operands = 3,
+                      .operand = {l->out, l->in[0], rows}, .access = {FV_UPDATE, FV_READ, FV_READ},
+                      .units = n_out, .grain = 48, .checked_floats = n_in,
+                      .flops = 2.0 * n_out * n_in * l->max_batch,
+                      .bytes = 4.0 * ((double)n_out * n_in + (double)l->max_batch * (n_out + n_in))};
+    return fv__lower_step(l, &s);
+}
+
+static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
+{
+    (void)attrs;
+    return (fv_cost){.flops = 2.0 * in[0].dim[0] * out.dim[0], .bytes = 4.0 * ((double)in[0].dim[0] + out.dim[0])};
+}
+
+static fv_cost cost_dw(const void *attrs, const fv_shape *in, fv_shape out)
+{
+    (void)attrs;
+    return (fv_cost){.flops = 2.0 * out.dim[0] * out.dim[1], .bytes = 4.0 * ((double)in[0].dim[0] + in[1].dim[0])};
+}
+
+static const fv_case cases[] = {
+    {1, {{1, {1}}, {2, {1, 1}}, {1, {1}}}, ""},
+    {15, {{1, {3}}, {2, {5, 3}}}, ""},
+    {16, {{1, {17}}, {2, {16, 17}}, {1, {16}}}, ""},
+    {17, {{1, {400}}, {2, {120, 400}}, {1, {120}}}, ""},
+    {130, {{1, {33}}, {2, {31, 33}}, {1, {31}}}, ""},
+};
+
+/* dy, w */
+static const fv_case dx_cases[] = {
+    {1, {{1, {1}}, {2, {1, 1}}}, ""},
+    {17, {{1, {5}}, {2, {5, 3}}}, ""},
+    {70, {{1, {150}}, {2, {150, 45}}}, ""},
+};
+
+/* dy, x */
+static const fv_case dw_cases[] = {
+    {1, {{1, {1}}, {1, {1}}}, ""},
+    {15, {{1, {5}}, {1, {3}}}, ""},
+    {17, {{1, {16}}, {1, {32}}}, ""},
+    {128, {{1, {101}}, {1, {150}}}, ""},
+};
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+
+const fv_op fv_op_linear = {
+    .name = "linear", .n_inputs = 3, .n_optional = 1,
+    .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
+    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
+    .cases = cases, .n_cases = COUNT(cases),
+};
+
+const fv_op fv_op_linear_dx = {
+    .name = "linear_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
+    .no_gradient = true, .infer = infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = cost,
+    .cases = dx_cases, .n_cases = COUNT(dx_cases),
+};
+
+const fv_op fv_op_linear_dw = {
+    .name = "linear_dw", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .no_gradient = true, .infer = infer_dw, .ref = ref_dw, .lower = lower_dw, .cost = cost_dw,
+    .cases = dw_cases, .n_cases = COUNT(dw_cases),
+};

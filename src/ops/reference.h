@@ -1,0 +1,27 @@
+/* reference.h - evaluates a graph with the operations' plain double-precision references: the oracle. */
+#ifndef FV_OPS_REFERENCE_H
+#define FV_OPS_REFERENCE_H
+
+#include "graph/op.h"
+
+/* value[t]: of tensor t, plain layout [n][...] (per image) or [...]; the caller fills those without a
+ * source, fv__reference_create makes room for all. */
+typedef struct fv_reference {
+    fv_context *ctx;
+    const fv_graph *graph;
+    int n;
+    double **value;
+    uint64_t seed;
+    uint32_t step;
+    double inv_total;
+} fv_reference;
+
+fv_status fv__reference_create(fv_context *ctx, const fv_graph *graph, int n, fv_reference **out);
+void fv__reference_destroy(fv_reference *reference);
+/* Evaluates nodes in order, up to the one that makes `tensor` (-1: all). */
+fv_status fv__reference_run(fv_reference *reference, int tensor);
+/* Evaluates nodes [first, end) alone: what they read must stand. */
+fv_status fv__reference_run_nodes(fv_reference *reference, int first, int end);
+bool fv__tensor_is_per_image(const fv_tensor *tensor);
+
+#endif

@@ -1,0 +1,112 @@
+/* softmax.c - scores to probabilities, over all values of an image, and its gradient.
+ *
+ *   y_j  = exp(x_j - m) / sum over k of exp(x_k - m),  m = max over k of x_k
+ *   dx_j = y_j * (dy_j - sum over k of dy_k y_k)
+ *
+ * Subtracting m changes nothing but keeps exp within range: softmax does not see an offset of all scores. */
+#include "ops/class_shapes.h"
+
+#include <math.h>
+
+static fv_status infer(fv_infer *q)
+{
+    FV_TRY(fv__classes_check(q, 0, "softmax"));
+    q->out = q->input[0]->shape;
+    return FV_OK;
+}
+
+static fv_status grad(fv_grad *g)
+{
+    const int inputs[] = {g->dy, g->node->output};
+    return fv__grad_node(g, &fv_op_softmax_dx, "dx", NULL, 2, inputs, FV_ROLE_VALUE, -1, &g->dx[0]);
+}
+
+static void ref(const fv_ref *r)
+{
+    const int n = r->out_shape.dim[0];
+    for (int image = 0; image < r->n; image++) {
+        const double *x = r->in[0] + (int64_t)image * n;
+        double *y = r->out + (int64_t)image * n, largest = x[0], sum = 0;
+        for (int j = 1; j < n; j++)
+            largest = x[j] > largest ? x[j] : largest;
+        for (int j = 0; j < n; j++)
+            sum += y[j] = exp(x[j] - largest);
+        for (int j = 0; j < n; j++)
+            y[j] /= sum;
+    }
+}
+
+static fv_status lower(fv_lower *l)
+{
+    return fv__classes_lower(l, FV_KERNEL_softmax);
+}
+
+/* An exp counts as one operation, here and in the losses. */
+static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
+{
+    (void)attrs;
+    const double n_in = (double)fv__shape_count(in[0]), n_out = (double)fv__shape_count(out);
+    return (fv_cost){5 * n_in, 4 * (n_in + n_out)};
+}
+
+static const fv_case cases[] = {
+    {17, {{1, {10}}}, ""}, {1, {{1, {1}}}, ""},    {16, {{1, {2}}}, ""},
+    {15, {{1, {3}}}, ""},  {3, {{1, {257}}}, ""},
+};
+
+const fv_op fv_op_softmax = {
+    .name = "softmax", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = true,
+    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
+    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+};
+
+/* ---- the gradient: inputs dy, y ------------------------------------------------------------------- */
+
+static fv_status infer_dx(fv_infer *q)
+{
+    char found[FV_SHAPE_TEXT], expected[FV_SHAPE_TEXT];
+    FV_TRY(fv__classes_check(q, 1, "softmax"));
+    if (!fv__shape_equal(q->input[0]->shape, q->input[1]->shape))
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a gradient of %s, found %s", q->what,
+                        fv__shape_text(q->input[1]->shape, expected),
+                        fv__shape_text(q->input[0]->shape, found));
+    q->out = q->input[1]->shape;
+    return FV_OK;
+}
+
+static void ref_dx(const fv_ref *r)
+{
+    const int n = r->out_shape.dim[0];
+    for (int image = 0; image < r->n; image++) {
+        const double *dy = r->in[0] + (int64_t)image * n, *y = r->in[1] + (int64_t)image * n;
+        double *dx = r->out + (int64_t)image * n, sum = 0;
+        for (int j = 0; j < n; j++)
+            sum += dy[j] * y[j];
+        for (int j = 0; j < n; j++)
+            dx[j] = y[j] * (dy[j] - sum);
+    }
+}
+
+static fv_status lower_dx(fv_lower *l)
+{
+    return fv__classes_lower(l, FV_KERNEL_softmax_dx);
+}
+
+static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
+{
+    (void)attrs, (void)in;
+    const double n = (double)fv__shape_count(out);
+    return (fv_cost){4 * n, 4 * 3 * n};
+}
+
+static const fv_case cases_dx[] = {
+    {17, {{1, {10}}, {1, {10}}}, ""}, {1, {{1, {1}}, {1, {1}}}, ""}, {15, {{1, {3}}, {1, {3}}}, ""},
+    {3, {{1, {257}}, {1, {257}}}, ""},
+};
+
+const fv_op fv_op_softmax_dx = {
+    .name = "softmax_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = true,
+    .no_gradient = true,
+    .infer = infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = cost_dx,
+    .cases = cases_dx, .n_cases = sizeof cases_dx / sizeof *cases_dx,
+};

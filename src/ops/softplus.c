@@ -1,0 +1,53 @@
+/* softplus.c - a smooth ReLU.
+ *
+ *   y = log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))
+ *   dx = dy sigmoid(x) */
+#include "ops/unary.h"
+
+#include <math.h>
+
+static fv_status grad(fv_grad *g)
+{
+    return fv__unary_grad(g, &fv_op_softplus_dx, false);
+}
+
+static double f(double x, const void *attrs)
+{
+    (void)attrs;
+    return fmax(x, 0) + log1p(exp(-fabs(x)));
+}
+
+static void ref(const fv_ref *r)
+{
+    fv__unary_ref(r, f);
+}
+
+static double slope(double x, const void *attrs)
+{
+    (void)attrs;
+    return 1 / (1 + exp(-x));
+}
+
+static void ref_dx(const fv_ref *r)
+{
+    fv__unary_dx_ref(r, slope);
+}
+
+static fv_status lower(fv_lower *l)
+{
+    return fv__unary_lower(l, FV_UNARY_SOFTPLUS, 0.0f, 0.0f);
+}
+
+const fv_op fv_op_softplus = {
+    .name = "softplus", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = true,
+    .infer = fv__unary_infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
+    .cases = fv__unary_cases, .n_cases = FV_N_UNARY_CASES,
+};
+
+/* Inputs: dy, x. */
+const fv_op fv_op_softplus_dx = {
+    .name = "softplus_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = true,
+    .no_gradient = true,
+    .infer = fv__unary_infer, .ref = ref_dx, .lower = lower, .cost = fv__unary_cost,
+    .cases = fv__binary_cases, .n_cases = FV_N_BINARY_CASES,
+};

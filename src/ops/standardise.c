@@ -1,0 +1,62 @@
+/* standardise.c - takes away the training set's mean and divides by its deviation, channel by channel.
+ *
+ *   y[c][h][w] = (x[c][h][w] - mean[c]) inv_std[c]
+ *
+ * It stands before everything learned, so no gradient flows through it: x is the picture. */
+#include "kernels/lower.h"
+#include "ops/ops.h"
+
+static fv_status infer(fv_infer *q)
+{
+    const fv_shape x = q->input[0]->shape;
+    char found[FV_SHAPE_TEXT];
+    for (int i = 1; i < 3; i++) {
+        const fv_shape s = q->input[i]->shape;
+        if (s.rank != 1 || s.dim[0] != x.dim[0])
+            return fv__fail(q->ctx, FV_ERR_INPUT, "%s: '%s' has shape %s; expected %d, a number per channel",
+                            q->what, q->input[i]->name, fv__shape_text(s, found), x.dim[0]);
+    }
+    q->out = x;
+    return FV_OK;
+}
+
+static fv_status grad(fv_grad *g)
+{
+    g->dx[0] = g->dx[1] = g->dx[2] = -1;
+    return FV_OK;
+}
+
+static void ref(const fv_ref *r)
+{
+    const int64_t c = r->out_shape.dim[0], pixels = fv__shape_count(r->out_shape) / c;
+    for (int64_t plane = 0; plane < r->n * c; plane++)
+        for (int64_t i = plane * pixels; i < (plane + 1) * pixels; i++)
+            r->out[i] = (r->in[0][i] - r->in[1][plane % c]) * r->in[2][plane % c];
+}
+
+static fv_status lower(fv_lower *l)
+{
+    const int c = l->out_shape.dim[0];
+    const fv_plane_args args = {c, fv__shape_count(l->out_shape) / c};
+    return fv__lower_simple(l, FV_KERNEL_standardise, &args, sizeof args);
+}
+
+static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
+{
+    (void)attrs, (void)in;
+    const double n = (double)fv__shape_count(out);
+    return (fv_cost){2 * n, 8 * n};
+}
+
+static const fv_case cases[] = {
+    {17, {{3, {3, 5, 7}}, {1, {3}}, {1, {3}}}, ""}, {16, {{3, {5, 4, 4}}, {1, {5}}, {1, {5}}}, ""},
+    {15, {{3, {17, 1, 3}}, {1, {17}}, {1, {17}}}, ""}, {1, {{3, {1, 1, 1}}, {1, {1}}, {1, {1}}}, ""},
+    {17, {{1, {17}}, {1, {17}}, {1, {17}}}, ""},
+};
+
+const fv_op fv_op_standardise = {
+    .name = "standardise", .n_inputs = 3,
+    .role = {FV_ROLE_VALUE, FV_ROLE_STATISTIC, FV_ROLE_STATISTIC}, .in_place = true,
+    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
+    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+};

@@ -1,0 +1,53 @@
+/* tanh.c - the hyperbolic tangent.
+ *
+ *   y = tanh(x)
+ *   dx = dy (1 - y^2) */
+#include "ops/unary.h"
+
+#include <math.h>
+
+static fv_status grad(fv_grad *g)
+{
+    return fv__unary_grad(g, &fv_op_tanh_dx, true);
+}
+
+static double f(double x, const void *attrs)
+{
+    (void)attrs;
+    return tanh(x);
+}
+
+static void ref(const fv_ref *r)
+{
+    fv__unary_ref(r, f);
+}
+
+static double slope(double y, const void *attrs)
+{
+    (void)attrs;
+    return 1 - y * y;
+}
+
+static void ref_dx(const fv_ref *r)
+{
+    fv__unary_dx_ref(r, slope);
+}
+
+static fv_status lower(fv_lower *l)
+{
+    return fv__unary_lower(l, FV_UNARY_TANH, 0.0f, 0.0f);
+}
+
+const fv_op fv_op_tanh = {
+    .name = "tanh", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = true,
+    .infer = fv__unary_infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
+    .cases = fv__unary_cases, .n_cases = FV_N_UNARY_CASES,
+};
+
+/* Inputs: dy, y. */
+const fv_op fv_op_tanh_dx = {
+    .name = "tanh_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = true,
+    .no_gradient = true,
+    .infer = fv__unary_infer, .ref = ref_dx, .lower = lower, .cost = fv__unary_cost,
+    .cases = fv__binary_cases, .n_cases = FV_N_BINARY_CASES,
+};

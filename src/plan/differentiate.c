@@ -1,0 +1,96 @@
+/* differentiate.c - reverse-mode differentiation: appends the nodes that compute every parameter's gradient.
+ *
+ * Walks the nodes backwards from the loss. The gradient of a tensor is the sum, over the nodes that read it,
+ * of what each node's rule passes back (lecture "Backprop": delta of a layer from the layers above). */
+#include "ops/ops.h"
+#include "plan/plan.h"
+
+#include <string.h>
+
+/* Whether a tensor depends on a parameter: only then does a gradient flow into it. */
+static void find_needed(const fv_graph *graph, bool *needed)
+{
+    for (size_t t = 0; t < graph->n_tensors; t++)
+        needed[t] = graph->tensors[t].role == FV_ROLE_PARAMETER;
+    for (size_t k = 0; k < graph->n_nodes; k++)
+        for (int i = 0; i < graph->nodes[k].n_inputs; i++)
+            if (needed[graph->nodes[k].input[i]])
+                needed[graph->nodes[k].output] = true;
+}
+
+/* Adds what flows into `tensor` to what has already been found. */
+static fv_status accumulate(fv_grad *g, int tensor, int dx, int *gradient)
+{
+    if (gradient[tensor] < 0) {
+        gradient[tensor] = dx;
+        return FV_OK;
+    }
+    if (g->graph->tensors[tensor].role == FV_ROLE_PARAMETER)
+        return fv__fail(g->graph->ctx, FV_ERR_UNSUPPORTED, "%s: a parameter shared by two layers has no gradient yet",
+                        g->graph->tensors[tensor].name);
+    return fv__grad_node(g, &fv_op_add, "sum", NULL, 2, (int[]){gradient[tensor], dx}, FV_ROLE_VALUE, -1,
+                         &gradient[tensor]);
+}
+
+static fv_status differentiate_node(fv_graph *graph, size_t k, const bool *needed, int *gradient)
+{
+    const fv_node node = graph->nodes[k]; /* a copy: appending moves the array */
+    const bool is_loss = node.output == graph->loss;
+    if (!needed[node.output] || (!is_loss && gradient[node.output] < 0))
+        return FV_OK;
+    fv_grad g = {.graph = graph, .node = &node, .dy = is_loss ? -1 : gradient[node.output]};
+    for (int i = 0; i < node.n_inputs; i++) {
+        g.wanted[i] = needed[node.input[i]];
+        g.dx[i] = -1;
+    }
+    if (node.op->no_gradient || !node.op->grad)
+        return fv__fail(graph->ctx, FV_ERR_UNSUPPORTED, "%s: %s has no gradient", node.name, node.op->name);
+    FV_TRY(node.op->grad(&g));
+    for (int i = 0; i < node.n_inputs; i++)
+        if (g.wanted[i] && g.dx[i] >= 0)
+            FV_TRY(accumulate(&g, node.input[i], g.dx[i], gradient));
+    return FV_OK;
+}
+
+fv_status fv__differentiate(fv_graph *graph, const int **out)
+{
+    const size_t n_tensors = graph->n_tensors;
+    bool *const needed = fv__arena_alloc(&graph->arena, n_tensors, sizeof *needed);
+    int *const gradient = fv__arena_alloc(&graph->arena, n_tensors, sizeof *gradient);
+    if (!needed || !gradient)
+        return FV_ERR_MEMORY;
+    if (graph->loss < 0)
+        return fv__fail(graph->ctx, FV_ERR_ARGUMENT, "%s: the model has no loss to differentiate",
+                        graph->source ? graph->source : "model");
+    for (size_t t = 0; t < n_tensors; t++)
+        gradient[t] = -1;
+    find_needed(graph, needed);
+    for (size_t k = (size_t)graph->tensors[graph->loss].source + 1; k-- > 0;)
+        FV_TRY(differentiate_node(graph, k, needed, gradient));
+    *out = gradient;
+    return fv__graph_verify(graph);
+}
+
+fv_status fv__append_updates(fv_graph *graph, const int *gradient, const char *optimizer)
+{
+    if (strcmp(optimizer, "sgd") != 0)
+        return fv__fail(graph->ctx, FV_ERR_ARGUMENT, "optimizer: expected sgd, found '%s'", optimizer);
+    const size_t n_tensors = graph->n_tensors;
+    for (size_t t = 0; t < n_tensors; t++) {
+        const fv_tensor *const p = &graph->tensors[t];
+        if (p->role != FV_ROLE_PARAMETER || p->source >= 0 || gradient[t] < 0)
+            continue;
+        const char *const name = p->name;
+        char *const state_name = fv__arena_printf(&graph->arena, "%s.momentum", name);
+        char *const node_name = fv__arena_printf(&graph->arena, "%s.update", name);
+        int state, output;
+        if (!state_name || !node_name)
+            return FV_ERR_MEMORY;
+        FV_TRY(fv__graph_tensor(graph, state_name, p->shape, FV_ROLE_STATE, &state));
+        graph->tensors[state].of = (int)t;
+        const fv_node_spec spec = {.op = &fv_op_sgd, .name = node_name, .layer = name, .n_inputs = 3,
+                                   .input = {(int)t, gradient[t], state}, .role = FV_ROLE_STATE, .of = (int)t};
+        FV_TRY(fv__graph_node(graph, &spec, &output));
+    }
+    return fv__graph_verify(graph);
+}

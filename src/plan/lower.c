@@ -1,0 +1,153 @@
+/* lower.c - first pass: every wanted node becomes steps over buffers.
+ *
+ * Buffers 0..n_tensors-1 are the graph's tensors; temporaries that an operation asks for follow. */
+#include "plan/passes.h"
+
+#include "ops/ops.h"
+
+#include <string.h>
+
+static fv_status add_buffer(fv_plan *plan, fv_buffer buffer, int *out)
+{
+    void *array = plan->buffers;
+    FV_TRY(fv__grow(plan->ctx, &array, plan->n_buffers, &plan->buffer_capacity, sizeof *plan->buffers));
+    plan->buffers = array;
+    buffer.alias = (int)plan->n_buffers;
+    *out = (int)plan->n_buffers;
+    plan->buffers[plan->n_buffers++] = buffer;
+    return FV_OK;
+}
+
+fv_status fv__lower_buffer(fv_lower *l, fv_scope scope, int64_t floats, int *out)
+{
+    return add_buffer(l->plan, (fv_buffer){.name = "temporary", .scope = scope, .floats = floats}, out);
+}
+
+void *fv__lower_args(fv_lower *l, const void *args, size_t bytes)
+{
+    void *const copy = fv__arena_alloc(l->arena, 1, bytes);
+    if (copy)
+        memcpy(copy, args, bytes);
+    return copy;
+}
+
+static fv_status add_step(fv_plan *plan, const fv_step_spec *spec, const fv_node *node)
+{
+    void *array = plan->steps;
+    FV_TRY(fv__grow(plan->ctx, &array, plan->n_steps, &plan->step_capacity, sizeof *plan->steps));
+    plan->steps = array;
+    const bool in_place = node && node->op->in_place && spec->n_operands > 1 && spec->operand[0] == node->output &&
+                          spec->operand[1] == node->input[0];
+    plan->steps[plan->n_steps++] = (fv_step){.spec = *spec, .node = node, .in_place = in_place};
+    return FV_OK;
+}
+
+fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec)
+{
+    return add_step(l->plan, spec, l->node >= 0 ? &l->plan->graph->nodes[l->node] : NULL);
+}
+
+fv_status fv__lower_simple(fv_lower *l, fv_kernel_id kernel, const void *args, size_t args_bytes)
+{
+    fv_step_spec s = {.kernel = kernel, .domain = FV_PER_BLOCK, .n_operands = 1 + l->n_inputs};
+    s.args = fv__lower_args(l, args, args_bytes);
+    if (!s.args)
+        return FV_ERR_MEMORY;
+    s.operand[0] = l->out;
+    s.access[0] = FV_WRITE;
+    s.bytes = 4.0 * (double)fv__shape_count(l->out_shape);
+    for (int i = 0; i < l->n_inputs; i++) {
+        s.operand[1 + i] = l->in[i];
+        s.access[1 + i] = FV_READ;
+        s.bytes += 4.0 * (double)fv__shape_count(l->in_shape[i]);
+    }
+    s.flops = (double)fv__shape_count(l->out_shape);
+    return fv__lower_step(l, &s);
+}
+
+/* A buffer per tensor, at the same number. */
+static fv_status add_tensors(fv_plan *plan)
+{
+    for (size_t t = 0; t < plan->graph->n_tensors; t++) {
+        const fv_tensor *const tensor = &plan->graph->tensors[t];
+        const bool per_image = tensor->role == FV_ROLE_VALUE || tensor->role == FV_ROLE_INPUT;
+        int buffer;
+        FV_TRY(add_buffer(plan,
+                          (fv_buffer){.name = tensor->name,
+                                      .scope = per_image ? FV_SCOPE_IMAGE : FV_SCOPE_BATCH,
+                                      .floats = fv__shape_count(tensor->shape),
+                                      .place = tensor->role == FV_ROLE_PARAMETER || tensor->role == FV_ROLE_STATISTIC ||
+                                                       tensor->role == FV_ROLE_STATE
+                                                   ? FV_PLACE_EXTERNAL
+                                                   : FV_PLACE_NONE},
+                          &buffer));
+    }
+    return FV_OK;
+}
+
+/* Marks the nodes that something wanted depends on. */
+static fv_status find_wanted(fv_plan *plan, bool **out)
+{
+    const fv_graph *const graph = plan->graph;
+    const fv_plan_options *const o = &plan->options;
+    bool *const wanted = fv__arena_alloc(&plan->arena, graph->n_tensors, sizeof *wanted);
+    if (!wanted)
+        return FV_ERR_MEMORY;
+    for (size_t t = 0; t < graph->n_tensors; t++)
+        wanted[t] = graph->tensors[t].role == FV_ROLE_GRADIENT || (o->output && (int)t == graph->output) ||
+                    (o->loss && (int)t == graph->loss);
+    for (size_t k = graph->n_nodes; k-- > 0;) {
+        const fv_node *const node = &graph->nodes[k];
+        const bool is_update = graph->tensors[node->output].role == FV_ROLE_STATE;
+        wanted[node->output] = is_update ? o->updates : wanted[node->output] || o->keep_all;
+        for (int i = 0; i < node->n_inputs && wanted[node->output]; i++)
+            wanted[node->input[i]] = true;
+    }
+    *out = wanted;
+    return FV_OK;
+}
+
+static fv_status lower_node(fv_plan *plan, int k)
+{
+    const fv_graph *const graph = plan->graph;
+    const fv_node *const node = &graph->nodes[k];
+    if (node->op->is_view) {
+        plan->buffers[node->output].alias = node->input[0];
+        return FV_OK;
+    }
+    fv_lower l = {.ctx = plan->ctx, .arena = &plan->arena, .attrs = node->attrs, .out = node->output,
+                  .out_shape = graph->tensors[node->output].shape, .node = k, .max_batch = plan->options.batch,
+                  .kernels = plan->kernels, .plan = plan};
+    for (int i = 0; i < node->n_inputs; i++) {
+        const fv_tensor *const t = &graph->tensors[node->input[i]];
+        if (t->role == FV_ROLE_LABEL) /* not a buffer: kernels read it from the batch */
+            continue;
+        l.in[l.n_inputs] = node->input[i];
+        l.in_shape[l.n_inputs++] = t->shape;
+    }
+    l.decays = graph->tensors[node->input[0]].decays;
+    return node->op->lower(&l);
+}
+
+fv_status fv__plan_lower(fv_plan *plan)
+{
+    const fv_graph *const graph = plan->graph;
+    bool *wanted;
+    FV_TRY(add_tensors(plan));
+    FV_TRY(find_wanted(plan, &wanted));
+    if (graph->input >= 0 && wanted[graph->input]) {
+        const fv_chw c = fv__shape_chw(graph->tensors[graph->input].shape);
+        const fv_gather_args g = {c.c, c.h, c.w};
+        fv_lower l = {.arena = &plan->arena, .plan = plan, .node = -1};
+        fv_step_spec s = {.kernel = FV_KERNEL_gather, .domain = FV_PER_BLOCK, .n_operands = 1,
+                          .operand = {graph->input}, .access = {FV_WRITE}, .bytes = 5.0 * c.c * c.h * c.w};
+        s.args = fv__lower_args(&l, &g, sizeof g);
+        if (!s.args)
+            return FV_ERR_MEMORY;
+        FV_TRY(fv__lower_step(&l, &s));
+    }
+    for (int k = 0; k < (int)graph->n_nodes; k++)
+        if (wanted[graph->nodes[k].output])
+            FV_TRY(lower_node(plan, k));
+    return FV_OK;
+}

@@ -1,0 +1,19 @@
+/* passes.h - the passes of the plan, in the order in which they run. */
+#ifndef FV_PLAN_PASSES_H
+#define FV_PLAN_PASSES_H
+
+#include "plan/plan.h"
+
+fv_status fv__plan_lower(fv_plan *plan);    /* nodes -> steps and buffers */
+fv_status fv__plan_segment(fv_plan *plan);  /* steps -> phases */
+fv_status fv__plan_place(fv_plan *plan);    /* buffers -> addresses */
+
+/* The buffer whose memory `buffer` shares. */
+static inline int fv__plan_root(const fv_plan *plan, int buffer)
+{
+    while (plan->buffers[buffer].alias != buffer)
+        buffer = plan->buffers[buffer].alias;
+    return buffer;
+}
+
+#endif

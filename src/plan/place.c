@@ -1,0 +1,220 @@
+/* place.c - third pass: gives every buffer its address, before the first step runs.
+ *
+ * A value that is read and written within one phase needs room for the blocks of one worker only; what
+ * crosses a phase, is kept, or is summed needs room for the whole batch. Within each arena two buffers share
+ * memory where their lives do not overlap (first fit, largest first). Views, and elementwise steps that read
+ * their input for the last time, share it outright. */
+#include "plan/passes.h"
+
+#include <stdlib.h>
+
+/* Memory that the values of one group of blocks should not exceed, so that they stay in a core's L2. */
+#define FV_GROUP_BYTES (640 * 1024)
+/* More blocks at once than a tile has vectors gains nothing. */
+#define FV_GROUP_BLOCKS 4
+
+static bool is_kept(const fv_plan *plan, int buffer)
+{
+    const fv_graph *const graph = plan->graph;
+    if (buffer >= (int)graph->n_tensors)
+        return false;
+    const fv_tensor *const t = &graph->tensors[buffer];
+    return plan->options.keep_all || buffer == graph->output || buffer == graph->loss ||
+           t->role == FV_ROLE_GRADIENT ||
+           ((t->role == FV_ROLE_VALUE || t->role == FV_ROLE_INPUT) && t->source < 0 && buffer != graph->input);
+}
+
+/* First and last step of every root, over all that share its memory. */
+static void find_lives(fv_plan *plan)
+{
+    const int n_steps = (int)plan->n_steps;
+    for (size_t b = 0; b < plan->n_buffers; b++) {
+        plan->buffers[b].first = n_steps;
+        plan->buffers[b].last = -1;
+    }
+    for (int s = 0; s < n_steps; s++)
+        for (int k = 0; k < plan->steps[s].spec.n_operands; k++) {
+            fv_buffer *const b = &plan->buffers[fv__plan_root(plan, plan->steps[s].spec.operand[k])];
+            b->first = s < b->first ? s : b->first;
+            b->last = s > b->last ? s : b->last;
+        }
+    for (size_t b = 0; b < plan->n_buffers; b++) {
+        fv_buffer *const root = &plan->buffers[fv__plan_root(plan, (int)b)];
+        if (is_kept(plan, (int)b) && root->last >= 0) {
+            root->first = -1;
+            root->last = n_steps;
+        }
+    }
+}
+
+/* Elementwise steps write over an input that nobody reads again. */
+static void share_in_place(fv_plan *plan)
+{
+    for (int s = 0; s < (int)plan->n_steps; s++) {
+        const fv_step_spec *const spec = &plan->steps[s].spec;
+        if (!plan->steps[s].in_place || plan->options.keep_all)
+            continue;
+        const int from = fv__plan_root(plan, spec->operand[1]), to = fv__plan_root(plan, spec->operand[0]);
+        const fv_buffer *const b = &plan->buffers[from];
+        if (from == to || b->place == FV_PLACE_EXTERNAL || b->last != s || b->scope != FV_SCOPE_IMAGE ||
+            plan->buffers[to].floats != b->floats || plan->buffers[to].first != s)
+            continue;
+        plan->buffers[to].alias = from;
+        find_lives(plan);
+    }
+}
+
+static int64_t round_up(int64_t floats)
+{
+    return (floats + FV_LANES - 1) / FV_LANES * FV_LANES;
+}
+
+/* Room for one block, shard or the whole: what `stride` steps over. */
+static int64_t unit_floats(const fv_buffer *b)
+{
+    return b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS ? b->floats * FV_LANES : round_up(b->floats);
+}
+
+static void choose_places(fv_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_buffers; i++) {
+        fv_buffer *const b = &plan->buffers[i];
+        b->stride = b->scope == FV_SCOPE_BATCH ? 0 : unit_floats(b);
+        if (b->alias != (int)i || b->place == FV_PLACE_EXTERNAL || b->last < 0)
+            continue;
+        const bool one_phase = b->first >= 0 && b->last < (int)plan->n_steps &&
+                               plan->steps[b->first].phase == plan->steps[b->last].phase;
+        b->place = one_phase && b->scope == FV_SCOPE_IMAGE ? FV_PLACE_LOCAL : FV_PLACE_SHARED;
+    }
+}
+
+static int64_t whole_floats(const fv_plan *plan, const fv_buffer *b)
+{
+    if (b->place == FV_PLACE_LOCAL || b->scope == FV_SCOPE_BATCH)
+        return unit_floats(b);
+    return unit_floats(b) * (b->scope == FV_SCOPE_SHARD ? FV_SHARDS : plan->max_blocks);
+}
+
+static int phase_of(const fv_plan *plan, int step)
+{
+    return step < 0 ? -1 : step >= (int)plan->n_steps ? plan->n_phases : plan->steps[step].phase;
+}
+
+/* Shared buffers are used by many blocks at once, so their lives count in phases. */
+static bool lives_overlap(const fv_plan *plan, const fv_buffer *a, const fv_buffer *b)
+{
+    if (a->place == FV_PLACE_LOCAL)
+        return a->first <= b->last && b->first <= a->last;
+    return phase_of(plan, a->first) <= phase_of(plan, b->last) && phase_of(plan, b->first) <= phase_of(plan, a->last);
+}
+
+typedef struct entry {
+    int64_t floats;
+    int buffer;
+} entry;
+
+static int largest_first(const void *a, const void *b)
+{
+    const entry *const x = a, *const y = b;
+    return x->floats != y->floats ? (x->floats < y->floats) - (x->floats > y->floats) : x->buffer - y->buffer;
+}
+
+/* The lowest offset at which `b` meets none of the placed buffers that live with it. */
+static int64_t lowest_fit(const fv_plan *plan, const fv_buffer *b, int64_t floats, const entry *placed, int n)
+{
+    int64_t offset = 0;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (int i = 0; i < n; i++) {
+            const fv_buffer *const other = &plan->buffers[placed[i].buffer];
+            if (other->place == b->place && lives_overlap(plan, b, other) && other->offset < offset + floats &&
+                offset < other->offset + placed[i].floats) {
+                offset = other->offset + placed[i].floats;
+                moved = true;
+            }
+        }
+    }
+    return offset;
+}
+
+static fv_status place_all(fv_plan *plan)
+{
+    entry *const order = fv__alloc(plan->ctx, plan->n_buffers, sizeof *order);
+    if (!order)
+        return FV_ERR_MEMORY;
+    int n = 0;
+    for (size_t i = 0; i < plan->n_buffers; i++) {
+        const fv_buffer *const b = &plan->buffers[i];
+        if (b->alias == (int)i && (b->place == FV_PLACE_LOCAL || b->place == FV_PLACE_SHARED))
+            order[n++] = (entry){whole_floats(plan, b), (int)i};
+    }
+    qsort(order, (size_t)n, sizeof *order, largest_first);
+    for (int i = 0; i < n; i++) {
+        fv_buffer *const b = &plan->buffers[order[i].buffer];
+        b->offset = lowest_fit(plan, b, order[i].floats, order, i);
+        const int64_t end = b->offset + order[i].floats;
+        int64_t *const top = b->place == FV_PLACE_SHARED ? &plan->shared_floats
+                                                         : &plan->phases[plan->steps[b->first].phase].local_floats;
+        *top = end > *top ? end : *top;
+    }
+    fv__free(plan->ctx, order);
+    return FV_OK;
+}
+
+static bool has_shards(const fv_plan *plan, const fv_phase *phase)
+{
+    for (int s = phase->first_step; s < phase->first_step + phase->n_block_steps; s++)
+        for (int k = 0; k < plan->steps[s].spec.n_operands; k++)
+            if (plan->buffers[plan->steps[s].spec.operand[k]].scope == FV_SCOPE_SHARD)
+                return true;
+    return false;
+}
+
+/* How many blocks go through a phase together: so many that weights are reused, so few that the values stay
+ * in the cache and every worker has something to do. No sum depends on it. */
+static void choose_groups(fv_plan *plan)
+{
+    const int workers = plan->options.n_workers > 0 ? plan->options.n_workers : 1;
+    const int share = (plan->max_blocks + workers - 1) / workers;
+    for (int p = 0; p < plan->n_phases; p++) {
+        fv_phase *const phase = &plan->phases[p];
+        int group = FV_GROUP_BLOCKS;
+        while (group > 1 && (phase->local_floats * 4 * group > FV_GROUP_BYTES || group > share))
+            group--;
+        phase->group = group;
+        phase->blocks_per_task = group;
+        if (has_shards(plan, phase))
+            phase->blocks_per_task = (group + plan->blocks_per_shard - 1) / plan->blocks_per_shard *
+                                     plan->blocks_per_shard;
+        const int64_t floats = phase->local_floats * group;
+        plan->local_floats = floats > plan->local_floats ? floats : plan->local_floats;
+    }
+}
+
+/* Local buffers hold a whole group: [group][floats][16]. */
+static void scale_locals(fv_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_buffers; i++) {
+        fv_buffer *const b = &plan->buffers[i];
+        if (b->place == FV_PLACE_LOCAL)
+            b->offset *= plan->phases[plan->steps[b->first].phase].group;
+    }
+    for (size_t s = 0; s < plan->n_steps; s++) {
+        const fv_step *const step = &plan->steps[s];
+        int64_t floats = (int64_t)step->spec.scratch_floats;
+        if (step->spec.scratch_per_block)
+            floats *= plan->phases[step->phase].group;
+        plan->scratch_floats = floats > plan->scratch_floats ? floats : plan->scratch_floats;
+    }
+}
+
+fv_status fv__plan_place(fv_plan *plan)
+{
+    find_lives(plan);
+    share_in_place(plan);
+    choose_places(plan);
+    FV_TRY(place_all(plan));
+    choose_groups(plan);
+    scale_locals(plan);
+    return FV_OK;
+}

@@ -1,0 +1,101 @@
+/* plan.c - makes a plan by running its passes, and prints it. */
+#include "plan/plan.h"
+
+#include "base/cpu.h"
+#include "plan/passes.h"
+
+static fv_status make(fv_plan *plan, const fv_graph *graph)
+{
+    fv_graph *const copy = fv__alloc(plan->ctx, 1, sizeof *copy);
+    if (!copy)
+        return FV_ERR_MEMORY;
+    plan->graph = copy;
+    FV_TRY(fv__graph_copy(graph, copy));
+    FV_TRY(fv__plan_lower(plan));
+    FV_TRY(fv__plan_segment(plan));
+    return fv__plan_place(plan);
+}
+
+fv_status fv__plan_create(fv_context *ctx, const fv_graph *graph, const fv_plan_options *options, fv_plan **out)
+{
+    fv_plan *const plan = fv__alloc(ctx, 1, sizeof *plan);
+    if (!plan)
+        return FV_ERR_MEMORY;
+    plan->ctx = ctx;
+    plan->options = *options;
+    plan->kernels = fv__kernels(ctx->isa);
+    plan->max_blocks = (options->batch + FV_LANES - 1) / FV_LANES;
+    plan->blocks_per_shard = (plan->max_blocks + FV_SHARDS - 1) / FV_SHARDS;
+    fv__arena_init(&plan->arena, ctx);
+    const fv_status status = make(plan, graph);
+    if (status != FV_OK) {
+        fv__plan_destroy(plan);
+        return status;
+    }
+    *out = plan;
+    return FV_OK;
+}
+
+void fv__plan_destroy(fv_plan *plan)
+{
+    if (!plan)
+        return;
+    fv_context *const ctx = plan->ctx;
+    if (plan->graph) {
+        fv__graph_deinit((fv_graph *)plan->graph);
+        fv__free(ctx, (fv_graph *)plan->graph);
+    }
+    fv__free(ctx, plan->buffers);
+    fv__free(ctx, plan->steps);
+    fv__arena_deinit(&plan->arena);
+    fv__free(ctx, plan);
+}
+
+static void print_step(const fv_plan *plan, const fv_step *step, fv_text *text)
+{
+    const fv_step_spec *const s = &step->spec;
+    char shape[FV_SHAPE_TEXT] = "";
+    if (s->operand[0] < (int)plan->graph->n_tensors)
+        fv__shape_text(plan->graph->tensors[s->operand[0]].shape, shape);
+    const bool per_block = s->domain == FV_PER_BLOCK;
+    const double images = per_block ? plan->options.batch : 1;
+    fv__text_add(text, "  %-26s %-18s %-14s %9.3f %10.3f   %s", step->node ? step->node->name : "input",
+                 fv__kernel_name(s->kernel), shape, s->flops * images * 1e-6, s->bytes * images / 1048576.0,
+                 per_block ? "block" : "batch");
+    const fv_buffer *const b = &plan->buffers[fv__plan_root(plan, s->operand[0])];
+    static const char *const places[] = {"-", "model", "shared", "local"};
+    fv__text_add(text, "  %s", places[b->place]);
+    if (b->place == FV_PLACE_SHARED || b->place == FV_PLACE_LOCAL)
+        fv__text_add(text, "+%lld", (long long)b->offset * 4);
+    fv__text_add(text, "%s\n", plan->buffers[s->operand[0]].alias != s->operand[0] ? " in place" : "");
+}
+
+fv_status fv__plan_print(const fv_plan *plan, fv_text *text)
+{
+    fv__text_add(text, "batch %d: %d blocks of %d images; kernels for %s\n", plan->options.batch, plan->max_blocks,
+                 FV_LANES, fv__isa_name(plan->kernels->isa));
+    fv__text_add(text, "  %-26s %-18s %-14s %9s %10s   per    memory, bytes\n", "step", "kernel", "shape", "MFLOP",
+                 "MiB");
+    double flops = 0;
+    for (int p = 0; p < plan->n_phases; p++) {
+        const fv_phase *const phase = &plan->phases[p];
+        fv__text_add(text, "phase %d: ", p + 1);
+        if (phase->n_block_steps > 0)
+            fv__text_add(text, "%d steps depth first, %d block%s at a time, %lld KiB", phase->n_block_steps,
+                         phase->group, phase->group == 1 ? "" : "s",
+                         (long long)phase->local_floats * phase->group * 4 / 1024);
+        if (phase->n_steps > phase->n_block_steps)
+            fv__text_add(text, "%s%d over the batch", phase->n_block_steps ? "; " : "",
+                         phase->n_steps - phase->n_block_steps);
+        fv__text_add(text, "\n");
+        for (int s = phase->first_step; s < phase->first_step + phase->n_steps; s++) {
+            const fv_step *const step = &plan->steps[s];
+            print_step(plan, step, text);
+            flops += step->spec.flops * (step->spec.domain == FV_PER_BLOCK ? plan->options.batch : 1);
+        }
+    }
+    fv__text_add(text, "in all %.3f MFLOP; memory: %.2f MiB shared, %.2f MiB local and %.2f MiB scratch a thread\n",
+                 flops * 1e-6, (double)plan->shared_floats * 4 / 1048576, (double)plan->local_floats * 4 / 1048576,
+                 (double)plan->scratch_floats * 4 / 1048576);
+    return text->failed ? FV_ERR_MEMORY : FV_OK;
+}

@@ -1,0 +1,95 @@
+/* plan.h - how a graph is computed: steps with fixed addresses. Immutable once made, and shareable.
+ *
+ * Phases. Steps that depend on each other only through the same block of images form one phase: a worker
+ * takes a few neighbouring blocks through all its per-block steps while they are warm in its cache. A step
+ * over the whole batch (FV_PER_RANGE) needs every block, so it stands in a later phase. Between phases is a
+ * barrier; within a phase all tasks are independent.
+ *
+ * Memory, in floats, every buffer on a 64-byte line:
+ *
+ *   shared    | kept values, gradients, rows, shard sums ...            |   one per run
+ *   local     | values that live and die within one phase | scratch    |   one per worker
+ *
+ * Sums over blocks go through FV_SHARDS shards of neighbouring blocks, added by a fixed tree: the order of
+ * the terms depends on the size of the batch alone, never on the threads. */
+#ifndef FV_PLAN_PLAN_H
+#define FV_PLAN_PLAN_H
+
+#include "graph/graph.h"
+#include "kernels/lower.h"
+
+#define FV_SHARDS 8
+
+typedef struct fv_plan_options {
+    int batch;        /* images of one run, at most */
+    int n_workers;    /* only how blocks are grouped into tasks depends on it */
+    /* What is wanted: nodes that nothing wanted depends on stay out of the plan. Gradients always are. */
+    bool output, loss;
+    bool updates;     /* the update nodes */
+    bool keep_all;    /* every node but updates, and no buffer shares memory with another: tests and checks
+                       * can read every tensor */
+} fv_plan_options;
+
+typedef enum fv_place {
+    FV_PLACE_NONE,     /* not used by any step */
+    FV_PLACE_EXTERNAL, /* bound by the run's owner: parameters, statistics, states */
+    FV_PLACE_SHARED,
+    FV_PLACE_LOCAL
+} fv_place;
+
+typedef struct fv_buffer {
+    const char *name;
+    fv_scope scope;
+    int64_t floats;      /* per image, shard, batch or row, by scope */
+    int alias;           /* the buffer whose memory it shares (views, in place); itself if none */
+    fv_place place;
+    int first, last;     /* steps between which it lives; first -1: before all, last n_steps: after all */
+    int64_t offset;      /* floats from the start of its arena */
+    int64_t stride;      /* floats from a block (or shard) to the next */
+} fv_buffer;
+
+typedef struct fv_step {
+    fv_step_spec spec;
+    const fv_node *node; /* that it came from; NULL: the plan's own (gather) */
+    bool in_place;       /* operand 0 may be written over operand 1 */
+    int phase;
+} fv_step;
+
+typedef struct fv_phase {
+    int first_step, n_steps;   /* in steps[]: sorted by phase, per-block steps first */
+    int n_block_steps;
+    int group;                 /* blocks a worker takes through at once */
+    int blocks_per_task;       /* whole shards, where sums are sharded */
+    int64_t local_floats;      /* of one block's values that live and die in this phase */
+    bool is_update;            /* changes parameters: only after the search for non-finite gradients */
+} fv_phase;
+
+typedef struct fv_plan {
+    fv_context *ctx;
+    fv_arena arena;
+    const fv_kernels *kernels;
+    fv_plan_options options;
+    const fv_graph *graph;     /* a copy of its own */
+    int max_blocks, blocks_per_shard;
+    fv_buffer *buffers;
+    size_t n_buffers, buffer_capacity;
+    fv_step *steps;
+    size_t n_steps, step_capacity;
+    fv_phase *phases;
+    int n_phases;
+    int64_t shared_floats, local_floats, scratch_floats;
+} fv_plan;
+
+/* The graph is copied. Fails on memory only: shapes were settled when the graph was built. */
+fv_status fv__plan_create(fv_context *ctx, const fv_graph *graph, const fv_plan_options *options, fv_plan **out);
+void fv__plan_destroy(fv_plan *plan);
+fv_status fv__plan_print(const fv_plan *plan, fv_text *text);
+
+/* Appends to `graph` the gradients of its loss (each image weighing batch.inv_total) with respect to every
+ * parameter. gradient[t] is the tensor of parameter t's gradient, -1 for others; n_tensors entries as
+ * before the call, in the graph's arena. */
+fv_status fv__differentiate(fv_graph *graph, const int **gradient);
+/* Appends one update node per parameter: kind "sgd". State tensors are named "NAME.momentum". */
+fv_status fv__append_updates(fv_graph *graph, const int *gradient, const char *optimizer);
+
+#endif

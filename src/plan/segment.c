@@ -1,0 +1,117 @@
+/* segment.c - second pass: cuts the steps into phases.
+ *
+ * A per-block step that reads what a per-block step wrote stays in its phase: block by block, depth first. A
+ * step over the whole batch stands in a later phase than the per-block steps it reads, and a step that reads
+ * what a whole-batch step wrote in a later one than that. Every step takes the earliest phase it can. */
+#include "plan/passes.h"
+
+#include <string.h>
+
+static bool writes(const fv_step_spec *s, int operand)
+{
+    return s->access[operand] != FV_READ;
+}
+
+/* A dependence of step `to` on step `from`, from < to: one of them writes what the other reads or writes. */
+static bool depends(const fv_plan *plan, const fv_step_spec *to, const fv_step_spec *from)
+{
+    for (int a = 0; a < to->n_operands; a++)
+        for (int b = 0; b < from->n_operands; b++)
+            if ((writes(to, a) || writes(from, b)) &&
+                fv__plan_root(plan, to->operand[a]) == fv__plan_root(plan, from->operand[b]))
+                return true;
+    return false;
+}
+
+/* Phases that must lie between two dependent steps: none where both go block by block. */
+static int distance(const fv_step_spec *from, const fv_step_spec *to)
+{
+    return from->domain == FV_PER_BLOCK && to->domain == FV_PER_BLOCK ? 0 : 1;
+}
+
+static void earliest(fv_plan *plan)
+{
+    for (size_t t = 0; t < plan->n_steps; t++) {
+        fv_step *const to = &plan->steps[t];
+        for (size_t f = 0; f < t; f++) {
+            const fv_step *const from = &plan->steps[f];
+            if (from->phase + 1 <= to->phase || !depends(plan, &to->spec, &from->spec))
+                continue;
+            const int phase = from->phase + distance(&from->spec, &to->spec);
+            if (phase > to->phase)
+                to->phase = phase;
+        }
+    }
+}
+
+/* What can be prepared before any image comes (packed weights) is the first phase; then come the images. */
+static void prepare(fv_plan *plan)
+{
+    bool any = false;
+    for (size_t t = 0; t < plan->n_steps; t++) {
+        bool needs_images = plan->steps[t].spec.domain == FV_PER_BLOCK;
+        for (size_t f = 0; f < t && !needs_images; f++)
+            needs_images = plan->steps[f].phase > 0 && depends(plan, &plan->steps[t].spec, &plan->steps[f].spec);
+        plan->steps[t].phase = needs_images;
+        any = any || !needs_images;
+    }
+    for (size_t t = 0; t < plan->n_steps && !any; t++)
+        plan->steps[t].phase = 0;
+}
+
+static bool changes_parameters(const fv_plan *plan, const fv_step *step)
+{
+    return step->node && plan->graph->tensors[step->node->output].role == FV_ROLE_STATE;
+}
+
+/* Updates wait for all gradients: they stand in a phase of their own, the last. */
+static void updates_last(fv_plan *plan)
+{
+    int last = 0;
+    for (size_t s = 0; s < plan->n_steps; s++)
+        if (!changes_parameters(plan, &plan->steps[s]) && plan->steps[s].phase > last)
+            last = plan->steps[s].phase;
+    for (size_t s = 0; s < plan->n_steps; s++)
+        if (changes_parameters(plan, &plan->steps[s]))
+            plan->steps[s].phase = last + 1;
+}
+
+/* Sorts steps by phase, per-block steps first, else as they were. */
+static fv_status sort_steps(fv_plan *plan)
+{
+    fv_step *const sorted = fv__alloc(plan->ctx, plan->n_steps, sizeof *sorted);
+    if (!sorted)
+        return FV_ERR_MEMORY;
+    size_t n = 0;
+    for (int p = 0; p < plan->n_phases; p++) {
+        fv_phase *const phase = &plan->phases[p];
+        phase->first_step = (int)n;
+        for (int domain = FV_PER_BLOCK; domain <= FV_PER_RANGE; domain++) {
+            for (size_t s = 0; s < plan->n_steps; s++)
+                if (plan->steps[s].phase == p && (int)plan->steps[s].spec.domain == domain) {
+                    phase->is_update |= changes_parameters(plan, &plan->steps[s]);
+                    sorted[n++] = plan->steps[s];
+                }
+            if (domain == FV_PER_BLOCK)
+                phase->n_block_steps = (int)n - phase->first_step;
+        }
+        phase->n_steps = (int)n - phase->first_step;
+    }
+    memcpy(plan->steps, sorted, plan->n_steps * sizeof *sorted);
+    fv__free(plan->ctx, sorted);
+    return FV_OK;
+}
+
+fv_status fv__plan_segment(fv_plan *plan)
+{
+    prepare(plan);
+    earliest(plan);
+    updates_last(plan);
+    for (size_t s = 0; s < plan->n_steps; s++)
+        if (plan->steps[s].phase >= plan->n_phases)
+            plan->n_phases = plan->steps[s].phase + 1;
+    plan->phases = fv__arena_alloc(&plan->arena, (size_t)plan->n_phases, sizeof *plan->phases);
+    if (!plan->phases)
+        return FV_ERR_MEMORY;
+    return sort_steps(plan);
+}

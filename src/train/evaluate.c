@@ -1,0 +1,152 @@
+/* evaluate.c - runs a model without dropout over images: probabilities, errors and loss. */
+#include "train/train.h"
+
+#include "base/pool.h"
+#include "ops/inference.h"
+
+#include <string.h>
+
+#define FV_EVALUATE_BATCH 256
+
+struct fv_evaluator {
+    fv_context *ctx;
+    fv_model *model;
+    bool loss;
+    fv_plan *plan;
+    fv_run *run;
+    const uint8_t **pixels; /* [FV_EVALUATE_BATCH] */
+};
+
+fv_status fv__check_data(const fv_model *model, const fv_data *data)
+{
+    const fv_chw m = fv__shape_chw(model->graph.tensors[model->graph.input].shape);
+    if (data->c != m.c || data->h != m.h || data->w != m.w)
+        return fv__fail(model->ctx, FV_ERR_INPUT, "%s: expected images of %dx%dx%d for %s, found %dx%dx%d", data->name,
+                        m.c, m.h, m.w, model->source, data->c, data->h, data->w);
+    const int n_classes = fv__model_n_classes(model);
+    if (data->n_classes > n_classes || (data->n_classes > 0 && n_classes == 2 && data->n_classes != 2))
+        return fv__fail(model->ctx, FV_ERR_INPUT, "%s: expected %s%d classes for %s, found %d", data->name,
+                        n_classes == 2 ? "" : "at most ", n_classes, model->source, data->n_classes);
+    return FV_OK;
+}
+
+static fv_status make(fv_evaluator *e)
+{
+    fv_graph graph;
+    FV_TRY(fv__graph_for_inference(&e->model->graph, &graph));
+    const fv_plan_options options = {.batch = FV_EVALUATE_BATCH, .n_workers = fv__pool_threads(e->ctx->pool),
+                                     .output = true, .loss = e->loss};
+    const fv_status status = fv__plan_create(e->ctx, &graph, &options, &e->plan);
+    fv__graph_deinit(&graph);
+    FV_TRY(status);
+    FV_TRY(fv__run_create(e->ctx, e->plan, &e->run));
+    for (int p = 0; p < e->model->n_params; p++)
+        fv__run_bind(e->run, e->model->params[p].tensor, fv__model_values(e->model, p));
+    e->pixels = fv__alloc(e->ctx, FV_EVALUATE_BATCH, sizeof *e->pixels);
+    return e->pixels ? FV_OK : FV_ERR_MEMORY;
+}
+
+fv_status fv__evaluator_create(fv_model *model, bool loss, fv_evaluator **out)
+{
+    fv_evaluator *const e = fv__alloc(model->ctx, 1, sizeof *e);
+    if (!e)
+        return FV_ERR_MEMORY;
+    e->ctx = model->ctx;
+    e->model = model;
+    e->loss = loss && model->graph.loss >= 0;
+    const fv_status status = make(e);
+    if (status != FV_OK) {
+        fv__evaluator_destroy(e);
+        return status;
+    }
+    *out = e;
+    return FV_OK;
+}
+
+void fv__evaluator_destroy(fv_evaluator *e)
+{
+    if (!e)
+        return;
+    fv__run_destroy(e->run);
+    fv__plan_destroy(e->plan);
+    fv__free(e->ctx, e->pixels);
+    fv__free(e->ctx, e);
+}
+
+/* Runs images [first, first + n), n at most FV_EVALUATE_BATCH. */
+static fv_status run_some(fv_evaluator *e, const fv_data *data, int first, int n)
+{
+    const size_t image = (size_t)data->c * (size_t)data->h * (size_t)data->w;
+    for (int i = 0; i < n; i++)
+        e->pixels[i] = data->pixels + (size_t)(first + i) * image;
+    const fv_batch batch = {.n = n, .pixels = e->pixels, .labels = e->loss ? data->labels + first : NULL,
+                            .inv_total = 1.0f};
+    return fv__run_step(e->run, &batch, false);
+}
+
+/* Probability of class k of image i, from the output buffer [block][outputs][16]. */
+static float probability(const float *output, int n_outputs, int i, int k)
+{
+    const float *const lane = output + (int64_t)(i / FV_LANES) * n_outputs * FV_LANES + i % FV_LANES;
+    if (n_outputs > 1)
+        return lane[(int64_t)k * FV_LANES];
+    return k == 1 ? lane[0] : 1.0f - lane[0];
+}
+
+static int most_probable(const float *output, int n_outputs, int n_classes, int i)
+{
+    int best = 0;
+    for (int k = 1; k < n_classes; k++)
+        if (probability(output, n_outputs, i, k) > probability(output, n_outputs, i, best))
+            best = k;
+    return best;
+}
+
+static int count_outputs(const fv_evaluator *e)
+{
+    return (int)fv__shape_count(e->model->graph.tensors[e->model->graph.output].shape);
+}
+
+fv_status fv__evaluate(fv_evaluator *e, const fv_data *data, int first, int n, fv_score *score)
+{
+    FV_TRY(fv__check_data(e->model, data));
+    const int n_outputs = count_outputs(e), n_classes = fv__model_n_classes(e->model);
+    /* labels are below FV_MAX_CLASSES, however many outputs the model has */
+    fv_score s = {.n = n, .n_classes = n_classes < FV_MAX_CLASSES ? n_classes : FV_MAX_CLASSES};
+    double loss = 0;
+    for (int done = 0; done < n; done += FV_EVALUATE_BATCH) {
+        const int some = n - done < FV_EVALUATE_BATCH ? n - done : FV_EVALUATE_BATCH;
+        FV_TRY(run_some(e, data, first + done, some));
+        const float *const output = fv__run_buffer(e->run, e->model->graph.output);
+        const float *const losses = e->loss ? fv__run_buffer(e->run, e->model->graph.loss) : NULL;
+        for (int i = 0; i < some; i++) {
+            const int label = data->labels[first + done + i];
+            const bool wrong = most_probable(output, n_outputs, n_classes, i) != label;
+            loss += losses ? (double)losses[i] : 0;
+            s.n_wrong += wrong;
+            if (label >= 0) {
+                s.per_class[label].n++;
+                s.per_class[label].n_wrong += wrong;
+            }
+        }
+    }
+    s.error = n > 0 ? (double)s.n_wrong / n : 0;
+    s.loss = n > 0 ? loss / n : 0;
+    *score = s;
+    return FV_OK;
+}
+
+fv_status fv__predict(fv_evaluator *e, const fv_data *data, int first, int n, float *probabilities)
+{
+    FV_TRY(fv__check_data(e->model, data));
+    const int n_outputs = count_outputs(e), n_classes = fv__model_n_classes(e->model);
+    for (int done = 0; done < n; done += FV_EVALUATE_BATCH) {
+        const int some = n - done < FV_EVALUATE_BATCH ? n - done : FV_EVALUATE_BATCH;
+        FV_TRY(run_some(e, data, first + done, some));
+        const float *const output = fv__run_buffer(e->run, e->model->graph.output);
+        for (int i = 0; i < some; i++)
+            for (int k = 0; k < n_classes; k++)
+                *probabilities++ = probability(output, n_outputs, i, k);
+    }
+    return FV_OK;
+}

@@ -1,0 +1,293 @@
+/* loop.c - the training loop: epochs of shuffled batches, measured after each, saved so that stopping at any
+ * moment and going on gives the same parameters as never having stopped. */
+#include "train/train.h"
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "io/file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct loop {
+    fv_context *ctx;
+    fv_model *model;
+    const fv_data *train, *test;
+    fv_train_options options;
+    fv_trainer *trainer;
+    fv_evaluator *evaluator;
+    int n_train, batch;
+    int64_t steps;              /* of an epoch */
+    uint32_t *order;            /* [n_train]: of this epoch */
+    const uint8_t **pixels;     /* [batch] */
+    int *labels;
+    int8_t (*shifts)[2];
+    fv_position at;
+    double seconds;             /* of training, this call */
+    int64_t samples;            /* trained on, this call */
+    double epoch_seconds;
+    int64_t epoch_samples;
+    fv_progress report;
+    fv_progress_fn progress;
+    void *user;
+} loop;
+
+void fv__shuffle(uint64_t seed, int epoch, uint32_t *order, int n)
+{
+    fv_rng rng = fv__rng(seed, FV_STREAM_SHUFFLE, (uint32_t)epoch, 0);
+    for (int i = 0; i < n; i++)
+        order[i] = (uint32_t)i;
+    for (int i = n - 1; i > 0; i--) {
+        const uint32_t j = fv__rng_below(&rng, (uint32_t)i + 1), t = order[i];
+        order[i] = order[j];
+        order[j] = t;
+    }
+}
+
+double fv__learning_rate(const fv_train_options *o, int epoch, int64_t update, int64_t updates)
+{
+    double lr = o->lr;
+    switch (o->schedule) {
+    case FV_SCHEDULE_CONSTANT:
+        break;
+    case FV_SCHEDULE_STEP:
+        for (int e = o->step_epochs; e <= epoch; e += o->step_epochs)
+            lr *= o->step_factor;
+        break;
+    case FV_SCHEDULE_COSINE:
+        lr *= 0.5 + 0.5 * fv__cos_2pi(0.5 * (double)update / (double)updates);
+        break;
+    }
+    return lr;
+}
+
+static fv_status check_options(fv_context *ctx, const fv_train_options *o, const fv_data *train)
+{
+    const struct {
+        const char *name;
+        double value, min, max;
+    } ranges[] = {
+        {"epochs", o->epochs, 1, 1000000},
+        {"batch", o->batch, 0, 1 << 24},
+        {"lr", o->lr, 0, 1e6},
+        {"momentum", o->momentum, 0, 1},
+        {"weight-decay", o->weight_decay, 0, 1e6},
+        {"step-epochs", o->step_epochs, 1, 1000000},
+        {"step-factor", o->step_factor, 0, 1e6},
+        {"shift", o->shift, 0, 100},
+        {"valid", o->n_valid, 0, train->n - 1},
+    };
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (!(ranges[i].value >= ranges[i].min && ranges[i].value <= ranges[i].max))
+            return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: expected %g to %g, found %g", ranges[i].name, ranges[i].min,
+                            ranges[i].max, ranges[i].value);
+    return FV_OK;
+}
+
+static fv_status begin(loop *l)
+{
+    const fv_train_options *const o = &l->options;
+    FV_TRY(fv__check_data(l->model, l->train));
+    if (l->test)
+        FV_TRY(fv__check_data(l->model, l->test));
+    for (int i = 0; i < l->train->n; i++)
+        if (l->train->labels[i] < 0)
+            return fv__fail(l->ctx, FV_ERR_INPUT, "%s: expected a label for every image, found none for image %d",
+                            l->train->name, i);
+    FV_TRY(check_options(l->ctx, o, l->train));
+    l->n_train = l->train->n - o->n_valid;
+    l->batch = o->batch > 0 && o->batch < l->n_train ? o->batch : l->n_train;
+    l->steps = (l->n_train + l->batch - 1) / l->batch;
+    FV_TRY(fv__trainer_create(l->model, l->batch, o->optimizer, &l->trainer));
+    FV_TRY(fv__evaluator_create(l->model, true, &l->evaluator));
+    l->order = fv__alloc(l->ctx, (size_t)l->n_train, sizeof *l->order);
+    l->pixels = fv__alloc(l->ctx, (size_t)l->batch, sizeof *l->pixels);
+    l->labels = fv__alloc(l->ctx, (size_t)l->batch, sizeof *l->labels);
+    l->shifts = fv__alloc(l->ctx, (size_t)l->batch, sizeof *l->shifts);
+    if (!l->order || !l->pixels || !l->labels || !l->shifts)
+        return FV_ERR_MEMORY;
+    l->at.best = INFINITY;
+    if (o->resume)
+        return fv__checkpoint_load(l->trainer, o->out, &l->at);
+    if (!l->model->settled)
+        fv__model_draw(l->model, o->seed);
+    fv__set_statistics(l->model, l->train, l->n_train);
+    return o->out ? fv__folder_begin(l->model, o->out, o) : FV_OK;
+}
+
+static void end(loop *l)
+{
+    fv__trainer_destroy(l->trainer);
+    fv__evaluator_destroy(l->evaluator);
+    fv__free(l->ctx, l->order);
+    fv__free(l->ctx, l->pixels);
+    fv__free(l->ctx, l->labels);
+    fv__free(l->ctx, l->shifts);
+}
+
+/* False: the caller asked to stop. */
+static bool tell(loop *l, fv_event event)
+{
+    fv_progress *const p = &l->report;
+    p->event = event;
+    p->epochs = l->options.epochs;
+    p->steps = l->steps;
+    p->seconds = l->seconds;
+    p->samples_per_s = l->epoch_seconds > 0 ? (double)l->epoch_samples / l->epoch_seconds : 0;
+    return !l->progress || l->progress(l->user, p);
+}
+
+static fv_status save(loop *l)
+{
+    return l->options.out ? fv__checkpoint_save(l->trainer, l->options.out, &l->options, &l->at) : FV_OK;
+}
+
+/* A shift of each image, drawn from its number and the epoch alone. */
+static void draw_shifts(loop *l, int first, int n)
+{
+    const uint32_t range = 2 * (uint32_t)l->options.shift + 1;
+    for (int i = 0; i < n; i++) {
+        fv_rng rng = fv__rng(l->options.seed, FV_STREAM_AUGMENT, l->order[first + i], (uint32_t)l->at.epoch);
+        l->shifts[i][0] = (int8_t)((int)fv__rng_below(&rng, range) - l->options.shift);
+        l->shifts[i][1] = (int8_t)((int)fv__rng_below(&rng, range) - l->options.shift);
+    }
+}
+
+static fv_status one_step(loop *l)
+{
+    const fv_train_options *const o = &l->options;
+    const double start = fv__seconds();
+    const int first = (int)(l->at.step * l->batch);
+    const int n = l->n_train - first < l->batch ? l->n_train - first : l->batch;
+    const size_t image = (size_t)l->train->c * (size_t)l->train->h * (size_t)l->train->w;
+    for (int i = 0; i < n; i++) {
+        l->pixels[i] = l->train->pixels + l->order[first + i] * image;
+        l->labels[i] = l->train->labels[l->order[first + i]];
+    }
+    if (o->shift > 0)
+        draw_shifts(l, first, n);
+    l->report.lr = fv__learning_rate(o, l->at.epoch, l->at.updates, (int64_t)o->epochs * l->steps);
+    const fv_batch batch = {.n = n, .pixels = l->pixels, .shifts = o->shift > 0 ? l->shifts : NULL,
+                            .labels = l->labels, .samples = l->order + first, .seed = o->seed,
+                            .step = (uint32_t)l->at.updates, .lr = (float)l->report.lr,
+                            .momentum = (float)o->momentum, .weight_decay = (float)o->weight_decay};
+    const fv_status status = fv__trainer_step(l->trainer, &batch, &l->at.loss_sum);
+    if (status == FV_ERR_NONFINITE) {
+        char message[FV_MESSAGE_BYTES];
+        memcpy(message, l->ctx->message, sizeof message);
+        return fv__fail(l->ctx, status, "epoch %d, step %lld: %s; a smaller learning rate may help", l->at.epoch + 1,
+                        (long long)l->at.step + 1, message);
+    }
+    FV_TRY(status);
+    l->at.step++;
+    l->at.updates++;
+    const double seconds = fv__seconds() - start;
+    l->seconds += seconds;
+    l->epoch_seconds += seconds;
+    l->samples += n;
+    l->epoch_samples += n;
+    l->report.epoch = l->at.epoch + 1;
+    l->report.step = l->at.step;
+    l->report.train_loss = l->at.loss_sum / (first + n);
+    return FV_OK;
+}
+
+static fv_status write_epoch(loop *l)
+{
+    const fv_train_options *const o = &l->options;
+    const double measure = o->n_valid > 0 ? l->report.valid_error : l->report.train_loss;
+    const bool best = measure < l->at.best;
+    if (best)
+        l->at.best = measure;
+    if (!o->out)
+        return FV_OK;
+    if (best) {
+        char *const path = fv__path_join(l->ctx, o->out, "best.safetensors");
+        const fv_status status = path ? fv__weights_save(l->model, path) : FV_ERR_MEMORY;
+        fv__free(l->ctx, path);
+        FV_TRY(status);
+    }
+    FV_TRY(save(l));
+    char valid[32] = "", test[32] = "", line[256];
+    if (o->n_valid > 0)
+        snprintf(valid, sizeof valid, "%.6f", l->report.valid_error);
+    if (l->test)
+        snprintf(test, sizeof test, "%.6f", l->report.test_error);
+    snprintf(line, sizeof line, "%d,%.6f,%s,%s,%.8g,%.1f,%.3f", l->at.epoch, l->report.train_loss, valid, test,
+             l->report.lr, (double)l->epoch_samples / l->epoch_seconds, l->seconds);
+    return fv__log_epoch(l->ctx, o->out, l->at.epoch, line);
+}
+
+/* After the last step: measures, saves, tells. A parameter that overflowed must not reach the checkpoint. */
+static fv_status finish_epoch(loop *l)
+{
+    fv_score score;
+    if (!l->trainer->plan->kernels->all_finite(l->model->values, (int64_t)l->model->n_values))
+        return fv__fail(l->ctx, FV_ERR_NONFINITE,
+                        "epoch %d: expected finite parameters, found NaN or infinity; a smaller learning rate may help",
+                        l->at.epoch + 1);
+    l->report.valid_error = l->report.test_error = NAN;
+    if (l->options.n_valid > 0) {
+        FV_TRY(fv__evaluate(l->evaluator, l->train, l->n_train, l->options.n_valid, &score));
+        l->report.valid_error = score.error;
+    }
+    if (l->test) {
+        FV_TRY(fv__evaluate(l->evaluator, l->test, 0, l->test->n, &score));
+        l->report.test_error = score.error;
+    }
+    l->at.epoch++;
+    l->at.step = 0;
+    l->at.loss_sum = 0;
+    return write_epoch(l);
+}
+
+static fv_status run_epochs(loop *l)
+{
+    l->report.valid_error = l->report.test_error = NAN;
+    while (l->at.epoch < l->options.epochs) {
+        fv__shuffle(l->options.seed, l->at.epoch, l->order, l->n_train);
+        l->epoch_seconds = 0;
+        l->epoch_samples = 0;
+        while (l->at.step < l->steps) {
+            FV_TRY(one_step(l));
+            if (!tell(l, FV_EVENT_STEP)) {
+                FV_TRY(save(l));
+                return fv__fail(l->ctx, FV_STOPPED, "stopped in epoch %d of %d after step %lld of %lld", l->at.epoch + 1,
+                                l->options.epochs, (long long)l->at.step, (long long)l->steps);
+            }
+        }
+        FV_TRY(finish_epoch(l));
+        if (!tell(l, FV_EVENT_EPOCH) && l->at.epoch < l->options.epochs)
+            return fv__fail(l->ctx, FV_STOPPED, "stopped after epoch %d of %d", l->at.epoch, l->options.epochs);
+    }
+    return FV_OK;
+}
+
+fv_status fv__train(fv_model *model, const fv_data *train, const fv_data *test, const fv_train_options *options,
+                    fv_progress_fn progress, void *user)
+{
+    loop l = {.ctx = model->ctx, .model = model, .train = train, .test = test, .options = *options,
+              .progress = progress, .user = user};
+    fv_status status = begin(&l);
+    if (status == FV_OK) {
+        model->settled = true;
+        for (int p = 0; p < model->n_learned; p++)
+            l.report.n_parameters += (int64_t)model->params[p].n;
+        status = run_epochs(&l);
+    }
+    if (status == FV_OK) {
+        if (l.samples == 0 && test) { /* resumed a finished run: say how good it is */
+            fv_score score;
+            status = fv__evaluate(l.evaluator, test, 0, test->n, &score);
+            l.report.test_error = status == FV_OK ? score.error : NAN;
+        }
+        l.report.epoch = l.at.epoch;
+        l.epoch_seconds = l.seconds; /* the whole call's rate */
+        l.epoch_samples = l.samples;
+        l.report.hash = fv__model_hash(model);
+        tell(&l, FV_EVENT_DONE);
+    }
+    end(&l);
+    return status;
+}

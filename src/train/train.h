@@ -1,0 +1,79 @@
+/* train.h - training a model: the step, the loop, evaluation, checkpoints. */
+#ifndef FV_TRAIN_TRAIN_H
+#define FV_TRAIN_TRAIN_H
+
+#include "data/dataset.h"
+#include "model/model.h"
+#include "run/run.h"
+
+/* ---- evaluation: the model without dropout, on a range of a data set ------------------------------- */
+
+typedef struct fv_evaluator fv_evaluator;
+
+/* With `loss`, labels are needed; without, only probabilities are computed. Reads model->values as they are
+ * at each call. */
+fv_status fv__evaluator_create(fv_model *model, bool loss, fv_evaluator **out);
+void fv__evaluator_destroy(fv_evaluator *evaluator);
+/* Images [first, first + n). FV_ERR_INPUT where the data does not fit the model. */
+fv_status fv__evaluate(fv_evaluator *evaluator, const fv_data *data, int first, int n, fv_score *score);
+fv_status fv__predict(fv_evaluator *evaluator, const fv_data *data, int first, int n, float *probabilities);
+/* Size and classes of the data against the model's. */
+fv_status fv__check_data(const fv_model *model, const fv_data *data);
+
+/* ---- one update ------------------------------------------------------------------------------------ */
+
+/* Images that go through the plan at once, at most: larger batches are several runs of one update. */
+#define FV_MAX_RUN 512
+
+typedef struct fv_trainer {
+    fv_context *ctx;
+    fv_model *model;
+    fv_graph graph;   /* forward, loss, gradients, updates */
+    fv_plan *plan;
+    fv_run *run;
+    float *momentum;  /* as model->values */
+} fv_trainer;
+
+fv_status fv__trainer_create(fv_model *model, int batch, const char *optimizer, fv_trainer **out);
+void fv__trainer_destroy(fv_trainer *trainer);
+/* One update from `batch`, of any size. Adds each image's loss, in order, to *loss_sum. On FV_ERR_NONFINITE
+ * nothing was changed and the message names the layer. */
+fv_status fv__trainer_step(fv_trainer *trainer, const fv_batch *batch, double *loss_sum);
+
+/* input.mean and input.inv_std of images [0, n), exactly: from integer sums. */
+void fv__set_statistics(fv_model *model, const fv_data *data, int n);
+
+/* ---- the loop -------------------------------------------------------------------------------------- */
+
+/* Where training stands: all that a checkpoint must hold beside the tensors. */
+typedef struct fv_position {
+    int epoch;           /* epochs finished */
+    int64_t step;        /* updates done in the next one */
+    int64_t updates;     /* in all */
+    double loss_sum;     /* over the images of the unfinished epoch */
+    double best;         /* lowest validation error or training loss; infinity before the first */
+} fv_position;
+
+fv_status fv__train(fv_model *model, const fv_data *train, const fv_data *test,
+                    const fv_train_options *options, fv_progress_fn progress, void *user);
+/* lr of update `update` of `updates`, in epoch `epoch` (from 0). */
+double fv__learning_rate(const fv_train_options *options, int epoch, int64_t update, int64_t updates);
+/* Image numbers 0..n-1 in the order of an epoch. */
+void fv__shuffle(uint64_t seed, int epoch, uint32_t *order, int n);
+
+/* ---- the run folder -------------------------------------------------------------------------------- */
+
+fv_status fv__checkpoint_save(const fv_trainer *trainer, const char *folder, const fv_train_options *options,
+                              const fv_position *position);
+fv_status fv__checkpoint_load(fv_trainer *trainer, const char *folder, fv_position *position);
+/* Options as recorded; their strings are copied to `strings`. */
+fv_status fv__checkpoint_options(fv_context *ctx, const char *folder, fv_train_options *options, char *strings,
+                                 size_t strings_bytes);
+/* The parameters alone. */
+fv_status fv__weights_save(const fv_model *model, const char *path);
+/* model.fovea and args.json. */
+fv_status fv__folder_begin(const fv_model *model, const char *folder, const fv_train_options *options);
+/* log.csv: rewritten with `line` as the line of `epoch` (from 1); later lines are dropped. */
+fv_status fv__log_epoch(fv_context *ctx, const char *folder, int epoch, const char *line);
+
+#endif

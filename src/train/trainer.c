@@ -1,0 +1,149 @@
+/* trainer.c - one update of a model: forward, loss, backward and optimiser as one plan. */
+#include "train/train.h"
+
+#include "base/pool.h"
+#include "base/rng.h"
+
+#include <string.h>
+
+static fv_status make(fv_trainer *t, int batch, const char *optimizer)
+{
+    const int *gradient;
+    FV_TRY(fv__graph_copy(&t->model->graph, &t->graph));
+    FV_TRY(fv__differentiate(&t->graph, &gradient));
+    FV_TRY(fv__append_updates(&t->graph, gradient, optimizer));
+    const fv_plan_options options = {.batch = batch < FV_MAX_RUN ? batch : FV_MAX_RUN,
+                                     .n_workers = fv__pool_threads(t->ctx->pool), .loss = true, .updates = true};
+    FV_TRY(fv__plan_create(t->ctx, &t->graph, &options, &t->plan));
+    FV_TRY(fv__run_create(t->ctx, t->plan, &t->run));
+    t->momentum = fv__alloc(t->ctx, t->model->n_values, sizeof *t->momentum);
+    if (!t->momentum)
+        return FV_ERR_MEMORY;
+    for (int p = 0; p < t->model->n_params; p++)
+        fv__run_bind(t->run, t->model->params[p].tensor, fv__model_values(t->model, p));
+    for (size_t s = 0; s < t->graph.n_tensors; s++) {
+        const fv_tensor *const tensor = &t->graph.tensors[s];
+        if (tensor->role == FV_ROLE_STATE && tensor->source < 0)
+            fv__run_bind(t->run, (int)s,
+                         t->momentum + t->model->params[fv__model_param_of(t->model, tensor->of)].offset);
+    }
+    return FV_OK;
+}
+
+fv_status fv__trainer_create(fv_model *model, int batch, const char *optimizer, fv_trainer **out)
+{
+    fv_trainer *const t = fv__alloc(model->ctx, 1, sizeof *t);
+    if (!t)
+        return FV_ERR_MEMORY;
+    t->ctx = model->ctx;
+    t->model = model;
+    const fv_status status = make(t, batch, optimizer);
+    if (status != FV_OK) {
+        fv__trainer_destroy(t);
+        return status;
+    }
+    *out = t;
+    return FV_OK;
+}
+
+void fv__trainer_destroy(fv_trainer *t)
+{
+    if (!t)
+        return;
+    fv__run_destroy(t->run);
+    fv__plan_destroy(t->plan);
+    if (t->graph.ctx)
+        fv__graph_deinit(&t->graph);
+    fv__free(t->ctx, t->momentum);
+    fv__free(t->ctx, t);
+}
+
+/* The first layer whose output is not finite, found by running the batch once more with every value kept. */
+static const char *first_bad_layer(fv_trainer *t, const fv_batch *batch)
+{
+    const char *layer = NULL;
+    fv_plan *plan = NULL;
+    fv_run *run = NULL;
+    const fv_plan_options options = {.batch = batch->n, .keep_all = true};
+    if (fv__plan_create(t->ctx, &t->model->graph, &options, &plan) != FV_OK ||
+        fv__run_create(t->ctx, plan, &run) != FV_OK)
+        goto cleanup;
+    for (int p = 0; p < t->model->n_params; p++)
+        fv__run_bind(run, t->model->params[p].tensor, fv__model_values(t->model, p));
+    fv__run_step(run, batch, false);
+    const int n_blocks = (batch->n + FV_LANES - 1) / FV_LANES;
+    for (size_t k = 0; k < t->model->graph.n_nodes && !layer; k++) {
+        const fv_node *const node = &t->model->graph.nodes[k];
+        const float *const values = fv__run_buffer(run, node->output);
+        const int64_t n = fv__shape_count(t->model->graph.tensors[node->output].shape);
+        if (values && node->output != t->model->graph.loss && !plan->kernels->all_finite(values, n * FV_LANES * n_blocks))
+            for (size_t i = 0; i < t->graph.n_nodes && !layer; i++) /* a name that outlives the plan */
+                if (strcmp(t->graph.nodes[i].name, node->name) == 0)
+                    layer = t->graph.nodes[i].layer;
+    }
+cleanup:
+    fv__run_destroy(run);
+    fv__plan_destroy(plan);
+    return layer;
+}
+
+static fv_status explain(fv_trainer *t, const fv_batch *batch)
+{
+    char message[FV_MESSAGE_BYTES];
+    memcpy(message, t->ctx->message, sizeof message);
+    const char *const layer = first_bad_layer(t, batch);
+    if (layer)
+        return fv__fail(t->ctx, FV_ERR_NONFINITE, "layer %s: expected finite values, found NaN or infinity in its output",
+                        layer);
+    return fv__fail(t->ctx, FV_ERR_NONFINITE, "%s", message);
+}
+
+fv_status fv__trainer_step(fv_trainer *t, const fv_batch *batch, double *loss_sum)
+{
+    double sum = *loss_sum;
+    for (int done = 0; done < batch->n; done += FV_MAX_RUN) {
+        const int left = batch->n - done;
+        fv_batch part = *batch;
+        part.n = left < FV_MAX_RUN ? left : FV_MAX_RUN;
+        part.pixels = batch->pixels ? batch->pixels + done : NULL;
+        part.values = batch->values ? batch->values + done : NULL;
+        part.shifts = batch->shifts ? batch->shifts + done : NULL;
+        part.samples = batch->samples ? batch->samples + done : NULL;
+        part.labels = batch->labels + done;
+        part.inv_total = 1.0f / (float)batch->n;
+        part.accumulate = done > 0;
+        const fv_status status = fv__run_step(t->run, &part, left <= FV_MAX_RUN);
+        if (status == FV_ERR_NONFINITE)
+            return explain(t, &part);
+        FV_TRY(status);
+        const float *const losses = fv__run_buffer(t->run, t->graph.loss);
+        for (int i = 0; i < part.n; i++)
+            sum += (double)losses[i];
+    }
+    *loss_sum = sum;
+    return FV_OK;
+}
+
+void fv__set_statistics(fv_model *model, const fv_data *data, int n)
+{
+    const int mean = fv__graph_find_tensor(&model->graph, "input.mean");
+    const int inv_std = fv__graph_find_tensor(&model->graph, "input.inv_std");
+    if (mean < 0 || inv_std < 0)
+        return;
+    const size_t plane = (size_t)data->h * (size_t)data->w;
+    for (int c = 0; c < data->c; c++) {
+        uint64_t sum = 0, squares = 0;
+        for (int i = 0; i < n; i++) {
+            const uint8_t *const p = data->pixels + ((size_t)i * (size_t)data->c + (size_t)c) * plane;
+            for (size_t k = 0; k < plane; k++) {
+                sum += p[k];
+                squares += (uint64_t)p[k] * p[k];
+            }
+        }
+        const double count = (double)n * (double)plane, m = (double)sum / count / 255.0;
+        const double variance = (double)squares / count / (255.0 * 255.0) - m * m;
+        fv__model_values(model, fv__model_param_of(model, mean))[c] = (float)m;
+        fv__model_values(model, fv__model_param_of(model, inv_std))[c] =
+            variance > 1e-12 ? (float)(1.0 / fv__sqrt(variance)) : 1.0f;
+    }
+}

@@ -1,0 +1,348 @@
+/* op_harness.c - cases, their inputs, the reference, and the gradient against central differences. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "op_harness.h"
+
+#include "base/rng.h"
+#include "ops/reference.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SEED = 20, MAX_ATTR_BYTES = 64, CHECKED_VALUES = 40 };
+
+/* ---- the operation -------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+bool op_is_update(const fv_op *op)
+{
+    return op->role[0] == FV_ROLE_PARAMETER && op->role[1] == FV_ROLE_GRADIENT;
+}
+
+/* Weight and bias gradients are sums over the images. */
+bool op_output_is_per_image(const fv_op *op)
+{
+    return !op_is_update(op) && !ends_with(op->name, "_dw") && !ends_with(op->name, "_db");
+}
+
+static bool role_is_per_image(fv_role role)
+{
+    return role == FV_ROLE_VALUE || role == FV_ROLE_INPUT || role == FV_ROLE_LABEL;
+}
+
+static int64_t value_count(const op_call *call, int i)
+{
+    const int64_t count = fv__shape_count(call->shape[i]);
+    return role_is_per_image(call->op->role[i]) ? count * call->n : count;
+}
+
+int op_n_inputs(const op_call *call)
+{
+    int n = 0;
+    while (n < call->op->n_inputs && call->shape[n].rank > 0)
+        n++;
+    return n;
+}
+
+static void read_words(const op_call *call, fv_context *ctx, void *attrs)
+{
+    char words[128], *rest = words;
+    snprintf(words, sizeof words, "%s", call->words ? call->words : "");
+    fv__attrs_default(call->op, attrs);
+    for (char *word; (word = strtok_r(rest, " ", &rest));) {
+        char *value = strchr(word, '=');
+        if (!value)
+            fail_msg("%s: '%s' is no word=value", call->what, word);
+        *value++ = '\0';
+        if (fv__attrs_set(ctx, call->op, attrs, word, value, call->what) != FV_OK)
+            fail_msg("%s", fv_message(ctx));
+    }
+}
+
+void op_call_check(op_call *call)
+{
+    fv_context *ctx = op_context("portable", 1);
+    op_graph g;
+    op_graph_build(&g, call, ctx);
+    call->out_shape = g.graph.tensors[g.output].shape;
+    call->n_out = fv__shape_count(call->out_shape) * (op_output_is_per_image(call->op) ? call->n : 1);
+    if (op_is_update(call->op))
+        call->n_out *= 2;
+    fv__graph_deinit(&g.graph);
+    fv_context_destroy(ctx);
+}
+
+/* A sum over images is the gradient of a parameter, so the graph needs one of its shape. */
+static int gradient_of(fv_graph *graph, const op_call *call, const op_graph *g, const void *attrs)
+{
+    fv_infer q = {.ctx = graph->ctx, .what = call->what, .attrs = attrs, .n_inputs = op_n_inputs(call)};
+    for (int i = 0; i < q.n_inputs; i++)
+        q.input[i] = &graph->tensors[g->input[i]];
+    int of = -1;
+    if (call->op->infer(&q) != FV_OK ||
+        fv__graph_tensor(graph, "parameter", q.out, FV_ROLE_PARAMETER, &of) != FV_OK)
+        fail_msg("%s: %s", call->what, fv_message(graph->ctx));
+    return of;
+}
+
+void op_graph_build(op_graph *g, const op_call *call, fv_context *ctx)
+{
+    _Alignas(16) unsigned char attrs[MAX_ATTR_BYTES];
+    assert_true(call->op->attr_bytes <= sizeof attrs);
+    read_words(call, ctx, attrs);
+    fv__graph_init(&g->graph, ctx, "case");
+    fv_node_spec spec = {.op = call->op, .name = "y", .role = FV_ROLE_VALUE, .of = -1, .attrs = attrs};
+    for (int i = 0; i < op_n_inputs(call); i++) {
+        const char *const names[] = {"in0", "in1", "in2", "in3"};
+        if (fv__graph_tensor(&g->graph, names[i], call->shape[i], call->op->role[i], &g->input[i]) != FV_OK)
+            fail_msg("%s: %s", call->what, fv_message(ctx));
+        spec.input[spec.n_inputs++] = g->input[i];
+        if (call->op->role[i] == FV_ROLE_LABEL)
+            g->graph.label = g->input[i];
+        if (call->op->role[i] == FV_ROLE_GRADIENT || call->op->role[i] == FV_ROLE_STATE)
+            g->graph.tensors[g->input[i]].of = g->input[0];
+    }
+    if (op_is_update(call->op)) {
+        spec.role = FV_ROLE_STATE;
+        spec.of = g->input[0];
+        g->graph.tensors[g->input[0]].decays = true;
+    } else if (!op_output_is_per_image(call->op)) {
+        spec.role = FV_ROLE_GRADIENT;
+        spec.of = gradient_of(&g->graph, call, g, attrs);
+    }
+    if (fv__graph_node(&g->graph, &spec, &g->output) != FV_OK)
+        fail_msg("%s: %s", call->what, fv_message(ctx));
+    g->graph.output = g->output;
+    if (call->op->is_loss)
+        g->graph.loss = g->output;
+}
+
+/* ---- inputs --------------------------------------------------------------------------------------- */
+
+/* Every value of the image another multiple of `step`, in random order, none nearer to 0 than a quarter. */
+static void draw_smooth(double *v, int64_t count, fv_rng *rng)
+{
+    const double spacing = 4.0 / (double)count > 0.01 ? 4.0 / (double)count : 0.01;
+    const double scale = (0.5 + fv__rng_uniform(rng)) * (fv__rng_below(rng, 2) ? 1 : -1) * spacing;
+    for (int64_t i = 0; i < count; i++)
+        v[i] = scale * ((double)(i - count / 2) + 0.25);
+    for (int64_t i = count - 1; i > 0; i--) {
+        const int64_t j = fv__rng_below(rng, (uint32_t)i + 1);
+        const double swap = v[i];
+        v[i] = v[j];
+        v[j] = swap;
+    }
+}
+
+static void draw_values(double *v, int64_t count, fv_role role, op_draw draw, fv_rng *rng)
+{
+    if (role == FV_ROLE_VALUE && draw == OP_SMOOTH)
+        draw_smooth(v, count, rng);
+    else if (role == FV_ROLE_VALUE)
+        for (int64_t i = 0; i < count; i++)
+            v[i] = 0.5 * ((double)fv__rng_below(rng, 9) - 4);
+    else
+        for (int64_t i = 0; i < count; i++)
+            v[i] = role == FV_ROLE_STATISTIC ? 0.5 + fv__rng_uniform(rng) : 2 * fv__rng_uniform(rng) - 1;
+}
+
+/* One logistic output has labels 0 and 1, unless the loss is over the classes there are: then one class. */
+static uint32_t label_classes(const op_call *call)
+{
+    const bool binary = strncmp(call->op->name, "binary", 6) == 0;
+    return binary ? 2 : (uint32_t)call->shape[0].dim[0];
+}
+
+void op_call_case(op_call *call, const fv_op *op, int index, int max_batch, op_draw draw)
+{
+    const fv_case *const c = &op->cases[index];
+    *call = (op_call){.op = op, .words = c->words, .n = c->batch < max_batch ? c->batch : max_batch};
+    memcpy(call->shape, c->in, sizeof call->shape);
+    snprintf(call->what, sizeof call->what, "%s case %d, batch %d '%s'", op->name, index, call->n, c->words);
+    for (int i = 0; i < op_n_inputs(call); i++) {
+        const fv_role role = op->role[i];
+        const int64_t count = fv__shape_count(c->in[i]), images = role_is_per_image(role) ? call->n : 1;
+        fv_rng rng = fv__rng(SEED, FV_STREAM_CHECK, (uint32_t)index, (uint32_t)i);
+        call->value[i] = calloc((size_t)(count * images), sizeof **call->value);
+        assert_non_null(call->value[i]);
+        for (int64_t n = 0; n < images; n++)
+            if (role == FV_ROLE_LABEL)
+                call->value[i][n] = fv__rng_below(&rng, label_classes(call));
+            else
+                draw_values(call->value[i] + n * count, count, role, draw, &rng);
+        for (int64_t k = 0; k < count * images; k++)
+            call->value[i][k] = (float)call->value[i][k]; /* so that kernels see the same numbers */
+    }
+}
+
+void op_call_free(op_call *call)
+{
+    for (int i = 0; i < FV_MAX_INPUTS; i++)
+        free(call->value[i]);
+    *call = (op_call){0};
+}
+
+/* ---- the reference -------------------------------------------------------------------------------- */
+
+static fv_reference *make_reference(const op_call *call, fv_context *ctx, const op_graph *g)
+{
+    fv_reference *reference;
+    if (fv__reference_create(ctx, &g->graph, call->n, &reference) != FV_OK)
+        fail_msg("%s: %s", call->what, fv_message(ctx));
+    reference->seed = SEED;
+    for (int i = 0; i < op_n_inputs(call); i++)
+        memcpy(reference->value[g->input[i]], call->value[i],
+               (size_t)value_count(call, i) * sizeof **call->value);
+    return reference;
+}
+
+static void run_reference(fv_reference *reference, int tensor, const op_call *call)
+{
+    if (fv__reference_run(reference, tensor) != FV_OK)
+        fail_msg("%s: %s", call->what, fv_message(reference->ctx));
+}
+
+/* v = momentum v + (g + decay p), p -= lr v: an update's reference takes no step, so it is taken here. */
+static void update_by_formula(const op_call *call, double *out)
+{
+    const int64_t n = call->n_out / 2;
+    for (int64_t i = 0; i < n; i++) {
+        const double p = call->value[0][i], g = call->value[1][i];
+        out[n + i] = (double)OP_MOMENTUM * call->value[2][i] + g + (double)OP_WEIGHT_DECAY * p;
+        out[i] = p - (double)OP_LR * out[n + i];
+    }
+}
+
+double *op_by_reference(const op_call *call)
+{
+    double *const out = calloc((size_t)call->n_out, sizeof *out);
+    assert_non_null(out);
+    if (op_is_update(call->op)) {
+        update_by_formula(call, out);
+        return out;
+    }
+    fv_context *ctx = op_context("portable", 1);
+    op_graph g;
+    op_graph_build(&g, call, ctx);
+    fv_reference *reference = make_reference(call, ctx, &g);
+    run_reference(reference, g.output, call);
+    memcpy(out, reference->value[g.output], (size_t)call->n_out * sizeof *out);
+    fv__reference_destroy(reference);
+    fv__graph_deinit(&g.graph);
+    fv_context_destroy(ctx);
+    return out;
+}
+
+/* ---- the gradient --------------------------------------------------------------------------------- */
+
+/* What is differentiated: the mean of a loss, else the output times fixed random numbers dy. The sum over
+ * differences, not the difference of sums, so that little is lost to cancellation. */
+typedef struct scalar {
+    fv_reference *reference;
+    const op_call *call;
+    int output;
+    const double *dy; /* NULL: a loss */
+    double *plus;     /* room for an output */
+} scalar;
+
+static double central_difference(scalar *s, double *x, double eps)
+{
+    const double kept = *x, *y = s->reference->value[s->output];
+    *x = kept + eps;
+    run_reference(s->reference, s->output, s->call);
+    memcpy(s->plus, y, (size_t)s->call->n_out * sizeof *y);
+    *x = kept - eps;
+    run_reference(s->reference, s->output, s->call);
+    double sum = 0;
+    for (int64_t i = 0; i < s->call->n_out; i++)
+        sum += (s->plus[i] - y[i]) * (s->dy ? s->dy[i] : 1.0 / s->call->n);
+    *x = kept;
+    return sum / (2 * eps);
+}
+
+/* Tolerance: with eps 1e-5 the differences' own error is eps^2 f''' / 6, about 1e-10, and 1e-16 |y| / eps,
+ * about 1e-11 |y|; 1e-6 of the gradient plus 1e-8 leaves room for large sums. A wrong factor or sign is
+ * larger by orders. */
+static void check_input(scalar *s, int i, const double *analytic, double *x, int64_t count)
+{
+    fv_rng rng = fv__rng(SEED, FV_STREAM_CHECK, 1000, (uint32_t)i);
+    const int64_t n = count < CHECKED_VALUES ? count : CHECKED_VALUES;
+    for (int64_t k = 0; k < n; k++) {
+        const int64_t at = n == count ? k : fv__rng_below(&rng, (uint32_t)count);
+        const double numeric = central_difference(s, &x[at], 1e-5);
+        if (!(fabs(numeric - analytic[at]) <= 1e-6 * fabs(analytic[at]) + 1e-8))
+            fail_msg("%s: gradient of input %d, value %lld: .grad gives %.12g, central differences %.12g",
+                     s->call->what, i, (long long)at, analytic[at], numeric);
+    }
+}
+
+static void append_gradients(const op_call *call, op_graph *g, fv_grad *grad, const fv_node *node)
+{
+    *grad = (fv_grad){.graph = &g->graph, .node = node, .dy = -1, .dx = {-1, -1, -1, -1}};
+    for (int i = 0; i < op_n_inputs(call); i++)
+        grad->wanted[i] = call->op->role[i] == FV_ROLE_VALUE || call->op->role[i] == FV_ROLE_PARAMETER;
+    if (!call->op->is_loss &&
+        fv__graph_tensor(&g->graph, "dy", call->out_shape, FV_ROLE_VALUE, &grad->dy) != FV_OK)
+        fail_msg("%s: %s", call->what, fv_message(g->graph.ctx));
+    if (call->op->grad(grad) != FV_OK)
+        fail_msg("%s: %s", call->what, fv_message(g->graph.ctx));
+}
+
+static void check_gradients(const op_call *call, fv_context *ctx)
+{
+    op_graph g;
+    op_graph_build(&g, call, ctx);
+    const fv_node node = g.graph.nodes[0];
+    fv_grad grad;
+    append_gradients(call, &g, &grad, &node);
+    fv_reference *reference = make_reference(call, ctx, &g);
+    scalar s = {reference, call, g.output, NULL, calloc((size_t)call->n_out, sizeof(double))};
+    if (grad.dy >= 0) {
+        fv_rng rng = fv__rng(SEED, FV_STREAM_CHECK, 2000, 0);
+        for (int64_t i = 0; i < call->n_out; i++)
+            reference->value[grad.dy][i] = 2 * fv__rng_uniform(&rng) - 1;
+        s.dy = reference->value[grad.dy];
+    }
+    run_reference(reference, -1, call);
+    for (int i = 0; i < op_n_inputs(call); i++) {
+        if (!grad.wanted[i])
+            continue;
+        if (grad.dx[i] < 0) { /* the one operation that nothing learned stands before */
+            assert_string_equal(call->op->name, "standardise");
+            continue;
+        }
+        if (!fv__shape_equal(g.graph.tensors[grad.dx[i]].shape, call->shape[i]))
+            fail_msg("%s: the gradient of input %d has another shape than the input", call->what, i);
+        const int64_t count = value_count(call, i);
+        double *const analytic = calloc((size_t)count, sizeof *analytic);
+        memcpy(analytic, reference->value[grad.dx[i]], (size_t)count * sizeof *analytic);
+        check_input(&s, i, analytic, reference->value[g.input[i]], count);
+        free(analytic);
+    }
+    free(s.plus);
+    fv__reference_destroy(reference);
+    fv__graph_deinit(&g.graph);
+}
+
+void op_check_gradient(const fv_op *op, int index)
+{
+    op_call call;
+    fv_context *ctx = op_context("portable", 1);
+    op_call_case(&call, op, index, 3, OP_SMOOTH); /* of a few images: the rest adds time, not insight */
+    op_call_check(&call);
+    check_gradients(&call, ctx);
+    op_call_free(&call);
+    fv_context_destroy(ctx);
+}

@@ -1,0 +1,61 @@
+/* op_harness.h - runs one operation on given inputs: by its reference, by a plan, or kernel by kernel with a
+ * guard page behind every operand. */
+#ifndef FV_TESTS_OP_HARNESS_H
+#define FV_TESTS_OP_HARNESS_H
+
+#include "base/context.h"
+#include "ops/ops.h"
+
+/* One operation on one set of inputs. Values are plain: [n][...] per image, else as the tensor is. */
+typedef struct op_call {
+    const fv_op *op;
+    const char *words;              /* attributes, as in the model text */
+    int n;                          /* images */
+    fv_shape shape[FV_MAX_INPUTS];  /* rank 0: absent */
+    double *value[FV_MAX_INPUTS];
+    fv_shape out_shape;             /* set by op_call_check */
+    int64_t n_out;                  /* all values of the output, likewise */
+    char what[160];                 /* for messages */
+} op_call;
+
+/* How inputs are drawn. Smooth: values of one image differ by more than 1e-3 and are that far from 0, so
+ * central differences meet no kink and no tie. Coarse: multiples of 1/2, full of ties and zeros. */
+typedef enum op_draw { OP_SMOOTH, OP_COARSE } op_draw;
+
+/* The operation's case `index`, with its own batch or at most `max_batch` images. */
+void op_call_case(op_call *call, const fv_op *op, int index, int max_batch, op_draw draw);
+void op_call_free(op_call *call);
+/* Infers the shape; fails the test where the case does not fit. */
+void op_call_check(op_call *call);
+bool op_output_is_per_image(const fv_op *op);
+int op_n_inputs(const op_call *call);
+
+/* The operation alone in a graph, its inputs free tensors. */
+typedef struct op_graph {
+    fv_graph graph;
+    int input[FV_MAX_INPUTS];
+    int output;
+} op_graph;
+void op_graph_build(op_graph *g, const op_call *call, fv_context *ctx);
+
+/* A context for the ISA, or NULL where this machine or this build lacks it (said once). */
+fv_context *op_context(const char *isa, int n_threads);
+
+/* Each returns n_out values, to be released with free. An update (sgd) returns the new parameter and the new
+ * state, one after the other, at OP_LR, OP_MOMENTUM and OP_WEIGHT_DECAY. */
+double *op_by_reference(const op_call *call);
+float *op_by_plan(const op_call *call, fv_context *ctx);
+/* Kernel by kernel, `group` blocks a call, each operand in a guarded block of its own, ranges cut in three.
+ * `in_place`: the output stands in the first input's memory. Lanes past the last image must stay finite, and
+ * 0 for losses and their gradients. */
+float *op_by_kernels(const op_call *call, fv_context *ctx, int group, bool in_place);
+bool op_is_update(const fv_op *op);
+
+#define OP_LR 0.125f
+#define OP_MOMENTUM 0.75f
+#define OP_WEIGHT_DECAY 0.0625f
+
+/* Compares all gradients of the case with central differences of the reference. Fails the test. */
+void op_check_gradient(const fv_op *op, int index);
+
+#endif

@@ -1,0 +1,472 @@
+/* test_command.c - the command `fovea` from outside: what it prints where, and how it ends. Runs the program
+ * that FOVEA_COMMAND names, by posix_spawn in a fresh temporary folder, with both outputs in files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "json_reader.h"
+
+extern char **environ;
+
+#define MAX_WORDS  32
+#define TEXT_BYTES (1 << 20)
+/* A run of a few hundred images: seconds at most, sanitizers included. */
+#define SMALL "--data digits --limit 300 --batch 32 --threads 2 --seed 7"
+
+static char folder[] = "/tmp/fovea-command-XXXXXX";
+static char out[TEXT_BYTES], err[TEXT_BYTES];
+
+/* ---- running it --------------------------------------------------------------------------------- */
+
+static void slurp(const char *path, char *text)
+{
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    const size_t n = fread(text, 1, TEXT_BYTES - 1, file);
+    text[n] = '\0';
+    fclose(file);
+}
+
+/* Starts "fovea <line>", words parted by blanks, standard output to `sink`. */
+static pid_t start(const char *line, const char *sink)
+{
+    static char copy[4096];
+    char *words[MAX_WORDS + 2] = {getenv("FOVEA_COMMAND")};
+    int n = 1;
+    assert_true(strlen(line) < sizeof copy);
+    strcpy(copy, line);
+    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
+        assert_true(n <= MAX_WORDS);
+        words[n++] = word;
+    }
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 1, sink, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&actions, 2, "err", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    pid_t child;
+    assert_int_equal(posix_spawn(&child, words[0], &actions, NULL, words, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    return child;
+}
+
+static int await(pid_t child)
+{
+    int status;
+    while (waitpid(child, &status, 0) < 0)
+        assert_int_equal(errno, EINTR);
+    slurp("err", err);
+    if (WIFSIGNALED(status))
+        fail_msg("killed by signal %d; it said: %s", WTERMSIG(status), err);
+    return WEXITSTATUS(status);
+}
+
+/* The exit code; what it printed is in `out` and `err`. */
+static int run(const char *line)
+{
+    const int code = await(start(line, "out"));
+    slurp("out", out);
+    return code;
+}
+
+static void expect(const char *line, int code, const char *in_err)
+{
+    const int found = run(line);
+    if (found != code)
+        fail_msg("fovea %s: expected exit code %d, found %d: %s", line, code, found, err);
+    if (in_err && !strstr(err, in_err))
+        fail_msg("fovea %s: expected \"%s\" on standard error, found: %s", line, in_err, err);
+}
+
+/* A failure is one line, begins with the command's name, and leaves standard output alone. */
+static void expect_message(const char *line, int code, const char *in_err)
+{
+    expect(line, code, in_err);
+    assert_string_equal(out, "");
+    assert_int_equal(strncmp(err, "fovea", 5), 0);
+    const char *end = strchr(err, '\n');
+    if (!end || end[1])
+        fail_msg("fovea %s: expected one line, found: %s", line, err);
+}
+
+static void write_file(const char *path, const void *bytes, size_t n)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, n, file), n);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* ---- JSON lines ---------------------------------------------------------------------------------- */
+
+static const char *find_member(const char *line, const char *key)
+{
+    static char value[256];
+    char quoted[64];
+    snprintf(quoted, sizeof quoted, "\"%s\":", key);
+    const char *at = strstr(line, quoted);
+    if (!at)
+        return NULL;
+    at += strlen(quoted);
+    const size_t n = strcspn(at, ",}\n");
+    assert_true(n < sizeof value);
+    memcpy(value, at, n);
+    value[n] = '\0';
+    return value;
+}
+
+/* Every line of `out` is one JSON object with an event. Returns the last line. */
+static const char *check_json_lines(int least)
+{
+    const char *last = out;
+    int n = 0;
+    for (const char *p = out; *p;) {
+        const char *end = *p == '{' ? json_skip_value(p) : NULL;
+        if (!end || *end != '\n' || strncmp(p, "{\"event\":\"", 10) != 0)
+            fail_msg("not a JSON object a line: %.200s", p);
+        last = p;
+        p = end + 1;
+        n++;
+    }
+    assert_true(n >= least);
+    return last;
+}
+
+static void final_hash(char hash[32])
+{
+    const char *done = check_json_lines(1);
+    assert_int_equal(strncmp(done, "{\"event\":\"done\"", 15), 0);
+    const char *value = find_member(done, "hash");
+    assert_non_null(value);
+    assert_int_equal(strlen(value), 18); /* 16 digits and the quotes */
+    assert_int_equal(strspn(value + 1, "0123456789abcdef"), 16);
+    strcpy(hash, value);
+}
+
+/* ---- usage -------------------------------------------------------------------------------------- */
+
+static void usage_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *message;
+    } cases[] = {
+        {"trian", "fovea: unknown command trian; nearest is train\n"},
+        {"--versoin", "fovea: unknown option --versoin; nearest is --version\n"},
+        {"help evla", "fovea help: unknown command evla; nearest is eval\n"},
+        {"train --epoch 3", "fovea train: unknown option --epoch; nearest is --epochs\n"},
+        {"train --epoch=3", "fovea train: unknown option --epoch; nearest is --epochs\n"},
+        {"eval --jsn x", "fovea eval: unknown option --jsn; nearest is --json\n"},
+        {"train --epochs", "fovea train: --epochs needs a value: --epochs N\n"},
+        {"train --epochs 0", "fovea train: --epochs takes a whole number from 1 to 1000000, found \"0\"\n"},
+        {"train --epochs 3x", "--epochs takes a whole number from 1 to 1000000, found \"3x\""},
+        {"train --epochs -3", "--epochs takes a whole number from 1 to 1000000, found \"-3\""},
+        {"train --epochs 99999999999999999999999", "--epochs takes a whole number"},
+        {"train --lr nan", "fovea train: --lr takes a number from 0 to 1000, found \"nan\"\n"},
+        {"train --lr inf", "--lr takes a number"},
+        {"train --lr 0x1", "--lr takes a number"},
+        {"train --lr=", "--lr takes a number from 0 to 1000, found \"\""},
+        {"train --momentum 1", "--momentum takes a number from 0 to 0.9999, found \"1\""},
+        {"train --batch some", "--batch takes a whole number from 1 to 100000000 or \"all\", found \"some\""},
+        {"train --schedule fast", "--schedule takes one of constant, step, cosine, found \"fast\""},
+        {"train --seed 18446744073709551616", "--seed takes a whole number from 0 to 18446744073709551615"},
+        {"train --classes 3,,8", "--classes takes up to 256 whole numbers from 0 to 255"},
+        {"train --json=yes", "--json takes no value"},
+        {"train -v", "unknown option -v; options begin with two dashes"},
+        {"train", "--model is missing"},
+        {"train --model mlp", "--data is missing"},
+        {"train --model mlp --data digits --optimizer adamm", "--optimizer takes one of: sgd"},
+        {"train mlp", "unexpected \"mlp\""},
+        {"eval", "expected RUN"},
+        {"eval a b", "unexpected \"b\""},
+        {"predict", "expected RUN"},
+        {"predict run", "nothing to look at"},
+        {"predict run --index 3", "--index needs --data"},
+        {"predict run --data digits", "--index is missing"},
+        {"predict run a.png --data digits --index 1", "both files and --data"},
+        {"bench --models lenet55", "--models: unknown model lenet55; nearest is lenet5"},
+        {"bench --models mlp,,mlp", "found an empty one"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_message(cases[i].line, 2, cases[i].message);
+    assert_int_equal(run(""), 2);
+    assert_string_equal(out, "");
+    assert_non_null(strstr(err, "usage: fovea"));
+}
+
+static void environment_errors(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"FOVEA_ISA", "mmx"},      {"FOVEA_THREADS", "many"}, {"FOVEA_THREADS", "0"},
+        {"FOVEA_THREADS", "2000"}, {"FOVEA_DATA", "a::b"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        setenv(cases[i][0], cases[i][1], 1);
+        expect_message("models", 2, cases[i][0]);
+        unsetenv(cases[i][0]);
+    }
+    setenv("FOVEA_ISA", "portable", 1);
+    expect("models", 0, NULL);
+    unsetenv("FOVEA_ISA");
+}
+
+static void help_and_version(void **state)
+{
+    (void)state;
+    static const char *const commands[] = {"train", "eval",  "predict", "info",
+                                           "check", "bench", "models",  "demo"};
+    expect("help", 0, NULL);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        char line[64], first[64];
+        expect("help", 0, NULL);
+        assert_non_null(strstr(out, commands[i]));
+        snprintf(first, sizeof first, "fovea %s - ", commands[i]);
+        snprintf(line, sizeof line, "%s --help", commands[i]);
+        expect(line, 0, NULL);
+        assert_string_equal(err, "");
+        assert_int_equal(strncmp(out, first, strlen(first)), 0);
+        assert_non_null(strstr(out, "\nexamples\n"));
+        assert_non_null(strstr(out, "  --help"));
+        char *with_option = strdup(out);
+        snprintf(line, sizeof line, "help %s", commands[i]);
+        expect(line, 0, NULL);
+        assert_string_equal(out, with_option);
+        free(with_option);
+    }
+    expect("--version", 0, NULL);
+    assert_int_equal(strncmp(out, "fovea ", 6), 0);
+}
+
+/* ---- standard output ---------------------------------------------------------------------------- */
+
+static void lost_output(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"help", "models", "models --json", "info mlp", "help train"};
+    if (access("/dev/full", W_OK) != 0)
+        skip();
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        assert_int_equal(await(start(lines[i], "/dev/full")), 1);
+        assert_non_null(strstr(err, "standard output"));
+    }
+    assert_int_equal(await(start("train --model linear --epochs 2 --out full --json " SMALL, "/dev/full")),
+                     1);
+    assert_non_null(strstr(err, "standard output"));
+}
+
+static void json_everywhere(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        int least;
+    } cases[] = {
+        {"models --json", 5},
+        {"info lenet5 --json", 5},
+        {"info lenet5 --json --plan", 5},
+        {"info lenet5 --json --plan --inference --batch 1", 3},
+        {"info digits --json --limit 100", 2},
+        {"check linear --json", 2},
+        {"train --model linear --epochs 2 --valid 50 --out json-run --json --quiet " SMALL, 3},
+        {"eval json-run --json --limit 200", 11},
+        {"predict json-run --data digits --index 3,17 --json", 2},
+        {"bench --models linear --json", 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        expect(cases[i].line, 0, NULL);
+        check_json_lines(cases[i].least);
+        assert_null(strchr(out, '\033'));
+    }
+}
+
+static void training_reports(void **state)
+{
+    (void)state;
+    char hash[2][32];
+    expect("train --model linear --epochs 3 --out reports --json " SMALL, 0, "epoch 3/3");
+    assert_null(strchr(err, '\033')); /* no bar where standard error is a file */
+    final_hash(hash[0]);
+    int epoch = 0;
+    for (const char *line = out; strncmp(line, "{\"event\":\"epoch\"", 16) == 0;
+         line = strchr(line, '\n') + 1) {
+        epoch++;
+        assert_int_equal(atoi(find_member(line, "epoch")), epoch);
+        assert_true(atof(find_member(line, "train_loss")) > 0);
+        assert_string_equal(find_member(line, "valid_error"), "null");
+        const double error = atof(find_member(line, "test_error"));
+        assert_true(error > 0 && error < 1);
+        assert_true(atof(find_member(line, "samples_per_s")) > 0);
+        assert_true(atof(find_member(line, "seconds")) > 0);
+    }
+    assert_int_equal(epoch, 3);
+    assert_int_equal(atoi(find_member(check_json_lines(4), "parameters")), 7850);
+    static const char *const files[] = {"model.fovea", "last.safetensors", "best.safetensors", "args.json",
+                                        "log.csv"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "reports/%s", files[i]);
+        assert_int_equal(access(path, R_OK), 0);
+    }
+    expect("train --model linear --epochs 3 --out reports-quiet --json --quiet " SMALL, 0, NULL);
+    assert_string_equal(err, "");
+    final_hash(hash[1]);
+    assert_string_equal(hash[0], hash[1]);
+    expect("eval reports", 0, NULL);
+    assert_non_null(strstr(out, "  class   images    wrong    error"));
+    expect("predict reports --data digits --index 0", 0, NULL);
+    assert_non_null(strstr(out, "it is "));
+}
+
+static void default_folder(void **state)
+{
+    (void)state;
+    expect("train --model linear --epochs 1 --quiet " SMALL, 0, NULL);
+    assert_int_equal(access("runs/linear/last.safetensors", R_OK), 0);
+    expect("train --model linear --epochs 1 --quiet " SMALL, 0, "runs/linear-2");
+    assert_int_equal(access("runs/linear-2/last.safetensors", R_OK), 0);
+}
+
+/* ---- interruption and resuming ------------------------------------------------------------------ */
+
+static void nap(void)
+{
+    const struct timespec moment = {.tv_nsec = 5 * 1000 * 1000};
+    nanosleep(&moment, NULL);
+}
+
+static void interrupt_and_resume(void **state)
+{
+    (void)state;
+    static const int signals[] = {SIGINT, SIGTERM};
+    char whole[32], resumed[32];
+    /* Enough epochs that the run is still going when the signal comes, after its first epoch's line. */
+    expect("train --model mlp --epochs 40 --out whole --json --quiet " SMALL, 0, NULL);
+    final_hash(whole);
+    for (int i = 0; i < 2; i++) {
+        const pid_t child = start("train --model mlp --epochs 40 --out part --json " SMALL, "out");
+        for (int tries = 0; tries < 3000; tries++) {
+            slurp("out", out);
+            if (strchr(out, '\n'))
+                break;
+            nap();
+        }
+        kill(child, signals[i]);
+        assert_int_equal(await(child), 130);
+        assert_non_null(strstr(err, "go on with: fovea train --resume part"));
+        slurp("out", out);
+        assert_non_null(strstr(check_json_lines(2), "{\"event\":\"interrupted\""));
+        expect_message("train --resume part --lr 0.7", 2, "--lr 0.7: the run in part has");
+        expect_message("train --resume part --model linear", 2, "has another model");
+        expect_message("train --resume part --epochs 39", 2, "may only have more");
+        expect("train --resume part --json --quiet --threads 1", 0, NULL);
+        final_hash(resumed);
+        assert_string_equal(resumed, whole);
+    }
+}
+
+/* ---- bad input ---------------------------------------------------------------------------------- */
+
+static void bad_input(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir("no-idx", 0700), 0);
+    assert_int_equal(mkdir("bad-idx", 0700), 0);
+    static const char *const names[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                                        "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
+    static const unsigned char cut[] = {0, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 28, 0, 0, 0, 28, 1, 2, 3};
+    for (int i = 0; i < 4; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "bad-idx/%s", names[i]);
+        write_file(path, cut, sizeof cut);
+    }
+    static const char odd[] = "# odd\ninput image 1x28x28\nconvv c1 6 5x5\n";
+    write_file("odd.fovea", odd, sizeof odd - 1);
+    write_file("noise.png", "not a picture", 13);
+    write_file("small.pgm", "P5\n2 2\n255\n\1\2\3\4", 15);
+    expect("train --model linear --epochs 1 --out input --quiet " SMALL, 0, NULL);
+    assert_int_equal(mkdir("hollow", 0700), 0);
+    write_file("hollow/model.fovea", odd, sizeof odd - 1);
+    static const struct {
+        const char *line, *message;
+    } cases[] = {
+        {"train --model lenet55 --data digits", "lenet55"},
+        {"train --model odd.fovea --data digits", "odd.fovea:3"},
+        {"train --model linear --data nowhere", "nowhere"},
+        {"train --model linear --data no-idx", "no-idx"},
+        {"train --model linear --data bad-idx", "bad-idx/"},
+        {"train --resume nowhere", "nowhere"},
+        {"eval linear", "not trained"},
+        {"eval nowhere", "no such folder"},
+        {"eval hollow --data digits", "hollow"},
+        {"predict input noise.png", "noise.png"},
+        {"predict input small.pgm", "small.pgm"},
+        {"predict input missing.png", "missing.png"},
+        {"info lenet55", "lenet55"},
+        {"check odd.fovea", "odd.fovea:3"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_message(cases[i].line, 3, cases[i].message);
+    expect_message("predict input --data digits --index 100000000", 2, "--index 100000000");
+    /* An unwritable place: a file where the run folder should be. */
+    expect("train --model linear --epochs 1 --out noise.png/run --quiet " SMALL, 1, "noise.png/run");
+    assert_string_equal(out, "");
+}
+
+static void non_finite(void **state)
+{
+    (void)state;
+    /* A rate of 1000 on a linear model with momentum and decay: weights grow past FLT_MAX in a few steps. */
+    expect("train --model linear --epochs 50 --lr 1000 --weight-decay 1000 --out nan --quiet " SMALL, 4,
+           "fovea train: ");
+    assert_string_equal(out, "");
+}
+
+/* ---- */
+
+static int enter(void **state)
+{
+    (void)state;
+    static const char *const clear[] = {"FOVEA_ISA", "FOVEA_DATA", "FOVEA_THREADS", "NO_COLOR"};
+    for (int i = 0; i < 4; i++)
+        unsetenv(clear[i]);
+    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
+}
+
+static int leave(void **state)
+{
+    (void)state;
+    char line[128];
+    snprintf(line, sizeof line, "rm -rf %s", folder);
+    return chdir("/") == 0 ? system(line) : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(usage_errors),     cmocka_unit_test(environment_errors),
+        cmocka_unit_test(help_and_version), cmocka_unit_test(lost_output),
+        cmocka_unit_test(json_everywhere),  cmocka_unit_test(training_reports),
+        cmocka_unit_test(default_folder),   cmocka_unit_test(interrupt_and_resume),
+        cmocka_unit_test(bad_input),        cmocka_unit_test(non_finite),
+    };
+    const char *command = getenv("FOVEA_COMMAND");
+    if (!command || access(command, X_OK) != 0) {
+        fprintf(stderr, "FOVEA_COMMAND does not name the command: %s\n", command ? command : "(not set)");
+        return 1;
+    }
+    return cmocka_run_group_tests(tests, enter, leave);
+}
