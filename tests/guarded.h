@@ -5,7 +5,8 @@
 #include <stddef.h>
 
 /* A block of exactly `bytes`, a multiple of 4, its last byte just before the guard page; another page that
- * may not be touched stands before the block's first page. Filled with 0xFF: as floats, NaN. NULL: no memory. */
+ * may not be touched stands before the block's first page. Filled with 0xFF: as floats, NaN. NULL: no
+ * memory. */
 void *guarded_allocate(size_t bytes);
 void guarded_release(void *block);
 

@@ -329,8 +329,9 @@ float *op_by_kernels(const op_call *call, fv_context *ctx, int group, bool in_pl
     make_batch(call, &data);
     for (size_t i = 0; i < plan->n_steps; i++)
         run_kernel(&b, &plan->steps[i].spec, &data.batch, group, in_place);
-    float *const storage[FV_MAX_INPUTS] = {b.memory[root_of(plan, g.input[0])], NULL,
-                                           op_n_inputs(call) > 2 ? b.memory[root_of(plan, g.input[2])] : NULL};
+    float *storage[FV_MAX_INPUTS] = {0};
+    for (int i = 0; i < op_n_inputs(call); i++)
+        storage[i] = b.memory[root_of(plan, g.input[i])];
     const int holder = in_place ? g.input[0] : g.output;
     take_output(call, b.memory[root_of(plan, holder)], storage, out);
     bench_deinit(&b);

@@ -1,6 +1,6 @@
 /* digits.c - handwritten-like digits drawn from strokes, so that training needs no download.
  *
- *     template points -> jitter -> smooth curves -> slant, rotate, scale -> bend the plane
+ *     template points -> jitter -> smooth curves -> bend the plane -> slant, stretch, turn
  *                     -> fit the 20x20 middle -> ink by distance to the pen's path
  *
  * Each curve is a Catmull-Rom spline ("A class of local interpolating splines", 1974). The plane is bent by
@@ -13,7 +13,6 @@
 #include "base/rng.h"
 
 #include <math.h>
-#include <string.h>
 
 enum {
     SIDE = FV_DIGITS_SIDE,
@@ -34,18 +33,11 @@ typedef struct glyph {
     stroke_point points[MAX_POINTS];
 } glyph;
 
-#define U(x, y)                                                                                              \
-    {                                                                                                        \
-        x, y, PEN_UP                                                                                         \
-    }
-#define P(x, y)                                                                                              \
-    {                                                                                                        \
-        x, y, SMOOTH                                                                                         \
-    }
-#define C(x, y)                                                                                              \
-    {                                                                                                        \
-        x, y, CORNER                                                                                         \
-    }
+/* clang-format off */
+#define U(x, y) {x, y, PEN_UP}
+#define P(x, y) {x, y, SMOOTH}
+#define C(x, y) {x, y, CORNER}
+/* clang-format on */
 #define GLYPH(label, ...) {label, {__VA_ARGS__}},
 static const glyph glyphs[] = {
 #include "data/digits_strokes.inc"
@@ -147,7 +139,7 @@ static void bernstein(double t, double weight[4])
     weight[3] = t * t * t;
 }
 
-/* Bends the plane, then slants, turns and stretches it. */
+/* Bends the plane, then slants, stretches and turns it. */
 static void deform(fv_rng *rng, pen_path *path)
 {
     vec2 shift[4][4];

@@ -7,8 +7,7 @@
 
 bool fv__file_exists(const char *path); /* anything of that name */
 bool fv__file_is_folder(const char *path);
-/* "folder/name", or `name` where folder is "" or name is absolute; released with fv__free; NULL as fv__alloc.
- */
+/* "folder/name", or `name` where folder is "" or name is absolute; freed by fv__free; NULL as fv__alloc. */
 char *fv__path_join(fv_context *ctx, const char *folder, const char *name);
 
 /* The bytes of a regular file, released with fv__free; a NUL follows them, not counted. FV_ERR_INPUT for

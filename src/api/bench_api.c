@@ -1,0 +1,263 @@
+/* bench_api.c - fv_bench: this machine's FMA peak, and each kernel's share of it.
+ *
+ * The peak: every worker multiplies and adds in registers, nothing else. The kernels: whole training steps are
+ * run and every call of every kernel is timed where it stands, with the caches and the neighbours that training
+ * gives it. Seconds are summed over the workers, so with F flops in S seconds on T workers
+ *
+ *   gflops = F T / S / 1e9     is what T workers reach together, as the peak is. */
+#include "base/clock.h"
+#include "base/pool.h"
+#include "base/rng.h"
+#include "train/train.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PEAK_TASKS         60     /* a worker */
+#define PEAK_ROUNDS        500000 /* of the fma loop, a task: about 2 ms */
+#define N_ROUNDS           21     /* their median counts */
+#define ROUND_SECONDS      0.05
+#define TEXT_BYTES         160
+
+typedef bool (*report_fn)(void *user, const fv_bench_result *result);
+
+typedef struct bench {
+    fv_context *ctx;
+    int batch;
+    double peak; /* flops a second of all workers together */
+    report_fn report;
+    void *user;
+} bench;
+
+/* ---- the peak --------------------------------------------------------------------------------------- */
+
+typedef struct peak_run {
+    const fv_kernels *kernels;
+    double *seconds; /* [task] */
+} peak_run;
+
+static void peak_task(void *user, int task, int worker)
+{
+    (void)worker;
+    const peak_run *const run = user;
+    const double start = fv__seconds();
+    run->kernels->peak(PEAK_ROUNDS);
+    run->seconds[task] = fv__seconds() - start;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t n)
+{
+    qsort(values, n, sizeof *values, ascending);
+    return values[n / 2];
+}
+
+/* All workers at once, each task timed by its worker: as the kernels are. */
+static fv_status measure_peak(bench *b)
+{
+    const int threads = fv__pool_threads(b->ctx->pool);
+    const size_t n_tasks = PEAK_TASKS * (size_t)threads;
+    peak_run run = {fv__kernels(b->ctx->isa), fv__alloc(b->ctx, n_tasks, sizeof *run.seconds)};
+    if (!run.seconds)
+        return FV_ERR_MEMORY;
+    const double flops = run.kernels->peak(PEAK_ROUNDS); /* also wakes the vector units */
+    fv__pool_run(b->ctx->pool, (int)n_tasks, peak_task, &run);
+    b->peak = flops * threads / median(run.seconds, n_tasks);
+    fv__free(b->ctx, run.seconds);
+    return FV_OK;
+}
+
+static fv_status report_peak(const bench *b)
+{
+    char shape[TEXT_BYTES];
+    const int threads = fv__pool_threads(b->ctx->pool);
+    snprintf(shape, sizeof shape, "%d thread%s, fused multiply-adds alone", threads, threads == 1 ? "" : "s");
+    const fv_bench_result result = {.name = "peak", .shape = shape, .gflops = b->peak * 1e-9, .peak_share = 1};
+    return b->report(b->user, &result) ? FV_OK : FV_STOPPED;
+}
+
+/* ---- what a step is called -------------------------------------------------------------------------- */
+
+static bool ends_in(const char *word, const char *end)
+{
+    const size_t n = strlen(word), m = strlen(end);
+    return n > m && strcmp(word + n - m, end) == 0;
+}
+
+/* "conv2d forward c1": the operation without its suffix, which of its passes, and the layer. */
+static void name_step(const fv_graph *graph, const fv_node *node, char name[TEXT_BYTES])
+{
+    const char *const op = node->op->name;
+    static const char *const suffixes[][2] = {{"_dx", "backward"}, {"_dw", "weights"}, {"_db", "gradient"}};
+    const char *what = graph->tensors[node->output].role == FV_ROLE_STATE ? "update" : "forward";
+    int n = (int)strlen(op);
+    for (int i = 0; i < 3; i++)
+        if (ends_in(op, suffixes[i][0])) {
+            what = suffixes[i][1];
+            n -= (int)strlen(suffixes[i][0]);
+        }
+    snprintf(name, TEXT_BYTES, "%.*s %s %s", n, op, what, node->layer);
+}
+
+/* "6@28x28 5x5 from 1" for convolutions, "10 from 84" for linear layers, else the shape of the result. A
+ * weight gradient is described as its forward pass is. */
+static void describe_step(const fv_graph *graph, const fv_node *node, char shape[TEXT_BYTES])
+{
+    const bool conv = strncmp(node->op->name, "conv2d", 6) == 0, linear = strncmp(node->op->name, "linear", 6) == 0;
+    const bool is_weights = ends_in(node->op->name, "_dw");
+    const fv_shape first = graph->tensors[node->input[0]].shape, second = graph->tensors[node->input[1]].shape;
+    const fv_shape made = graph->tensors[node->output].shape;
+    const fv_shape out = is_weights ? first : made, in = is_weights ? second : first;
+    const fv_shape window = is_weights ? made : second;
+    char text[FV_SHAPE_TEXT];
+    size_t n;
+    if (out.rank == 3)
+        n = (size_t)snprintf(shape, TEXT_BYTES, "%d@%dx%d", out.dim[0], out.dim[1], out.dim[2]);
+    else
+        n = (size_t)snprintf(shape, TEXT_BYTES, "%s", fv__shape_text(out, text));
+    if (conv)
+        snprintf(shape + n, TEXT_BYTES - n, " %dx%d from %d", window.dim[2], window.dim[3], in.dim[0]);
+    else if (linear)
+        snprintf(shape + n, TEXT_BYTES - n, " from %d", in.dim[0]);
+}
+
+/* ---- the kernels ------------------------------------------------------------------------------------ */
+
+/* A batch of noise: what is in the pictures does not matter here. */
+typedef struct noise {
+    uint8_t *bytes;
+    const uint8_t **pixels; /* [batch] */
+    int *labels;
+} noise;
+
+static fv_status draw_noise(const bench *b, const fv_model *model, noise *out)
+{
+    const size_t count = (size_t)fv__shape_count(model->graph.tensors[model->graph.input].shape);
+    out->bytes = fv__alloc(b->ctx, count, (size_t)b->batch);
+    out->pixels = fv__alloc(b->ctx, (size_t)b->batch, sizeof *out->pixels);
+    out->labels = fv__alloc(b->ctx, (size_t)b->batch, sizeof *out->labels);
+    if (!out->bytes || !out->pixels || !out->labels)
+        return FV_ERR_MEMORY;
+    fv_rng rng = fv__rng(0, FV_STREAM_CHECK, 0, 0);
+    for (size_t i = 0; i < count * (size_t)b->batch; i++)
+        out->bytes[i] = (uint8_t)fv__rng_u32(&rng);
+    for (int i = 0; i < b->batch; i++) {
+        out->pixels[i] = out->bytes + (size_t)i * count;
+        out->labels[i] = (int)fv__rng_below(&rng, (uint32_t)fv__model_n_classes(model));
+    }
+    return FV_OK;
+}
+
+static void release_noise(const bench *b, noise *images)
+{
+    fv__free(b->ctx, images->bytes);
+    fv__free(b->ctx, images->pixels);
+    fv__free(b->ctx, images->labels);
+}
+
+/* seconds[step][round]: of one training step, summed over the workers. The learning rate is 0, so the numbers
+ * that the kernels meet stay ordinary ones. */
+static fv_status time_steps(fv_run *run, const fv_batch *batch, size_t n_steps, double *seconds)
+{
+    double start = fv__seconds();
+    int repeats = 0;
+    for (; repeats < 2 || fv__seconds() - start < ROUND_SECONDS; repeats++) /* also warms the caches */
+        FV_TRY(fv__run_step(run, batch, true));
+    for (int round = 0; round < N_ROUNDS; round++) {
+        FV_TRY(fv__run_profile(run, true)); /* from 0 again */
+        for (int i = 0; i < repeats; i++)
+            FV_TRY(fv__run_step(run, batch, true));
+        const double *const sum = fv__run_seconds(run);
+        for (size_t s = 0; s < n_steps; s++)
+            seconds[s * N_ROUNDS + (size_t)round] = sum[s] / repeats;
+    }
+    return FV_OK;
+}
+
+/* Steps that only move data have no flops, and are left out. */
+static fv_status report_steps(const bench *b, const fv_plan *plan, const char *model, double *seconds)
+{
+    for (size_t s = 0; s < plan->n_steps; s++) {
+        const fv_step *const step = &plan->steps[s];
+        const double typical = median(seconds + s * N_ROUNDS, N_ROUNDS);
+        const double flops = step->spec.flops * (step->spec.domain == FV_PER_BLOCK ? b->batch : 1);
+        if (!step->node || flops <= 0 || typical <= 0)
+            continue;
+        char name[TEXT_BYTES], what[TEXT_BYTES], shape[2 * TEXT_BYTES];
+        name_step(plan->graph, step->node, name);
+        describe_step(plan->graph, step->node, what);
+        snprintf(shape, sizeof shape, "%s, batch %d, %s", what, b->batch, model);
+        const double rate = flops * fv__pool_threads(b->ctx->pool) / typical;
+        const fv_bench_result result = {
+            .name = name, .shape = shape, .gflops = rate * 1e-9, .peak_share = rate / b->peak};
+        if (!b->report(b->user, &result))
+            return FV_STOPPED;
+    }
+    return FV_OK;
+}
+
+static fv_status bench_model(const bench *b, const fv_zoo_entry *entry)
+{
+    fv_model *model = NULL;
+    fv_trainer *trainer = NULL;
+    double *seconds = NULL;
+    noise images = {0};
+    fv_status status = fv__model_create(b->ctx, entry->text, strlen(entry->text), entry->name, &model);
+    if (status == FV_OK)
+        status = fv__trainer_create(model, b->batch, "sgd", &trainer);
+    if (status == FV_OK)
+        status = draw_noise(b, model, &images);
+    if (status == FV_OK) {
+        seconds = fv__alloc(b->ctx, trainer->plan->n_steps, N_ROUNDS * sizeof *seconds);
+        status = seconds ? FV_OK : FV_ERR_MEMORY;
+    }
+    if (status == FV_OK) {
+        const fv_batch batch = {.n = b->batch, .pixels = images.pixels, .labels = images.labels,
+                                .inv_total = 1.0f / (float)b->batch, .momentum = 0.9f};
+        status = time_steps(trainer->run, &batch, trainer->plan->n_steps, seconds);
+    }
+    if (status == FV_OK)
+        status = report_steps(b, trainer->plan, entry->name, seconds);
+    fv__free(b->ctx, seconds);
+    release_noise(b, &images);
+    fv__trainer_destroy(trainer);
+    fv__model_destroy(model);
+    return status;
+}
+
+/* All names are looked up before anything is measured. */
+static fv_status check_names(fv_context *ctx, const char *const *models)
+{
+    const char *known[64];
+    int n = 0;
+    for (; n < 64 && fv__zoo_at(n); n++)
+        known[n] = fv__zoo_at(n)->name;
+    for (; models && *models; models++) {
+        const char *const nearest = fv__nearest(*models, known, n);
+        if (!fv__zoo_find(*models))
+            return fv__fail(ctx, FV_ERR_ARGUMENT, "fv_bench: no built-in model '%s'%s%s%s", *models,
+                            nearest ? "; nearest is '" : "", nearest ? nearest : "", nearest ? "'" : "");
+    }
+    return FV_OK;
+}
+
+fv_status fv_bench(fv_context *ctx, const char *const *models, int batch, report_fn report, void *user)
+{
+    if (batch < 1 || batch > FV_MAX_RUN)
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "fv_bench: batch %d; expected 1 to %d", batch, FV_MAX_RUN);
+    if (!report)
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "fv_bench: report is NULL");
+    FV_TRY(check_names(ctx, models));
+    bench b = {.ctx = ctx, .batch = batch, .report = report, .user = user};
+    FV_TRY(measure_peak(&b));
+    FV_TRY(report_peak(&b));
+    for (int i = 0; models ? models[i] != NULL : fv__zoo_at(i) != NULL; i++)
+        FV_TRY(bench_model(&b, models ? fv__zoo_find(models[i]) : fv__zoo_at(i)));
+    return FV_OK;
+}

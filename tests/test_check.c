@@ -1,0 +1,328 @@
+/* test_check.c - looking at a model: gradients against differences, the plan as text, the bench.
+ *
+ * The check's own tolerances stand in src/api/check_api.c: 1e-5 of a tensor's rms gradient for the reference,
+ * 1e-4 for the kernels. Here it must pass on right networks and fail on wrong ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "scratch.h"
+
+#include "kernels/lower.h"
+#include "model/model.h"
+#include "ops/ops.h"
+#include "plan/plan.h"
+#include "train/difference.h"
+
+#include <math.h>
+
+/* ---- the check passes ------------------------------------------------------------------------------- */
+
+typedef struct seen {
+    bool loud;
+    int n_tensors, n_wrong_reference, n_wrong_kernels;
+    int64_t n_checked;
+} seen;
+
+static void see(void *user, const fv_check_result *r)
+{
+    seen *s = user;
+    s->n_tensors++;
+    s->n_checked += r->n_checked;
+    s->n_wrong_reference += !(r->reference_error <= 1e-5);
+    s->n_wrong_kernels += !(r->kernel_error <= 1e-4);
+    if (s->loud && !r->ok)
+        print_error("  %s: reference %g, kernels %g\n", r->parameter, r->reference_error, r->kernel_error);
+    assert_true(r->n_checked >= 1 && r->n_checked <= r->n_values);
+}
+
+static void must_pass(fv_context *ctx, const char *text, const char *name, uint64_t seed, int batch)
+{
+    fv_model *model = NULL;
+    if (fv_model_from_text(ctx, text, name, &model) != FV_OK)
+        fail_msg("%s", fv_message(ctx));
+    seen s = {.loud = true};
+    bool all_ok = false;
+    const uint64_t before = fv_model_hash(model);
+    const fv_status status = fv_model_check(model, seed, batch, see, &s, &all_ok);
+    if (status != FV_OK || !all_ok)
+        print_error("%s, seed %d, batch %d: %s\n", name, (int)seed, batch, status == FV_OK ? "" : fv_message(ctx));
+    assert_int_equal(status, FV_OK);
+    assert_true(all_ok);
+    assert_int_equal(s.n_tensors, fv_model_n_parameters(model));
+    assert_true(fv_model_hash(model) == before); /* a look, no more */
+    fv_model_destroy(model);
+}
+
+static void zoo(void **state)
+{
+    scratch *s = *state;
+    for (int i = 0; fv_zoo_name(i); i++)
+        must_pass(s->ctx, fv_zoo_text(fv_zoo_name(i)), fv_zoo_name(i), 0, 2);
+}
+
+#define IN "input image 2x7x6\n"
+
+static const char *const odd[] = {
+    /* every kind of activation */
+    IN "conv a 3 3x3\nrelu\nconv b 5 1x1\nleakyrelu\nconv c 3 2x2 bias=no\nsoftplus\nflatten\n"
+       "linear d 7\nsigmoid\nlinear e 5 bias=no\nidentity\ntanh\nlinear f 3\nsoftmax\n",
+    /* strides, paddings, windows that hang over */
+    IN "conv a 5 3x2 stride=2 pad=1\ntanh\navgpool 3x3 stride=2 pad=1\nflatten\nlinear b 4\nsoftmax\n",
+    IN "conv a 4 5x5 pad=3\nrelu at0=1\nmaxpool 3x2 stride=2 pad=1\nconv b 17 1x3 pad=0x1\nrelu\nflatten\n"
+       "linear c 2\nsoftmax\n",
+    /* a way around, and a bias of its own */
+    IN "conv a 4 3x3 pad=1\nrelu name=r\nconv b 4 3x3 pad=1\nbias shift\nadd r\nrelu\navgpool 2x2\nflatten\n"
+       "linear c 3\nsoftmax\n",
+    /* a tensor that three layers read */
+    IN "flatten\nlinear a 6\ntanh name=t\nlinear b 6\nadd t\nadd t\nlinear c 3\nsoftmax\n",
+    /* dropout draws the same masks in both */
+    IN "conv a 3 3x3\ndropout 0.25\nrelu\nflatten\nlinear b 20\ndropout 0.5\ntanh\nlinear c 4\nsoftmax\n",
+    /* the other losses */
+    IN "flatten\nlinear a 9\ntanh\nlinear b 4\nsoftmax\nloss squared-error\n",
+    IN "flatten\nlinear a 9\nsigmoid\nlinear b 1\nsigmoid\nloss binary-cross-entropy\n",
+    IN "flatten\nlinear a 3\nloss squared-error\n",
+    /* a pixel */
+    "input image 1x1x1\nconv a 1 1x1\nflatten\nlinear b 2\nsoftmax\n",
+};
+
+static void every_layer(void **state)
+{
+    scratch *s = *state;
+    static const int batches[] = {4, 1, 17, 35};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        for (int k = 0; k < 4; k++) {
+            char name[32];
+            snprintf(name, sizeof name, "odd %d", (int)i);
+            must_pass(s->ctx, odd[i], name, (uint64_t)(10 * i) + (uint64_t)k, batches[k]);
+        }
+}
+
+/* More than one run an update (512 images): gradients add up. */
+static void a_batch_in_parts(void **state)
+{
+    scratch *s = *state;
+    must_pass(s->ctx, "input image 1x3x3\nconv a 2 2x2\ntanh\nflatten\ndropout 0.5\nlinear b 2\nsoftmax\n", "parts", 3,
+              530);
+}
+
+/* ---- and fails ---------------------------------------------------------------------------------------- */
+
+/* ReLU with the gradient of leaky ReLU. */
+static fv_status wrong_grad(fv_grad *g)
+{
+    const int inputs[] = {g->dy, g->node->input[0]};
+    return fv__grad_node(g, &fv_op_leaky_relu_dx, "dx", NULL, 2, inputs, FV_ROLE_VALUE, -1, &g->dx[0]);
+}
+
+/* ReLU, for which the kernels compute tanh. */
+static fv_status wrong_lower(fv_lower *l)
+{
+    return fv_op_tanh.lower(l);
+}
+
+/* The check with every relu replaced. */
+static seen check_with(fv_context *ctx, const fv_op *op)
+{
+    fv_model *model = NULL;
+    assert_int_equal(fv_model_from_text(ctx,
+                                        "input image 1x6x6\nconv a 4 3x3\nrelu\nflatten\nlinear b 9\nrelu\n"
+                                        "linear c 3\nsoftmax\n",
+                                        "wrong", &model),
+                     FV_OK);
+    for (size_t k = 0; k < model->graph.n_nodes; k++)
+        if (model->graph.nodes[k].op == &fv_op_relu)
+            model->graph.nodes[k].op = op;
+    seen s = {0};
+    bool all_ok = true;
+    assert_int_equal(fv_model_check(model, 0, 4, see, &s, &all_ok), FV_OK);
+    assert_int_equal(s.n_tensors, 6);
+    assert_true(all_ok == (s.n_wrong_reference + s.n_wrong_kernels == 0));
+    fv_model_destroy(model);
+    return s;
+}
+
+static void wrong_gradient_is_caught(void **state)
+{
+    scratch *s = *state;
+    fv_op op = fv_op_relu;
+    assert_int_equal(check_with(s->ctx, &op).n_wrong_reference, 0);
+    op.grad = wrong_grad;
+    const seen found = check_with(s->ctx, &op);
+    assert_int_equal(found.n_wrong_reference, 4); /* what lies below a ReLU; c.weight and c.bias do not */
+    assert_int_equal(found.n_wrong_kernels, 0);   /* which faithfully compute the wrong thing */
+}
+
+static void wrong_kernel_is_caught(void **state)
+{
+    scratch *s = *state;
+    fv_op op = fv_op_relu;
+    op.lower = wrong_lower;
+    const seen found = check_with(s->ctx, &op);
+    assert_int_equal(found.n_wrong_reference, 0);
+    assert_true(found.n_wrong_kernels >= 5);
+}
+
+static void bad_calls(void **state)
+{
+    scratch *s = *state;
+    fv_model *model = NULL;
+    bool all_ok = false;
+    assert_int_equal(fv_model_from_text(s->ctx, odd[9], "m", &model), FV_OK);
+    assert_failed(s, fv_model_check(model, 0, 0, NULL, NULL, &all_ok), FV_ERR_ARGUMENT,
+                  "fv_model_check: batch 0; expected 1 to 1024");
+    ((float *)fv_model_parameter(model, 0).values)[0] = NAN;
+    assert_int_equal(fv_model_check(model, 0, 4, NULL, NULL, &all_ok), FV_ERR_NONFINITE);
+    assert_false(all_ok);
+    fv_model_destroy(model);
+}
+
+/* A ReLU whose input is 1e-6, nearer than the first step of the differences: they have to come closer. */
+static void difference_beside_a_kink(void **state)
+{
+    scratch *s = *state;
+    fv_model *model = NULL;
+    fv_reference *r = NULL;
+    const int *gradient;
+    fv_graph graph;
+    assert_int_equal(fv_model_from_text(s->ctx,
+                                        "input image 1x1x1\nflatten\nlinear a 2\nrelu\nlinear b 2\nsoftmax\n", "kink",
+                                        &model),
+                     FV_OK);
+    assert_int_equal(fv__graph_copy(&model->graph, &graph), FV_OK);
+    assert_int_equal(fv__differentiate(&graph, &gradient), FV_OK);
+    assert_int_equal(fv__reference_create(s->ctx, &graph, 1, &r), FV_OK);
+    /* a.weight, a.bias, b.weight, b.bias, input.mean, input.inv_std */
+    static const double values[6][4] = {{0.500001, 0.75}, {-0.5, 0.25}, {1, -0.5, 0.25, 2}, {0}, {0}, {1}};
+    const int weight = model->params[0].tensor;
+    r->value[graph.input][0] = 1;
+    r->value[graph.label][0] = 1;
+    assert_int_equal(model->n_params, 6);
+    for (int p = 0; p < 6; p++)
+        memcpy(r->value[model->params[p].tensor], values[p], model->params[p].n * sizeof(double));
+    assert_int_equal(fv__reference_run(r, -1), FV_OK);
+    for (int i = 0; i < 2; i++) {
+        double slope = 0;
+        const double wanted = r->value[gradient[weight]][i];
+        assert_true(fabs(wanted) > 0.01);
+        assert_int_equal(fv__difference(r, weight, i, 1, &slope), FV_OK);
+        assert_true(fabs(slope - wanted) < 1e-6); /* rounding: 1e-16 of a loss near 1 over a step of 1e-7 */
+        assert_int_equal(fv__difference_restore(r, weight), FV_OK);
+    }
+    fv__reference_destroy(r);
+    fv__graph_deinit(&graph);
+    fv_model_destroy(model);
+}
+
+/* ---- the plan as text --------------------------------------------------------------------------------- */
+
+static void plan_text(void **state)
+{
+    scratch *s = *state;
+    fv_model *model = NULL;
+    char *text = NULL;
+    assert_int_equal(fv_model_open(s->ctx, "lenet5-relu", &model), FV_OK);
+    assert_int_equal(fv_model_plan_text(model, 128, true, &text), FV_OK);
+    assert_non_null(strstr(text, "batch 128: 8 blocks"));
+    assert_non_null(strstr(text, "conv2.weight.update"));
+    assert_non_null(strstr(text, "loss"));
+    fv_text_destroy(s->ctx, text);
+    text = NULL;
+    assert_int_equal(fv_model_plan_text(model, 1, false, &text), FV_OK);
+    assert_non_null(strstr(text, "softmax"));
+    assert_null(strstr(text, "loss"));
+    assert_null(strstr(text, "update"));
+    fv_text_destroy(s->ctx, text);
+    fv_text_destroy(s->ctx, NULL);
+    assert_failed(s, fv_model_plan_text(model, 0, true, &text), FV_ERR_ARGUMENT,
+                  "fv_model_plan_text: batch 0; expected 1 or more");
+    fv_model_destroy(model);
+}
+
+/* The k-th allocation fails, for every k. */
+static void out_of_memory(void **state)
+{
+    scratch *s = *state;
+    fv_model *model = NULL;
+    assert_int_equal(fv_model_from_text(s->ctx, odd[5], "m", &model), FV_OK);
+    for (int what = 0; what < 3; what++) {
+        fv_status status = FV_ERR_MEMORY;
+        int k = 0;
+        for (; status != FV_OK && k < 5000; k++) {
+            char *text = NULL;
+            bool all_ok = false;
+            s->fail_at = k;
+            if (what < 2)
+                status = fv_model_plan_text(model, 16, what == 1, &text);
+            else
+                status = fv_model_check(model, 0, 2, NULL, NULL, &all_ok);
+            s->fail_at = -1;
+            assert_true(status == FV_OK || status == FV_ERR_MEMORY);
+            assert_true((status == FV_OK) == (what < 2 ? text != NULL : all_ok));
+            fv_text_destroy(s->ctx, text);
+        }
+        assert_int_equal(status, FV_OK);
+        assert_true(k > 10);
+    }
+    fv_model_destroy(model);
+}
+
+/* ---- the bench ---------------------------------------------------------------------------------------- */
+
+typedef struct tally {
+    int n, n_linear, stop_at;
+} tally;
+
+static bool count(void *user, const fv_bench_result *r)
+{
+    tally *t = user;
+    assert_true(r->gflops > 0 && r->peak_share > 0);
+    if (t->n == 0) {
+        assert_string_equal(r->name, "peak");
+        assert_true(r->peak_share == 1);
+    }
+    if (strcmp(r->name, "linear forward out") == 0 || strcmp(r->name, "linear weights out") == 0) {
+        assert_string_equal(r->shape, "10 from 784, batch 17, linear");
+        t->n_linear++;
+    }
+    return ++t->n != t->stop_at;
+}
+
+static void bench(void **state)
+{
+    scratch *s = *state;
+    static const char *const linear[] = {"linear", NULL}, *const wrong[] = {"linear", "lenet", NULL};
+    tally t = {0};
+    assert_int_equal(fv_bench(s->ctx, linear, 17, count, &t), FV_OK);
+    assert_int_equal(t.n_linear, 2);
+    assert_true(t.n > 4);
+    t = (tally){.stop_at = 2};
+    assert_int_equal(fv_bench(s->ctx, linear, 17, count, &t), FV_STOPPED);
+    assert_int_equal(t.n, 2);
+    t = (tally){0};
+    assert_failed(s, fv_bench(s->ctx, wrong, 17, count, &t), FV_ERR_ARGUMENT,
+                  "fv_bench: no built-in model 'lenet'; nearest is 'lenet5'");
+    assert_failed(s, fv_bench(s->ctx, linear, 0, count, &t), FV_ERR_ARGUMENT,
+                  "fv_bench: batch 0; expected 1 to 512");
+    assert_int_equal(t.n, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(zoo),
+        cmocka_unit_test(every_layer),
+        cmocka_unit_test(a_batch_in_parts),
+        cmocka_unit_test(wrong_gradient_is_caught),
+        cmocka_unit_test(wrong_kernel_is_caught),
+        cmocka_unit_test(bad_calls),
+        cmocka_unit_test(difference_beside_a_kink),
+        cmocka_unit_test(plan_text),
+        cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(bench),
+    };
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
+}
