@@ -69,9 +69,7 @@ static int check(const cli_args *args)
 static int begin_new(const cli_session *session, cli_training *training, cli_record *record)
 {
     const cli_args *args = session->args;
-    fv_status status = fv_model_open(session->ctx, args->model, &training->model);
-    if (status == FV_OK)
-        status = fv_model_initialise(training->model, args->seed);
+    const fv_status status = fv_model_open(session->ctx, args->model, &training->model);
     if (status != FV_OK)
         return cli_fail(session, status);
     training->options = (fv_train_options){
@@ -92,6 +90,13 @@ static int begin_new(const cli_session *session, cli_training *training, cli_rec
     cli_record_show(args->data, &args->classes, args->limit, training->data_name, sizeof training->data_name);
     cli_record_read(record, training->data_name);
     training->options.data_name = training->data_name;
+    return 0;
+}
+
+/* Once all that it reads is there, so that a failure says nothing but its reason. */
+static int choose_folder(const cli_session *session, cli_training *training)
+{
+    const cli_args *args = session->args;
     if (!args->out)
         return cli_choose_folder(session, args->model, training);
     if (cli_holds_checkpoint(args->out))
@@ -144,6 +149,8 @@ static int run(const cli_command *command, const cli_args *args)
                             : begin_new(&session, &training, &record);
     if (!code)
         code = open_data(&session, &training, &record);
+    if (!code && !args->resume)
+        code = choose_folder(&session, &training);
     if (!code)
         code = cli_training_run(&session, &training);
     if (!code && !args->json)

@@ -150,7 +150,7 @@ static float tree(float *s, int n)
 
 static void check_shard_sum(const fv_kernels *kernels)
 {
-    enum { FLOATS = 37, PER_SHARD = 3 };
+    enum { FLOATS = 173, PER_SHARD = 3 };
     for (int shards = 1; shards <= 9; shards++)
         for (int accumulate = 0; accumulate < 2; accumulate++) {
             float *const out = guarded_noise(FLOATS), *const in = guarded_noise((int64_t)FLOATS * shards);
@@ -169,10 +169,10 @@ static void check_shard_sum(const fv_kernels *kernels)
                             .stride = {0, FLOATS},
                             .n_blocks = (shards - 1) * PER_SHARD + 1 + shards % PER_SHARD,
                             .blocks_per_shard = PER_SHARD,
-                            .end = 19,
+                            .end = 131,
                             .batch = &batch};
             kernels->run[FV_KERNEL_shard_sum](&call); /* in two ranges */
-            call.begin = 19;
+            call.begin = 131;
             call.end = FLOATS;
             kernels->run[FV_KERNEL_shard_sum](&call);
             expect_equal("shard_sum", kernels, out, expected, FLOATS);

@@ -151,7 +151,8 @@ static void test_one_dimension(void **state)
            SHAPE3(1, 3, 1), y);
 }
 
-/* "Neural network architecture": with zeros around, the shared weights are a banded 5x5 matrix of 3 numbers. */
+/* "Neural network architecture": with zeros around, the shared weights are a banded 5x5 matrix of three
+ * numbers. */
 static void test_one_dimension_padded(void **state)
 {
     (void)state;
@@ -350,7 +351,8 @@ static void test_binary_loss(void **state)
     for (int i = 0; i < 8; i++) {
         double z = scores[i / 2], label = i % 2;
         const fv_shape one = SHAPE1(1);
-        const double p = 1 / (1 + exp(-z)), loss = -(label * log(p) + (1 - label) * log(1 - p)), delta = p - label;
+        const double p = 1 / (1 + exp(-z)), delta = p - label;
+        const double loss = -(label * log(p) + (1 - label) * log(1 - p));
         expect(one_image(&fv_op_binary_cross_entropy, "log-loss", "", one, &z, one, &label), one, &loss);
         expect(one_image(&fv_op_binary_cross_entropy_dx, "delta", "", one, &z, one, &label), one, &delta);
     }

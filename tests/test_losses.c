@@ -194,8 +194,8 @@ static void test_padding_is_minus_infinity(void **state)
 {
     (void)state;
     double x[9] = {-1, -1, -1, -1, -1, -1, -1, -1, -1};
-    op_call call = {.op = &fv_op_maxpool, .words = "kernel=3 stride=2 pad=1", .n = 1, .shape = {{3, {1, 3, 3}}},
-                    .value = {x}};
+    op_call call = {.op = &fv_op_maxpool, .words = "kernel=3 stride=2 pad=1", .n = 1,
+                    .shape = {{3, {1, 3, 3}}}, .value = {x}};
     on_every_isa(&call, all_minus_one);
 }
 
@@ -240,8 +240,8 @@ static void test_wrong_shapes(void **state)
         {&fv_op_avgpool, {{2, 2}, {2, 2}, {0, 0}}, {1, {10}},
          "here: pooling expected an image (channels x height x width), found 10"},
         {&fv_op_softmax, {{0}, {0}, {0}}, {3, {10, 2, 1}},
-         "here: softmax expected one vector of values per image (rank 1), found 10x2x1 (rank 3): put a flatten "
-         "before it"},
+         "here: softmax expected one vector of values per image (rank 1), found 10x2x1 (rank 3): put a "
+         "flatten before it"},
     };
     fv_context *ctx = op_context("portable", 1);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

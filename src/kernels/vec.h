@@ -12,6 +12,7 @@
  *   fv_abs fv_sign_of(m, s)             |x|; m with the sign bit of s (m >= 0)
  *   fv_pow2(t)                          2^n where t = n + FV_ROUND_MAGIC, -126 <= n <= 127
  *   fv_exponent fv_mantissa             of a positive normal x = m * 2^e, 1 <= m < 2 (e as a float)
+ *   fv_transpose8(from, from_step, to, to_step)   to[j * to_step + i] = from[i * from_step + j], 8x8
  *
  * Included by kernels/isa_*.c after FV_ISA_AVX512, FV_ISA_AVX2 or neither is defined as a macro. */
 #ifndef FV_KERNELS_VEC_H

@@ -47,3 +47,5 @@ FV_INLINE fv_v fv_mantissa(fv_v x)
     const __m256i m = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x007FFFFF));
     return _mm256_castsi256_ps(_mm256_or_si256(m, _mm256_set1_epi32(0x3F800000)));
 }
+
+#include "kernels/vec_transpose.h"

@@ -47,3 +47,5 @@ FV_INLINE fv_v fv_mantissa(fv_v x)
     const __m512i m = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x007FFFFF));
     return _mm512_castsi512_ps(_mm512_or_si512(m, _mm512_set1_epi32(0x3F800000)));
 }
+
+#include "kernels/vec_transpose.h"

@@ -48,3 +48,10 @@ FV_INLINE fv_v fv_pow2(fv_v t) { FV_EACH(fv_float((fv_bits(t.f[i]) - (0x4B400000
 FV_INLINE fv_v fv_exponent(fv_v x) { FV_EACH((float)((int)(fv_bits(x.f[i]) >> 23) - 127)); }
 FV_INLINE fv_v fv_mantissa(fv_v x) { FV_EACH(fv_float((fv_bits(x.f[i]) & 0x007FFFFFu) | 0x3F800000u)); }
 #undef FV_EACH
+
+FV_INLINE void fv_transpose8(const float *from, int64_t from_step, float *to, int64_t to_step)
+{
+    for (int i = 0; i < 8; i++)
+        for (int j = 0; j < 8; j++)
+            to[j * to_step + i] = from[i * from_step + j];
+}

@@ -140,7 +140,8 @@ fv_status fv__plan_lower(fv_plan *plan)
         const fv_gather_args g = {c.c, c.h, c.w};
         fv_lower l = {.arena = &plan->arena, .plan = plan, .node = -1};
         fv_step_spec s = {.kernel = FV_KERNEL_gather, .domain = FV_PER_BLOCK, .n_operands = 1,
-                          .operand = {graph->input}, .access = {FV_WRITE}, .bytes = 5.0 * c.c * c.h * c.w};
+                          .operand = {graph->input}, .access = {FV_WRITE}, .bytes = 5.0 * c.c * c.h * c.w,
+                          .scratch_floats = (size_t)(FV_LANES / 4) * (size_t)c.c * (size_t)c.h * (size_t)c.w};
         s.args = fv__lower_args(&l, &g, sizeof g);
         if (!s.args)
             return FV_ERR_MEMORY;

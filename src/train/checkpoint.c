@@ -6,7 +6,8 @@
  *   args.json           the options, for people and scripts
  *   log.csv             a line an epoch
  *
- * Numbers in the metadata that must come back exactly are the 16 hexadecimal digits of their bits. */
+ * Numbers in the metadata that must come back exactly are the 16 hexadecimal digits of their bits. A checksum
+ * over the record and the tensors' bytes tells a damaged file from a good one. */
 #include "train/train.h"
 
 #include "io/file.h"
@@ -45,6 +46,7 @@ static const field option_fields[] = {
 
 #define POSITION(key, type, member) {key, type, offsetof(fv_position, member)}
 static const field position_fields[] = {
+    POSITION("images", FIELD_INT, images),
     POSITION("epoch", FIELD_INT, epoch),
     POSITION("step", FIELD_INT64, step),
     POSITION("updates", FIELD_INT64, updates),
@@ -53,7 +55,7 @@ static const field position_fields[] = {
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-#define N_META (COUNT(option_fields) + COUNT(position_fields) + 3)
+#define N_META (COUNT(option_fields) + COUNT(position_fields) + 4)
 #define VALUE_BYTES 32
 
 static void show(const field *f, const void *from, char value[VALUE_BYTES])
@@ -110,6 +112,62 @@ static fv_status read_field(fv_context *ctx, const fv_safetensors *file, const c
     return FV_OK;
 }
 
+/* ---- the checksum: FNV-1a's step, once a byte of text and once a float ------------------------------- */
+
+#define CHECKSUM_START 0xcbf29ce484222325u
+
+static uint64_t checksum_word(uint64_t sum, uint32_t word)
+{
+    return (sum ^ word) * 0x100000001b3u;
+}
+
+static uint64_t checksum_text(uint64_t sum, const char *text)
+{
+    for (; *text; text++)
+        sum = checksum_word(sum, (unsigned char)*text);
+    return checksum_word(sum, 0);
+}
+
+/* `values` may be unaligned. */
+static uint64_t checksum_values(uint64_t sum, const void *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t word;
+        memcpy(&word, (const char *)values + i * sizeof word, sizeof word);
+        sum = checksum_word(sum, word);
+    }
+    return sum;
+}
+
+/* Of an open file: the record's values, in the order in which they are written, and the tensors'. */
+static fv_status check_sum(fv_context *ctx, const fv_safetensors *file, const char *path)
+{
+    static const char *const texts[] = {"format", "optimizer", "data"};
+    const field *const tables[] = {option_fields, position_fields};
+    const int counts[] = {COUNT(option_fields), COUNT(position_fields)};
+    uint64_t sum = CHECKSUM_START;
+    for (int t = 0; t < 2; t++)
+        for (int i = 0; i < counts[t]; i++) {
+            const char *const value = fv__safetensors_meta(file, tables[t][i].key);
+            sum = checksum_text(sum, value ? value : "");
+        }
+    for (int i = 0; i < COUNT(texts); i++) {
+        const char *const value = fv__safetensors_meta(file, texts[i]);
+        sum = checksum_text(sum, value ? value : "");
+    }
+    for (int i = 0; i < fv__safetensors_n_tensors(file); i++) {
+        const fv_tensor_entry *const e = fv__safetensors_tensor(file, i);
+        sum = checksum_values(sum, e->values, e->n_bytes / sizeof(float));
+    }
+    char expected[VALUE_BYTES];
+    snprintf(expected, sizeof expected, "%016" PRIx64, sum);
+    const char *const found = fv__safetensors_meta(file, "checksum");
+    if (!found || strcmp(found, expected) != 0)
+        return fv__fail(ctx, FV_ERR_INPUT, "%s: the file is damaged: expected checksum %s, found %s", path, expected,
+                        found ? found : "none");
+    return FV_OK;
+}
+
 /* ---- last.safetensors -------------------------------------------------------------------------------- */
 
 static fv_tensor_entry entry_of(const fv_model *model, int p, const char *name, const float *values)
@@ -126,7 +184,8 @@ static const char *name_of(const fv_model *model, int p)
     return model->graph.tensors[model->params[p].tensor].name;
 }
 
-static fv_status write_all(const fv_trainer *t, const char *path, const fv_meta_entry *meta, int n_meta)
+/* `meta` has n_meta entries and room for the checksum's. */
+static fv_status write_all(const fv_trainer *t, const char *path, fv_meta_entry *meta, int n_meta)
 {
     const fv_model *const m = t->model;
     fv_arena arena;
@@ -144,7 +203,15 @@ static fv_status write_all(const fv_trainer *t, const char *path, const fv_meta_
             goto cleanup;
         tensors[n++] = entry_of(m, p, name, t->momentum + m->params[p].offset);
     }
-    status = fv__safetensors_write(t->ctx, path, tensors, n, meta, n_meta);
+    uint64_t sum = CHECKSUM_START;
+    for (int i = 0; i < n_meta; i++)
+        sum = checksum_text(sum, meta[i].value);
+    for (int i = 0; i < n; i++)
+        sum = checksum_values(sum, tensors[i].values, m->params[i < m->n_params ? i : i - m->n_params].n);
+    char checksum[VALUE_BYTES];
+    snprintf(checksum, sizeof checksum, "%016" PRIx64, sum);
+    meta[n_meta] = (fv_meta_entry){"checksum", checksum};
+    status = fv__safetensors_write(t->ctx, path, tensors, n, meta, n_meta + 1);
 cleanup:
     fv__arena_deinit(&arena);
     return status;
@@ -175,14 +242,16 @@ fv_status fv__checkpoint_save(const fv_trainer *t, const char *folder, const fv_
     return status;
 }
 
-static fv_status read_all(fv_trainer *t, const fv_safetensors *file, const char *path, fv_position *position)
+/* Into the trainer's momentum, and `values`, which is as the model's. */
+static fv_status read_all(fv_trainer *t, const fv_safetensors *file, const char *path, fv_position *position,
+                          float *values)
 {
     const fv_model *const m = t->model;
     for (int i = 0; i < COUNT(position_fields); i++)
         FV_TRY(read_field(t->ctx, file, path, &position_fields[i], position));
     for (int p = 0; p < m->n_params; p++) {
         const fv_shape shape = m->graph.tensors[m->params[p].tensor].shape;
-        FV_TRY(fv__safetensors_copy(file, name_of(m, p), shape.rank, shape.dim, fv__model_values(m, p)));
+        FV_TRY(fv__safetensors_copy(file, name_of(m, p), shape.rank, shape.dim, values + m->params[p].offset));
     }
     for (int p = 0; p < m->n_learned; p++) {
         const fv_shape shape = m->graph.tensors[m->params[p].tensor].shape;
@@ -205,18 +274,29 @@ static fv_status open_last(fv_context *ctx, const char *folder, char **path, fv_
     if (!format || strcmp(format, "fovea checkpoint 1") != 0)
         return fv__fail(ctx, FV_ERR_INPUT, "%s: expected format 'fovea checkpoint 1' in its metadata, found %s", *path,
                         format ? format : "none");
-    return FV_OK;
+    return check_sum(ctx, *file, *path);
 }
 
 fv_status fv__checkpoint_load(fv_trainer *t, const char *folder, fv_position *position)
 {
+    const fv_model *const m = t->model;
     char *path = NULL;
     fv_safetensors *file = NULL;
-    fv_status status = open_last(t->ctx, folder, &path, &file);
+    fv_position read = *position;
+    float *const values = fv__alloc(t->ctx, m->n_values, sizeof *values);
+    fv_status status = values ? open_last(t->ctx, folder, &path, &file) : FV_ERR_MEMORY;
     if (status == FV_OK)
-        status = read_all(t, file, path, position);
+        status = read_all(t, file, path, &read, values);
+    if (status == FV_OK && read.images != position->images)
+        status = fv__fail(t->ctx, FV_ERR_INPUT, "%s: expected the %d training images that the run began with, found %d",
+                          path, read.images, position->images);
+    if (status == FV_OK) {
+        memcpy(m->values, values, m->n_values * sizeof *values);
+        *position = read;
+    }
     fv__safetensors_close(file);
     fv__free(t->ctx, path);
+    fv__free(t->ctx, values);
     return status;
 }
 

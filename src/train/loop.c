@@ -85,6 +85,11 @@ static fv_status check_options(fv_context *ctx, const fv_train_options *o, const
     return FV_OK;
 }
 
+static fv_status save(loop *l)
+{
+    return l->options.out ? fv__checkpoint_save(l->trainer, l->options.out, &l->options, &l->at) : FV_OK;
+}
+
 static fv_status begin(loop *l)
 {
     const fv_train_options *const o = &l->options;
@@ -107,13 +112,16 @@ static fv_status begin(loop *l)
     l->shifts = fv__alloc(l->ctx, (size_t)l->batch, sizeof *l->shifts);
     if (!l->order || !l->pixels || !l->labels || !l->shifts)
         return FV_ERR_MEMORY;
+    l->at.images = l->n_train;
     l->at.best = INFINITY;
     if (o->resume)
         return fv__checkpoint_load(l->trainer, o->out, &l->at);
+    if (o->out)
+        FV_TRY(fv__folder_begin(l->model, o->out, o));
     if (!l->model->settled)
         fv__model_draw(l->model, o->seed);
     fv__set_statistics(l->model, l->train, l->n_train);
-    return o->out ? fv__folder_begin(l->model, o->out, o) : FV_OK;
+    return save(l); /* so that a run killed in its first epoch can go on, too */
 }
 
 static void end(loop *l)
@@ -126,6 +134,12 @@ static void end(loop *l)
     fv__free(l->ctx, l->shifts);
 }
 
+/* Images a second in this epoch, as far as this call trained it. */
+static double rate(const loop *l)
+{
+    return l->epoch_seconds > 0 ? (double)l->epoch_samples / l->epoch_seconds : 0;
+}
+
 /* False: the caller asked to stop. */
 static bool tell(loop *l, fv_event event)
 {
@@ -134,13 +148,8 @@ static bool tell(loop *l, fv_event event)
     p->epochs = l->options.epochs;
     p->steps = l->steps;
     p->seconds = l->seconds;
-    p->samples_per_s = l->epoch_seconds > 0 ? (double)l->epoch_samples / l->epoch_seconds : 0;
+    p->samples_per_s = rate(l);
     return !l->progress || l->progress(l->user, p);
-}
-
-static fv_status save(loop *l)
-{
-    return l->options.out ? fv__checkpoint_save(l->trainer, l->options.out, &l->options, &l->at) : FV_OK;
 }
 
 /* A shift of each image, drawn from its number and the epoch alone. */
@@ -152,6 +161,21 @@ static void draw_shifts(loop *l, int first, int n)
         l->shifts[i][0] = (int8_t)((int)fv__rng_below(&rng, range) - l->options.shift);
         l->shifts[i][1] = (int8_t)((int)fv__rng_below(&rng, range) - l->options.shift);
     }
+}
+
+static double learning_rate(const loop *l, int64_t update)
+{
+    return fv__learning_rate(&l->options, l->at.epoch, update, (int64_t)l->options.epochs * l->steps);
+}
+
+/* What the report says of the epoch so far. Told from the position alone: a resumed epoch may have no step left. */
+static void report_position(loop *l)
+{
+    const int64_t seen = l->at.step * l->batch < l->n_train ? l->at.step * l->batch : l->n_train;
+    l->report.epoch = l->at.epoch + 1;
+    l->report.step = l->at.step;
+    l->report.train_loss = l->at.loss_sum / (double)seen;
+    l->report.lr = learning_rate(l, l->at.updates - 1);
 }
 
 static fv_status one_step(loop *l)
@@ -167,10 +191,9 @@ static fv_status one_step(loop *l)
     }
     if (o->shift > 0)
         draw_shifts(l, first, n);
-    l->report.lr = fv__learning_rate(o, l->at.epoch, l->at.updates, (int64_t)o->epochs * l->steps);
     const fv_batch batch = {.n = n, .pixels = l->pixels, .shifts = o->shift > 0 ? l->shifts : NULL,
                             .labels = l->labels, .samples = l->order + first, .seed = o->seed,
-                            .step = (uint32_t)l->at.updates, .lr = (float)l->report.lr,
+                            .step = (uint32_t)l->at.updates, .lr = (float)learning_rate(l, l->at.updates),
                             .momentum = (float)o->momentum, .weight_decay = (float)o->weight_decay};
     const fv_status status = fv__trainer_step(l->trainer, &batch, &l->at.loss_sum);
     if (status == FV_ERR_NONFINITE) {
@@ -187,9 +210,7 @@ static fv_status one_step(loop *l)
     l->epoch_seconds += seconds;
     l->samples += n;
     l->epoch_samples += n;
-    l->report.epoch = l->at.epoch + 1;
-    l->report.step = l->at.step;
-    l->report.train_loss = l->at.loss_sum / (first + n);
+    report_position(l);
     return FV_OK;
 }
 
@@ -208,25 +229,37 @@ static fv_status write_epoch(loop *l)
         fv__free(l->ctx, path);
         FV_TRY(status);
     }
-    FV_TRY(save(l));
     char valid[32] = "", test[32] = "", line[256];
     if (o->n_valid > 0)
         snprintf(valid, sizeof valid, "%.6f", l->report.valid_error);
     if (l->test)
         snprintf(test, sizeof test, "%.6f", l->report.test_error);
     snprintf(line, sizeof line, "%d,%.6f,%s,%s,%.8g,%.1f,%.3f", l->at.epoch, l->report.train_loss, valid, test,
-             l->report.lr, (double)l->epoch_samples / l->epoch_seconds, l->seconds);
-    return fv__log_epoch(l->ctx, o->out, l->at.epoch, line);
+             l->report.lr, rate(l), l->seconds);
+    /* The checkpoint comes last: killed before it, the epoch is done and logged once more. */
+    FV_TRY(fv__log_epoch(l->ctx, o->out, l->at.epoch, line));
+    return save(l);
 }
 
-/* After the last step: measures, saves, tells. A parameter that overflowed must not reach the checkpoint. */
+/* Parameters that overflowed in the last update must not reach a checkpoint. */
+static fv_status check_parameters(loop *l)
+{
+    const fv_model *const m = l->model;
+    for (int p = 0; p < m->n_learned; p++)
+        if (!l->trainer->plan->kernels->all_finite(fv__model_values(m, p), (int64_t)m->params[p].n))
+            return fv__fail(l->ctx, FV_ERR_NONFINITE,
+                            "epoch %d, step %lld: expected finite parameters, found NaN or infinity in %s; a smaller "
+                            "learning rate may help",
+                            l->at.epoch + 1, (long long)l->at.step, m->graph.tensors[m->params[p].tensor].name);
+    return FV_OK;
+}
+
+/* After the last step: measures, saves, tells. */
 static fv_status finish_epoch(loop *l)
 {
     fv_score score;
-    if (!l->trainer->plan->kernels->all_finite(l->model->values, (int64_t)l->model->n_values))
-        return fv__fail(l->ctx, FV_ERR_NONFINITE,
-                        "epoch %d: expected finite parameters, found NaN or infinity; a smaller learning rate may help",
-                        l->at.epoch + 1);
+    FV_TRY(check_parameters(l));
+    report_position(l);
     l->report.valid_error = l->report.test_error = NAN;
     if (l->options.n_valid > 0) {
         FV_TRY(fv__evaluate(l->evaluator, l->train, l->n_train, l->options.n_valid, &score));
@@ -252,6 +285,7 @@ static fv_status run_epochs(loop *l)
         while (l->at.step < l->steps) {
             FV_TRY(one_step(l));
             if (!tell(l, FV_EVENT_STEP)) {
+                FV_TRY(check_parameters(l));
                 FV_TRY(save(l));
                 return fv__fail(l->ctx, FV_STOPPED, "stopped in epoch %d of %d after step %lld of %lld", l->at.epoch + 1,
                                 l->options.epochs, (long long)l->at.step, (long long)l->steps);

@@ -47,6 +47,7 @@ void fv__set_statistics(fv_model *model, const fv_data *data, int n);
 
 /* Where training stands: all that a checkpoint must hold beside the tensors. */
 typedef struct fv_position {
+    int images;          /* of an epoch: a run goes on with as many as it began with */
     int epoch;           /* epochs finished */
     int64_t step;        /* updates done in the next one */
     int64_t updates;     /* in all */
@@ -65,6 +66,7 @@ void fv__shuffle(uint64_t seed, int epoch, uint32_t *order, int n);
 
 fv_status fv__checkpoint_save(const fv_trainer *trainer, const char *folder, const fv_train_options *options,
                               const fv_position *position);
+/* All or nothing. position->images is what there is now: FV_ERR_INPUT where the run had another number. */
 fv_status fv__checkpoint_load(fv_trainer *trainer, const char *folder, fv_position *position);
 /* Options as recorded; their strings are copied to `strings`. */
 fv_status fv__checkpoint_options(fv_context *ctx, const char *folder, fv_train_options *options, char *strings,
