@@ -49,8 +49,8 @@ static fv_status run_node(fv_reference *reference, int index)
     const fv_graph *graph = reference->graph;
     const fv_node *node = &graph->nodes[index];
     if (!node->op->ref)
-        return fv__fail(reference->ctx, FV_ERR_INTERNAL, "reference: %s '%s' has no reference", node->op->name,
-                        node->name);
+        return fv__fail(reference->ctx, FV_ERR_INTERNAL, "reference: %s '%s' has no reference",
+                        node->op->name, node->name);
     fv_ref r = {
         .attrs = node->attrs,
         .n = reference->n,
