@@ -194,7 +194,14 @@ FV_API fv_status fv_model_check(fv_model *model, uint64_t seed, int batch,
 
 /* ---- training ----------------------------------------------------------------------------------- */
 
-typedef enum fv_schedule { FV_SCHEDULE_CONSTANT, FV_SCHEDULE_STEP, FV_SCHEDULE_COSINE } fv_schedule;
+/* The learning rate in epoch e (from 0) of n. Only cosine depends on n: a run under any other schedule that is
+ * given more epochs later ends as if it had had them from the start. */
+typedef enum fv_schedule {
+    FV_SCHEDULE_CONSTANT, /* lr                                                        */
+    FV_SCHEDULE_STEP,     /* lr * step_factor ^ floor(e / step_epochs)                 */
+    FV_SCHEDULE_COSINE,   /* lr * (1 + cos(pi * t)) / 2, t from 0 to 1 over all updates */
+    FV_SCHEDULE_INVERSE   /* lr / (1 + e)                                              */
+} fv_schedule;
 
 typedef struct fv_train_options {
     int epochs;

@@ -49,7 +49,8 @@ static void must_pass(fv_context *ctx, const char *text, const char *name, uint6
     const uint64_t before = fv_model_hash(model);
     const fv_status status = fv_model_check(model, seed, batch, see, &s, &all_ok);
     if (status != FV_OK || !all_ok)
-        print_error("%s, seed %d, batch %d: %s\n", name, (int)seed, batch, status == FV_OK ? "" : fv_message(ctx));
+        print_error("%s, seed %d, batch %d: %s\n", name, (int)seed, batch,
+                    status == FV_OK ? "" : fv_message(ctx));
     assert_int_equal(status, FV_OK);
     assert_true(all_ok);
     assert_int_equal(s.n_tensors, fv_model_n_parameters(model));
@@ -105,8 +106,8 @@ static void every_layer(void **state)
 static void a_batch_in_parts(void **state)
 {
     scratch *s = *state;
-    must_pass(s->ctx, "input image 1x3x3\nconv a 2 2x2\ntanh\nflatten\ndropout 0.5\nlinear b 2\nsoftmax\n", "parts", 3,
-              530);
+    must_pass(s->ctx, "input image 1x3x3\nconv a 2 2x2\ntanh\nflatten\ndropout 0.5\nlinear b 2\nsoftmax\n",
+              "parts", 3, 530);
 }
 
 /* ---- and fails ---------------------------------------------------------------------------------------- */
@@ -189,8 +190,8 @@ static void difference_beside_a_kink(void **state)
     const int *gradient;
     fv_graph graph;
     assert_int_equal(fv_model_from_text(s->ctx,
-                                        "input image 1x1x1\nflatten\nlinear a 2\nrelu\nlinear b 2\nsoftmax\n", "kink",
-                                        &model),
+                                        "input image 1x1x1\nflatten\nlinear a 2\nrelu\nlinear b 2\nsoftmax\n",
+                                        "kink", &model),
                      FV_OK);
     assert_int_equal(fv__graph_copy(&model->graph, &graph), FV_OK);
     assert_int_equal(fv__differentiate(&graph, &gradient), FV_OK);

@@ -1,8 +1,8 @@
 /* bench_api.c - fv_bench: this machine's FMA peak, and each kernel's share of it.
  *
- * The peak: every worker multiplies and adds in registers, nothing else. The kernels: whole training steps are
- * run and every call of every kernel is timed where it stands, with the caches and the neighbours that training
- * gives it. Seconds are summed over the workers, so with F flops in S seconds on T workers
+ * The peak: every worker multiplies and adds in registers, nothing else. The kernels: whole training steps
+ * are run and every call of every kernel is timed where it stands, with the caches and the neighbours that
+ * training gives it. Seconds are summed over the workers, so with F flops in S seconds on T workers
  *
  *   gflops = F T / S / 1e9     is what T workers reach together, as the peak is. */
 #include "base/clock.h"
@@ -14,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PEAK_TASKS         60     /* a worker */
-#define PEAK_ROUNDS        500000 /* of the fma loop, a task: about 2 ms */
-#define N_ROUNDS           21     /* their median counts */
-#define ROUND_SECONDS      0.05
-#define TEXT_BYTES         160
+#define PEAK_TASKS    60     /* a worker */
+#define PEAK_ROUNDS   500000 /* of the fma loop, a task: about 2 ms */
+#define N_ROUNDS      21     /* their median counts */
+#define ROUND_SECONDS 0.05
+#define TEXT_BYTES    160
 
 typedef bool (*report_fn)(void *user, const fv_bench_result *result);
 
@@ -78,7 +78,8 @@ static fv_status report_peak(const bench *b)
     char shape[TEXT_BYTES];
     const int threads = fv__pool_threads(b->ctx->pool);
     snprintf(shape, sizeof shape, "%d thread%s, fused multiply-adds alone", threads, threads == 1 ? "" : "s");
-    const fv_bench_result result = {.name = "peak", .shape = shape, .gflops = b->peak * 1e-9, .peak_share = 1};
+    const fv_bench_result result = {
+        .name = "peak", .shape = shape, .gflops = b->peak * 1e-9, .peak_share = 1};
     return b->report(b->user, &result) ? FV_OK : FV_STOPPED;
 }
 
@@ -109,9 +110,11 @@ static void name_step(const fv_graph *graph, const fv_node *node, char name[TEXT
  * weight gradient is described as its forward pass is. */
 static void describe_step(const fv_graph *graph, const fv_node *node, char shape[TEXT_BYTES])
 {
-    const bool conv = strncmp(node->op->name, "conv2d", 6) == 0, linear = strncmp(node->op->name, "linear", 6) == 0;
+    const bool conv = strncmp(node->op->name, "conv2d", 6) == 0,
+               linear = strncmp(node->op->name, "linear", 6) == 0;
     const bool is_weights = ends_in(node->op->name, "_dw");
-    const fv_shape first = graph->tensors[node->input[0]].shape, second = graph->tensors[node->input[1]].shape;
+    const fv_shape first = graph->tensors[node->input[0]].shape,
+                   second = graph->tensors[node->input[1]].shape;
     const fv_shape made = graph->tensors[node->output].shape;
     const fv_shape out = is_weights ? first : made, in = is_weights ? second : first;
     const fv_shape window = is_weights ? made : second;
@@ -218,8 +221,11 @@ static fv_status bench_model(const bench *b, const fv_zoo_entry *entry)
         status = seconds ? FV_OK : FV_ERR_MEMORY;
     }
     if (status == FV_OK) {
-        const fv_batch batch = {.n = b->batch, .pixels = images.pixels, .labels = images.labels,
-                                .inv_total = 1.0f / (float)b->batch, .momentum = 0.9f};
+        const fv_batch batch = {.n = b->batch,
+                                .pixels = images.pixels,
+                                .labels = images.labels,
+                                .inv_total = 1.0f / (float)b->batch,
+                                .momentum = 0.9f};
         status = time_steps(trainer->run, &batch, trainer->plan->n_steps, seconds);
     }
     if (status == FV_OK)

@@ -19,19 +19,19 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_IMAGES          1024 /* the reference holds every value of every image in double */
-#define SMALL_TENSOR        64   /* values; larger ones are sampled */
-#define N_SAMPLED           32
-#define NUDGE               0.05 /* of a tensor's rms, and of 1 where that is 0 */
-#define KINK_DISTANCE       1e-6 /* relative change of the parameters: several times float's rounding */
-#define MAX_DRAWS           8
+#define MAX_IMAGES    1024 /* the reference holds every value of every image in double */
+#define SMALL_TENSOR  64   /* values; larger ones are sampled */
+#define N_SAMPLED     32
+#define NUDGE         0.05 /* of a tensor's rms, and of 1 where that is 0 */
+#define KINK_DISTANCE 1e-6 /* relative change of the parameters: several times float's rounding */
+#define MAX_DRAWS     8
 /* Below this rms, errors count as if it were this: the loss is about 1 and rounds at 1e-16, so a difference
  * quotient is good to about 1e-11 and no better, however small the gradient. */
-#define SMALLEST_RMS        1e-5
+#define SMALLEST_RMS 1e-5
 /* Richardson leaves 1e-9 or so of smooth losses; a wrong formula is off by more than 1e-3. */
 #define REFERENCE_TOLERANCE 1e-5
 /* Float sums of a few thousand products err by 1e-6 of their size, by 1e-5 where much cancels out. */
-#define KERNEL_TOLERANCE    1e-4
+#define KERNEL_TOLERANCE 1e-4
 
 /* Uses of the stream FV_STREAM_CHECK: the last word of its counter but one. */
 enum { DRAW_IMAGES, DRAW_NUDGE, DRAW_SHIFT, DRAW_SAMPLE };
@@ -40,7 +40,7 @@ typedef struct check {
     fv_context *ctx;
     const fv_model *model;
     uint64_t seed;
-    int n;                    /* images */
+    int n; /* images */
     fv_trainer *trainer;
     fv_reference *reference;  /* of the trainer's graph */
     int *gradient_of;         /* [parameter]: tensor; -1: none flows */
@@ -98,7 +98,8 @@ static void find_gradients(check *c)
     for (int p = 0; p < c->model->n_learned; p++) {
         c->gradient_of[p] = -1;
         for (size_t t = 0; t < graph->n_tensors; t++)
-            if (graph->tensors[t].role == FV_ROLE_GRADIENT && graph->tensors[t].of == c->model->params[p].tensor)
+            if (graph->tensors[t].role == FV_ROLE_GRADIENT &&
+                graph->tensors[t].of == c->model->params[p].tensor)
                 c->gradient_of[p] = (int)t;
     }
 }
@@ -149,7 +150,8 @@ static fv_status reference_gradient(check *c, double shift, double *gradient)
         double *const to = c->reference->value[param->tensor];
         fv_rng rng = fv__rng(c->seed, FV_STREAM_CHECK, (uint32_t)p, DRAW_SHIFT);
         for (size_t i = 0; i < param->n; i++)
-            to[i] = (double)c->values[param->offset + i] * (1 + (shift != 0 ? shift * fv__rng_normal(&rng) : 0));
+            to[i] =
+                (double)c->values[param->offset + i] * (1 + (shift != 0 ? shift * fv__rng_normal(&rng) : 0));
     }
     FV_TRY(fv__reference_run(c->reference, -1));
     for (int p = 0; p < c->model->n_learned; p++)
@@ -211,8 +213,8 @@ static fv_status prepare(check *c)
 /* One step of training with a learning rate of 0: its gradients stay in the run's buffers. */
 static fv_status run_kernels(check *c)
 {
-    const fv_batch batch = {.n = c->n, .values = c->image, .labels = c->labels, .samples = c->samples,
-                            .seed = c->seed};
+    const fv_batch batch = {
+        .n = c->n, .values = c->image, .labels = c->labels, .samples = c->samples, .seed = c->seed};
     double loss = 0;
     return fv__trainer_step(c->trainer, &batch, &loss);
 }
@@ -222,7 +224,8 @@ static fv_status run_kernels(check *c)
 static double kernel_error(const check *c, int p)
 {
     const fv_param *const param = &c->model->params[p];
-    const float *const found = c->gradient_of[p] < 0 ? NULL : fv__run_buffer(c->trainer->run, c->gradient_of[p]);
+    const float *const found =
+        c->gradient_of[p] < 0 ? NULL : fv__run_buffer(c->trainer->run, c->gradient_of[p]);
     double error = 0;
     for (size_t i = 0; i < param->n && found; i++)
         error = worse(error, fabs((double)found[i] - c->gradient[param->offset + i]));
@@ -284,7 +287,8 @@ fv_status fv_model_check(fv_model *model, uint64_t seed, int batch,
                          void (*report)(void *user, const fv_check_result *result), void *user, bool *all_ok)
 {
     if (batch < 1 || batch > MAX_IMAGES)
-        return fv__fail(model->ctx, FV_ERR_ARGUMENT, "fv_model_check: batch %d; expected 1 to %d", batch, MAX_IMAGES);
+        return fv__fail(model->ctx, FV_ERR_ARGUMENT, "fv_model_check: batch %d; expected 1 to %d", batch,
+                        MAX_IMAGES);
     check c = {.ctx = model->ctx, .model = model, .seed = seed, .n = batch};
     const fv_status status = run_check(&c, report, user, all_ok);
     release(&c);

@@ -39,8 +39,11 @@ fv_status fv_model_plan_text(fv_model *model, int batch, bool training, char **t
         return fv__fail(ctx, FV_ERR_ARGUMENT, "fv_model_plan_text: batch %d; expected 1 or more", batch);
     fv_graph graph = {.ctx = ctx};
     FV_TRY(training ? training_graph(model, &graph) : fv__graph_for_inference(&model->graph, &graph));
-    const fv_plan_options options = {.batch = batch, .n_workers = fv__pool_threads(ctx->pool), .output = !training,
-                                     .loss = training, .updates = training};
+    const fv_plan_options options = {.batch = batch,
+                                     .n_workers = fv__pool_threads(ctx->pool),
+                                     .output = !training,
+                                     .loss = training,
+                                     .updates = training};
     const fv_status status = print(ctx, &graph, &options, text);
     fv__graph_deinit(&graph);
     return status;

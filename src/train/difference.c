@@ -10,10 +10,10 @@
 
 #include <math.h>
 
-#define FIRST_STEP   1e-4 /* loss of about 1: rounding 1e-12, truncation 1e-16 times the fifth derivative */
-#define SHRINK       8.0
-#define MAX_TRIES    5
-#define AGREEMENT    1e-6
+#define FIRST_STEP 1e-4 /* loss of about 1: rounding 1e-12, truncation 1e-16 times the fifth derivative */
+#define SHRINK     8.0
+#define MAX_TRIES  5
+#define AGREEMENT  1e-6
 
 /* The first node that reads the tensor; the graph's end where none does. */
 static int first_reader(const fv_graph *graph, int tensor)
@@ -36,7 +36,8 @@ double fv__reference_loss(const fv_reference *reference)
 fv_status fv__difference_restore(fv_reference *reference, int tensor)
 {
     const fv_graph *const graph = reference->graph;
-    return fv__reference_run_nodes(reference, first_reader(graph, tensor), graph->tensors[graph->loss].source + 1);
+    return fv__reference_run_nodes(reference, first_reader(graph, tensor),
+                                   graph->tensors[graph->loss].source + 1);
 }
 
 /* D(h), by what v really became: v + h is rounded. */
