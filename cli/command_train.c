@@ -7,7 +7,7 @@
 #include "terminal.h"
 
 static const char *const optimizers[] = {"sgd", NULL};
-static const char *const schedules[] = {"constant", "step", "cosine", "inverse", NULL}; /* in fv_schedule's order */
+static const char *const schedules[] = {"constant", "step", "cosine", NULL}; /* in fv_schedule's order */
 
 #define AT(member) offsetof(cli_args, member)
 static const cli_option options[] = {

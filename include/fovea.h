@@ -199,8 +199,7 @@ FV_API fv_status fv_model_check(fv_model *model, uint64_t seed, int batch,
 typedef enum fv_schedule {
     FV_SCHEDULE_CONSTANT, /* lr                                                        */
     FV_SCHEDULE_STEP,     /* lr * step_factor ^ floor(e / step_epochs)                 */
-    FV_SCHEDULE_COSINE,   /* lr * (1 + cos(pi * t)) / 2, t from 0 to 1 over all updates */
-    FV_SCHEDULE_INVERSE   /* lr / (1 + e)                                              */
+    FV_SCHEDULE_COSINE    /* lr * (1 + cos(pi * t)) / 2, t from 0 to 1 over all updates */
 } fv_schedule;
 
 typedef struct fv_train_options {

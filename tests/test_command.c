@@ -181,7 +181,7 @@ static void usage_errors(void **state)
         {"train --lr=", "--lr takes a number from 0 to 1000, found \"\""},
         {"train --momentum 1", "--momentum takes a number from 0 to 0.9999, found \"1\""},
         {"train --batch some", "--batch takes a whole number from 1 to 100000000 or \"all\", found \"some\""},
-        {"train --schedule fast", "--schedule takes one of constant, step, cosine, inverse, found \"fast\""},
+        {"train --schedule fast", "--schedule takes one of constant, step, cosine, found \"fast\""},
         {"train --seed 18446744073709551616", "--seed takes a whole number from 0 to 18446744073709551615"},
         {"train --classes 3,,8", "--classes takes up to 256 whole numbers from 0 to 255"},
         {"train --json=yes", "--json takes no value"},

@@ -5,8 +5,8 @@
 
 fv_train_options fv_train_options_default(void)
 {
-    return (fv_train_options){.epochs = 5, .batch = 128, .lr = 0.05, .momentum = 0.9, .optimizer = "sgd",
-                              .schedule = FV_SCHEDULE_COSINE, .step_epochs = 10, .step_factor = 0.1, .seed = 1};
+    return (fv_train_options){.epochs = 5, .batch = 64, .lr = 0.025, .momentum = 0.9, .optimizer = "sgd",
+                              .schedule = FV_SCHEDULE_STEP, .step_epochs = 3, .step_factor = 0.15, .seed = 1};
 }
 
 fv_status fv_train_options_load(fv_context *ctx, const char *run_folder, fv_train_options *options, char *text,

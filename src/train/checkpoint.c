@@ -307,7 +307,7 @@ static fv_status read_options(fv_context *ctx, const fv_safetensors *file, const
         FV_TRY(read_field(ctx, file, path, &option_fields[i], options));
     const char *const optimizer = fv__safetensors_meta(file, "optimizer");
     const char *const data = fv__safetensors_meta(file, "data");
-    if (options->schedule > FV_SCHEDULE_INVERSE || !optimizer || strcmp(optimizer, "sgd") != 0)
+    if (options->schedule > FV_SCHEDULE_COSINE || !optimizer || strcmp(optimizer, "sgd") != 0)
         return fv__fail(ctx, FV_ERR_INPUT, "%s: the metadata names a schedule or an optimizer that is not known here",
                         path);
     if (!data || strlen(data) >= bytes)

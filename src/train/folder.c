@@ -22,7 +22,7 @@ static fv_status write_text(fv_context *ctx, const char *folder, const char *nam
 
 static fv_status write_args(const fv_model *model, const char *folder, const fv_train_options *o)
 {
-    static const char *const schedules[] = {"constant", "step", "cosine", "inverse"};
+    static const char *const schedules[] = {"constant", "step", "cosine"};
     fv_text text;
     fv__text_init(&text, model->ctx);
     fv__text_add(&text, "{\n  \"model\": ");

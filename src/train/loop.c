@@ -58,9 +58,6 @@ double fv__learning_rate(const fv_train_options *o, int epoch, int64_t update, i
     case FV_SCHEDULE_COSINE:
         lr *= 0.5 + 0.5 * fv__cos_2pi(0.5 * (double)update / (double)updates);
         break;
-    case FV_SCHEDULE_INVERSE:
-        lr /= 1 + epoch;
-        break;
     }
     return lr;
 }
