@@ -22,7 +22,10 @@ GOALS = {"lenet5-relu": 4.0, "mlp": 1.5}  # times PyTorch
 def run(command):
     """Standard output's JSON lines, and the peak resident memory in MiB."""
     with tempfile.TemporaryFile() as out:
-        child = subprocess.Popen(command, stdout=out)
+        try:
+            child = subprocess.Popen(command, stdout=out)
+        except OSError as error:
+            sys.exit(f"compare_torch: {command[0]}: {error.strerror}; `make` builds it")
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode != 0:

@@ -11,7 +11,8 @@ static const char *const schedules[] = {"constant", "step", "cosine", NULL}; /* 
 
 #define AT(member) offsetof(cli_args, member)
 static const cli_option options[] = {
-    {"model", "NAME|FILE", CLI_TEXT, AT(model), 0, 0, NULL, "a built-in model (fovea models) or a text file"},
+    {"model", "NAME|FILE", CLI_TEXT, AT(model), 0, 0, NULL,
+     "a built-in model (fovea models), a text file, or a run's folder"},
     {"data", "NAME|DIR", CLI_TEXT, AT(data), 0, 0, NULL, "\"digits\", or a folder with IDX files as MNIST's"},
     {"epochs", "N", CLI_COUNT, AT(epochs), 1, 1000000, NULL, "passes over the training images"},
     {"batch", "N|all", CLI_BATCH, AT(batch), 1, CLI_MAX_COUNT, NULL, "images a step; 1: stochastic"},

@@ -1,5 +1,5 @@
-/* test_allocation.c - every allocation fails once, and all of them from there on: the call says FV_ERR_MEMORY and why, gives back all that it
- * had taken, and its objects can be used again or destroyed. */
+/* test_allocation.c - every allocation fails once, and all of them from there on: the call says FV_ERR_MEMORY
+ * and why, gives back all that it had taken, and its objects can be used again or destroyed. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,7 +56,8 @@ static int setup(void **state)
     if (scratch_setup((void **)&files) != 0)
         return -1;
     f.counter.fail_at = -1;
-    const fv_context_options options = {.n_threads = 2, .allocator = {count_allocate, count_release, &f.counter}};
+    const fv_context_options options = {.n_threads = 2,
+                                        .allocator = {count_allocate, count_release, &f.counter}};
     if (fv_context_create(&options, &f.ctx, NULL, 0) != FV_OK)
         return -1;
     f.data = training_halves(f.ctx, 12, 1, 6, 6, 0);

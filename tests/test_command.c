@@ -331,6 +331,18 @@ static void training_reports(void **state)
     assert_non_null(strstr(out, "it is "));
 }
 
+/* A run folder as the model: training goes on from its weights, with options of its own. */
+static void fine_tuning(void **state)
+{
+    (void)state;
+    char hash[2][32];
+    expect("train --model linear --epochs 1 --out base --json --quiet " SMALL, 0, NULL);
+    final_hash(hash[0]);
+    expect("train --model base --epochs 1 --lr 0 --out tuned --json --quiet " SMALL, 0, NULL);
+    final_hash(hash[1]);
+    assert_string_equal(hash[0], hash[1]);
+}
+
 static void default_folder(void **state)
 {
     (void)state;
@@ -462,6 +474,7 @@ int main(void)
         cmocka_unit_test(json_everywhere),  cmocka_unit_test(training_reports),
         cmocka_unit_test(default_folder),   cmocka_unit_test(interrupt_and_resume),
         cmocka_unit_test(bad_input),        cmocka_unit_test(non_finite),
+        cmocka_unit_test(fine_tuning),
     };
     const char *command = getenv("FOVEA_COMMAND");
     if (!command || access(command, X_OK) != 0) {

@@ -1,5 +1,5 @@
-/* test_determinism.c - the same seed gives the same bits: for any number of threads, on every instruction set,
- * with blocks and batches that are full or not. */
+/* test_determinism.c - the same seed gives the same bits: for any number of threads, on every instruction
+ * set, with blocks and batches that are full or not. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -69,10 +69,12 @@ static result train(fv_context *ctx, const char *model, int n, const fv_train_op
     return r;
 }
 
-static void compare(const char *isa, int n_threads, const char *model, int batch, result expected, result found)
+static void compare(const char *isa, int n_threads, const char *model, int batch, result expected,
+                    result found)
 {
     if (found.parameters != expected.parameters || found.probabilities != expected.probabilities)
-        fail_msg("%s, %d threads, batch %d: expected hash %016llx (probabilities %016llx), found %016llx (%016llx): %s",
+        fail_msg("%s, %d threads, batch %d: expected hash %016llx (probabilities %016llx), found %016llx "
+                 "(%016llx): %s",
                  isa, n_threads, batch, (unsigned long long)expected.parameters,
                  (unsigned long long)expected.probabilities, (unsigned long long)found.parameters,
                  (unsigned long long)found.probabilities, model);
@@ -143,7 +145,8 @@ static void portable_too(void **state)
     for (int m = 0; m < N_MODELS; m++) {
         const int batch = 17, n = m == 3 ? 2 : TRAINING_SLOW ? 3 : 20;
         const fv_train_options o = options_of(models[m], batch);
-        compare("portable", 3, models[m], batch, train(best, models[m], n, &o), train(portable, models[m], n, &o));
+        compare("portable", 3, models[m], batch, train(best, models[m], n, &o),
+                train(portable, models[m], n, &o));
     }
     fv_context_destroy(best);
     fv_context_destroy(portable);

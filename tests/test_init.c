@@ -111,12 +111,17 @@ static void places(void **state)
     assert_memory_not_equal(other, many, sizeof many);
 }
 
+/* A text of its own: the zoo may begin otherwise one day. */
+static const char lenet5_he[] = "input image 1x28x28\nconv conv1 6 5x5 pad=2\nrelu\nmaxpool 2x2\n"
+                                "conv conv2 16 5x5\nrelu\nmaxpool 2x2\nflatten\nlinear fc1 120\nrelu\n"
+                                "linear fc2 84\nrelu\nlinear out 10\nsoftmax\n";
+
 /* The hashes were taken once, on x86-64 with gcc; every machine and compiler has to arrive at them. */
 static void pinned(void **state)
 {
     (void)state;
     fv_model *model = NULL;
-    assert_int_equal(fv_model_open(ctx, "lenet5-relu", &model), FV_OK);
+    assert_int_equal(fv_model_from_text(ctx, lenet5_he, "text", &model), FV_OK);
     const uint64_t first = fv_model_hash(model);
     assert_int_equal(fv_model_initialise(model, 1), FV_OK);
     const uint64_t second = fv_model_hash(model);

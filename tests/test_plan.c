@@ -1,5 +1,5 @@
-/* test_plan.c - plans, checked by someone who did not make them: lives and orders are worked out again from the
- * steps alone, and every way to cut, group and place the same graph must give the same bits. */
+/* test_plan.c - plans, checked by someone who did not make them: lives and orders are worked out again from
+ * the steps alone. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -7,64 +7,8 @@
 
 #include <cmocka.h>
 
-#include "guarded.h"
-#include "model/model.h"
 #include "ops/inference.h"
-#include "run/run.h"
-#include "scratch.h"
-#include "training.h"
-
-/* ---- making them ------------------------------------------------------------------------------------ */
-
-static fv_context *ctx;
-
-/* Two threads; blocks end at pages that nobody may touch. */
-static int setup(void **state)
-{
-    (void)state;
-    const fv_context_options options = {.n_threads = 2,
-                                        .allocator = {guarded_allocator_allocate, guarded_allocator_release, NULL}};
-    return fv_context_create(&options, &ctx, NULL, 0);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fv_context_destroy(ctx);
-    return 0;
-}
-
-static void training_graph(const fv_model *m, fv_graph *graph)
-{
-    const int *gradient;
-    assert_well(ctx, fv__graph_copy(&m->graph, graph));
-    assert_well(ctx, fv__differentiate(graph, &gradient));
-    assert_well(ctx, fv__append_updates(graph, gradient, "sgd"));
-}
-
-static fv_plan *plan_of(const fv_graph *graph, fv_plan_options options)
-{
-    fv_plan *plan = NULL;
-    assert_well(ctx, fv__plan_create(ctx, graph, &options, &plan));
-    return plan;
-}
-
-/* Beside the zoo: branches, dropout, strides, odd sizes. */
-static const char *const more_models[] = {
-    TRAINING_TINY,
-    "input image 3x9x7\nconv c1 5 3x3 pad=1\nrelu name=trunk\nconv c2 5 3x3 pad=1\nsoftplus name=branch\n"
-    "add trunk\ndropout 0.2\nadd branch\nconv c3 17 2x2 stride=2\ntanh\navgpool 2x2\nflatten\nlinear h 19\n"
-    "sigmoid\ndropout 0.5\nlinear out 4\nsoftmax\nloss squared-error\n",
-};
-
-static const char *model_at(int i)
-{
-    int n_zoo = 0;
-    while (fv_zoo_name(n_zoo))
-        n_zoo++;
-    const int more = i - n_zoo;
-    return i < n_zoo ? fv_zoo_name(i) : more < 2 ? more_models[more] : NULL;
-}
+#include "planning.h"
 
 /* ---- the checker ------------------------------------------------------------------------------------ */
 
@@ -119,28 +63,31 @@ static void check_phases(const fv_plan *plan)
     bool updating = false;
     for (int p = 0; p < plan->n_phases; p++) {
         const fv_phase *phase = &plan->phases[p];
-        CHECK(phase->first_step == s && phase->n_steps > 0, "phase %d begins at step %d", p, phase->first_step);
+        CHECK(phase->first_step == s && phase->n_steps > 0, "phase %d begins at step %d", p,
+              phase->first_step);
         CHECK(phase->group >= 1 && phase->blocks_per_task >= 1, "phase %d: group %d", p, phase->group);
         for (int i = 0; i < phase->n_steps; i++, s++) {
             const fv_step *step = &plan->steps[s];
             const bool per_block = step->spec.domain == FV_PER_BLOCK;
             const bool update = step->spec.kernel == FV_KERNEL_sgd;
             CHECK(step->phase == p, "step %s says phase %d", step_name(plan, s), step->phase);
-            CHECK(per_block == (i < phase->n_block_steps), "step %s is in the wrong part", step_name(plan, s));
+            CHECK(per_block == (i < phase->n_block_steps), "step %s is in the wrong part",
+                  step_name(plan, s));
             CHECK(update == phase->is_update, "step %s in phase %d", step_name(plan, s), p);
             CHECK(update || !updating, "step %s comes after an update", step_name(plan, s));
             updating |= update;
             for (int k = 0; per_block && k < step->spec.n_operands; k++)
                 if (plan->buffers[step->spec.operand[k]].scope == FV_SCOPE_SHARD)
-                    CHECK(phase->blocks_per_task % plan->blocks_per_shard == 0, "step %s: a shard is shared by tasks",
-                          step_name(plan, s));
+                    CHECK(phase->blocks_per_task % plan->blocks_per_shard == 0,
+                          "step %s: a shard is shared by tasks", step_name(plan, s));
             const int64_t floats = (int64_t)step->spec.scratch_floats;
             CHECK(plan->scratch_floats >= floats * (step->spec.scratch_per_block ? phase->group : 1),
                   "step %s has too little scratch", step_name(plan, s));
         }
     }
     CHECK(s == (int)plan->n_steps, "%d steps in phases", s);
-    CHECK(plan->blocks_per_shard * FV_SHARDS >= plan->max_blocks, "shards of %d blocks", plan->blocks_per_shard);
+    CHECK(plan->blocks_per_shard * FV_SHARDS >= plan->max_blocks, "shards of %d blocks",
+          plan->blocks_per_shard);
 }
 
 /* Walks the steps in order and knows, for each piece of memory, whose value lies there. */
@@ -157,8 +104,9 @@ static void check_values(const fv_plan *plan)
             CHECK(plan->buffers[root_of(plan, b)].place != FV_PLACE_NONE, "step %s: %s has no place",
                   step_name(plan, s), plan->buffers[b].name);
             if (reads(spec, k))
-                CHECK(holds[root_of(plan, b)] == value_of(plan, b), "step %s reads %s, where something else lies",
-                      step_name(plan, s), plan->buffers[b].name);
+                CHECK(holds[root_of(plan, b)] == value_of(plan, b),
+                      "step %s reads %s, where something else lies", step_name(plan, s),
+                      plan->buffers[b].name);
         }
         for (int k = 0; k < spec->n_operands; k++)
             if (!reads(spec, k))
@@ -170,14 +118,15 @@ static void check_values(const fv_plan *plan)
                           (t == plan->graph->output && plan->options.output) ||
                           (t == plan->graph->loss && plan->options.loss);
         if (kept)
-            CHECK(holds[root_of(plan, t)] == value_of(plan, t), "%s is gone at the end", plan->buffers[t].name);
+            CHECK(holds[root_of(plan, t)] == value_of(plan, t), "%s is gone at the end",
+                  plan->buffers[t].name);
     }
     free(holds);
 }
 
-/* Within a phase the per-block steps of one task run in order; all else runs at any time. So a whole-batch step
- * shares memory with no other step of its phase that writes there, or where it writes. And what goes from block
- * to block must not go through a worker's own memory. */
+/* Within a phase the per-block steps of one task run in order; all else runs at any time. So a whole-batch
+ * step shares memory with no other step of its phase that writes there, or where it writes. And what goes
+ * from block to block must not go through a worker's own memory. */
 static void check_concurrency(const fv_plan *plan)
 {
     for (int a = 0; a < (int)plan->n_steps; a++)
@@ -223,8 +172,8 @@ static life life_of(const fv_plan *plan, int root)
     l.last_phase = plan->steps[l.last].phase;
     for (int t = 0; t < (int)plan->graph->n_tensors; t++) /* kept for the caller, and from the last run on */
         if (root_of(plan, t) == root &&
-            (plan->options.keep_all || plan->graph->tensors[t].role == FV_ROLE_GRADIENT || t == plan->graph->output ||
-             t == plan->graph->loss)) {
+            (plan->options.keep_all || plan->graph->tensors[t].role == FV_ROLE_GRADIENT ||
+             t == plan->graph->output || t == plan->graph->loss)) {
             l.first = l.first_phase = -1;
             l.last = (int)plan->n_steps;
             l.last_phase = plan->n_phases;
@@ -237,8 +186,8 @@ static life life_of(const fv_plan *plan, int root)
         floats += stride * (plan->max_blocks - 1);
     else if (b->scope == FV_SCOPE_SHARD)
         floats += stride * (FV_SHARDS - 1);
-    CHECK(b->scope == FV_SCOPE_BATCH || stride >= b->floats * (per_image ? FV_LANES : 1), "%s: stride %lld", b->name,
-          (long long)stride);
+    CHECK(b->scope == FV_SCOPE_BATCH || stride >= b->floats * (per_image ? FV_LANES : 1), "%s: stride %lld",
+          b->name, (long long)stride);
     l.begin = b->offset;
     l.end = b->offset + floats;
     return l;
@@ -255,7 +204,8 @@ static void check_memory(const fv_plan *plan)
         lives[i] = life_of(plan, i);
         const int64_t room = b->place == FV_PLACE_SHARED ? plan->shared_floats : plan->local_floats;
         CHECK(b->offset >= 0 && b->offset % 16 == 0 && b->stride % 16 == 0 && lives[i].end <= room,
-              "%s: %lld..%lld of %lld", b->name, (long long)lives[i].begin, (long long)lives[i].end, (long long)room);
+              "%s: %lld..%lld of %lld", b->name, (long long)lives[i].begin, (long long)lives[i].end,
+              (long long)room);
         CHECK(b->place == FV_PLACE_SHARED || lives[i].first_phase == lives[i].last_phase,
               "%s is a worker's, but crosses phases", b->name);
         for (int k = 0; k < i; k++) {
@@ -263,12 +213,13 @@ static void check_memory(const fv_plan *plan)
             const life *x = &lives[i], *y = &lives[k];
             if (o->place != b->place || root_of(plan, k) != k)
                 continue;
-            /* A whole-batch step of the same phase runs beside the blocks: its shared operands live all of it. */
+            /* A whole-batch step of the same phase runs beside the blocks: its shared operands live all of
+             * it. */
             const bool together = b->place == FV_PLACE_LOCAL
                                       ? x->first <= y->last && y->first <= x->last
                                       : x->first_phase <= y->last_phase && y->first_phase <= x->last_phase;
-            CHECK(!together || x->end <= y->begin || y->end <= x->begin, "%s and %s live together in the same memory",
-                  b->name, o->name);
+            CHECK(!together || x->end <= y->begin || y->end <= x->begin,
+                  "%s and %s live together in the same memory", b->name, o->name);
         }
     }
     free(lives);
@@ -284,7 +235,8 @@ static void check_all(const fv_plan *plan)
 
 static void check_plan(const fv_graph *graph, fv_plan_options options, const char *model, const char *kind)
 {
-    snprintf(where, sizeof where, "%.40s, %s, batch %d, %d workers", model, kind, options.batch, options.n_workers);
+    snprintf(where, sizeof where, "%.40s, %s, batch %d, %d workers", model, kind, options.batch,
+             options.n_workers);
     fv_plan *plan = plan_of(graph, options);
     check_all(plan);
     fv__plan_destroy(plan);
@@ -361,12 +313,17 @@ static void share_too_early(fv_plan *plan)
     some_buffer(plan, FV_PLACE_LOCAL, FV_SCOPE_IMAGE, 1)->alias = (int)(a - plan->buffers);
 }
 
-static void swap_steps(fv_plan *plan)
+/* The first step of the longest phase becomes its last. */
+static void rotate_steps(fv_plan *plan)
 {
-    const fv_step first = plan->steps[plan->phases[0].first_step];
-    for (int s = 0; s + 1 < plan->phases[0].n_steps; s++)
-        plan->steps[s] = plan->steps[s + 1];
-    plan->steps[plan->phases[0].n_steps - 1] = first;
+    const fv_phase *longest = plan->phases;
+    for (int p = 1; p < plan->n_phases; p++)
+        if (plan->phases[p].n_block_steps > longest->n_block_steps)
+            longest = &plan->phases[p];
+    fv_step *const steps = plan->steps + longest->first_step, first = steps[0];
+    for (int s = 0; s + 1 < longest->n_block_steps; s++)
+        steps[s] = steps[s + 1];
+    steps[longest->n_block_steps - 1] = first;
 }
 
 static void join_phases(fv_plan *plan)
@@ -389,15 +346,17 @@ static void the_checker_sees(void **state)
         const char *what;
         void (*spoil)(fv_plan *plan);
     } mistakes[] = {
-        {"move_local", move_local},           {"shrink_stride", shrink_stride}, {"stack_gradients", stack_gradients},
-        {"shrink_arena", shrink_arena},       {"swap_steps", swap_steps},       {"join_phases", join_phases},
+        {"move_local", move_local},           {"shrink_stride", shrink_stride},
+        {"stack_gradients", stack_gradients}, {"shrink_arena", shrink_arena},
+        {"rotate_steps", rotate_steps},       {"join_phases", join_phases},
         {"share_too_early", share_too_early}, {"split_shards", split_shards},
     };
     fv_model *m = training_model(ctx, "lenet5-relu");
     fv_graph graph;
     training_graph(m, &graph);
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
-        fv_plan *plan = plan_of(&graph, (fv_plan_options){.batch = 400, .n_workers = 2, .loss = true, .updates = true});
+        fv_plan *plan =
+            plan_of(&graph, (fv_plan_options){.batch = 400, .n_workers = 2, .loss = true, .updates = true});
         n_wrong = 0;
         quiet = true;
         mistakes[i].spoil(plan);
@@ -412,180 +371,11 @@ static void the_checker_sees(void **state)
     fv_model_destroy(m);
 }
 
-/* ---- running them ----------------------------------------------------------------------------------- */
-
-enum { MOST = 512 };
-
-/* A step without an update; values and labels of n images from `first` on. */
-typedef struct inputs {
-    const float *values[MOST];
-    int labels[MOST];
-    uint32_t samples[MOST];
-} inputs;
-
-static inputs draw_inputs(int n_values, int n_classes)
-{
-    static float noise[MOST + 4096];
-    static bool drawn;
-    inputs in;
-    uint32_t r = 99;
-    for (int i = 0; !drawn && i < MOST + 4096; i++) {
-        r = r * 1664525u + 1013904223u;
-        noise[i] = (float)(int32_t)r * 0x1p-31f;
-    }
-    drawn = true;
-    assert_in_range(n_values, 1, 4096);
-    for (int i = 0; i < MOST; i++) {
-        in.values[i] = noise + i;
-        in.labels[i] = (i * 7 + i / 3) % n_classes;
-        in.samples[i] = (uint32_t)i;
-    }
-    return in;
-}
-
-static fv_run *run_of(const fv_plan *plan, fv_model *m)
-{
-    fv_run *run = NULL;
-    assert_well(ctx, fv__run_create(ctx, plan, &run));
-    for (int p = 0; p < m->n_params; p++)
-        fv__run_bind(run, m->params[p].tensor, fv__model_values(m, p));
-    return run;
-}
-
-static void step(fv_run *run, const inputs *in, int first, int n)
-{
-    const fv_batch batch = {.n = n, .values = in->values + first, .labels = in->labels + first,
-                            .samples = in->samples + first, .seed = 3, .step = 1, .inv_total = 1.0f / (float)n};
-    assert_well(ctx, fv__run_step(run, &batch, false));
-}
-
-/* Losses of the n images, output and gradients, one after the other. */
-static size_t results(const fv_plan *plan, fv_run *run, int n, float *out, size_t most)
-{
-    size_t used = 0;
-    const fv_graph *g = plan->graph;
-    for (int t = 0; t < (int)g->n_tensors; t++) {
-        const bool per_image = t == g->loss || t == g->output;
-        if (!per_image && g->tensors[t].role != FV_ROLE_GRADIENT)
-            continue;
-        const float *values = fv__run_buffer(run, t);
-        const int64_t count = fv__shape_count(g->tensors[t].shape);
-        assert_non_null(values);
-        for (int64_t i = 0; i < (per_image ? count * n : count); i++, used++) {
-            assert_true(used < most);
-            const int64_t image = i / count;
-            out[used] = per_image ? values[(image / 16 * count + i % count) * 16 + image % 16] : values[i];
-        }
-    }
-    return used;
-}
-
-static void compare(const float *expected, const float *found, size_t n, const char *model, const char *what)
-{
-    if (memcmp(expected, found, n * sizeof *found) == 0)
-        return;
-    for (size_t i = 0; i < n; i++)
-        if (memcmp(&expected[i], &found[i], sizeof *found) != 0)
-            fail_msg("%.40s, %s: value %zu of %zu: expected %.9g, found %.9g", model, what, i, n, (double)expected[i],
-                     (double)found[i]);
-}
-
-/* Whatever a plan keeps or reuses, however blocks are grouped, whatever ran before in the same memory. */
-static void same_bits(void **state)
-{
-    (void)state;
-    static float expected[700000], found[700000];
-    enum { ROOM = 700000 };
-    static const int batches[] = {1, 17, 48, 64, 100, 512};
-    int n_groups[64] = {0};
-    for (int i = 0; model_at(i); i++) {
-        fv_model *m = training_model(ctx, model_at(i));
-        const fv_model_info info = fv_model_describe(m);
-        const inputs in = draw_inputs(info.c * info.h * info.w, info.n_classes);
-        fv_graph graph;
-        training_graph(m, &graph);
-        for (int b = 0; b < 6; b++) {
-            const int n = batches[b];
-            if (n == 512 && (TRAINING_SLOW || info.n_parameters > 100000))
-                continue;
-            fv_plan_options o = {.batch = n, .n_workers = 1, .output = true, .loss = true, .keep_all = true};
-            fv_plan *plan = plan_of(&graph, o);
-            fv_run *run = run_of(plan, m);
-            step(run, &in, 0, n);
-            const size_t used = results(plan, run, n, expected, ROOM);
-            fv__run_destroy(run);
-            fv__plan_destroy(plan);
-            for (int workers = 1; workers <= 8; workers += workers < 4 ? 1 : 4) {
-                char what[64];
-                snprintf(what, sizeof what, "batch %d, %d workers", n, workers);
-                plan = plan_of(&graph, (fv_plan_options){.batch = n, .n_workers = workers, .output = true,
-                                                         .loss = true, .updates = true});
-                for (int p = 0; p < plan->n_phases; p++)
-                    n_groups[plan->phases[p].group < 63 ? plan->phases[p].group : 63]++;
-                run = run_of(plan, m);
-                for (int again = 0; again < (workers == 1 ? 2 : 1); again++) {
-                    if (again) /* other images, and fewer of them, leave nothing behind */
-                        step(run, &in, n > 1 ? 1 : 0, n > 1 ? n / 2 : 1);
-                    step(run, &in, 0, n);
-                    assert_int_equal(results(plan, run, n, found, ROOM), used);
-                    compare(expected, found, used, model_at(i), what);
-                }
-                fv__run_destroy(run);
-                fv__plan_destroy(plan);
-            }
-        }
-        fv__graph_deinit(&graph);
-        fv_model_destroy(m);
-    }
-    int distinct = 0;
-    for (int g = 1; g < 64; g++)
-        distinct += n_groups[g] > 0;
-    assert_true(distinct >= 2); /* else nothing was compared */
-}
-
-/* An image's loss and output do not depend on the images beside it, nor on the size of the batch. */
-static void images_stay_apart(void **state)
-{
-    (void)state;
-    static float alone[64], together[MOST * 16];
-    for (int i = 0; model_at(i); i++) {
-        fv_model *m = training_model(ctx, model_at(i));
-        const fv_model_info info = fv_model_describe(m);
-        const inputs in = draw_inputs(info.c * info.h * info.w, info.n_classes);
-        fv_graph graph;
-        assert_well(ctx, fv__graph_for_inference(&m->graph, &graph));
-        fv_plan *one = plan_of(&graph, (fv_plan_options){.batch = 1, .n_workers = 2, .output = true, .loss = true});
-        fv_plan *many = plan_of(&graph, (fv_plan_options){.batch = 100, .n_workers = 2, .output = true, .loss = true});
-        fv_run *run_one = run_of(one, m), *run_many = run_of(many, m);
-        step(run_many, &in, 0, 37);
-        const size_t used = results(many, run_many, 37, together, sizeof together / sizeof *together);
-        const size_t per_image = used / 37, n_outputs = per_image - 1;
-        const bool loss_first = graph.loss < graph.output;
-        for (int image = 0; image < 37; image += 6) {
-            step(run_one, &in, image, 1);
-            assert_int_equal(results(one, run_one, 1, alone, 64), per_image);
-            const size_t at = (size_t)image;
-            const float *const loss = together + (loss_first ? 0 : 37 * n_outputs) + at;
-            const float *const output = together + (loss_first ? 37 : 0) + at * n_outputs;
-            compare(loss, alone + (loss_first ? 0 : n_outputs), 1, model_at(i), "loss alone");
-            compare(output, alone + loss_first, n_outputs, model_at(i), "output alone");
-        }
-        fv__run_destroy(run_one);
-        fv__run_destroy(run_many);
-        fv__plan_destroy(one);
-        fv__plan_destroy(many);
-        fv__graph_deinit(&graph);
-        fv_model_destroy(m);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(placements),
         cmocka_unit_test(the_checker_sees),
-        cmocka_unit_test(same_bits),
-        cmocka_unit_test(images_stay_apart),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, planning_setup, planning_teardown);
 }

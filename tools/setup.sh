@@ -75,13 +75,14 @@ if [ -n "$packages" ]; then
         exit 1
     fi
     export DEBIAN_FRONTEND=noninteractive
-    install() { $root apt-get install -y --no-install-recommends $packages >&2; }
     echo "Installing:$packages"
+    # A system that knows no packages yet has to ask for its lists first.
     # shellcheck disable=SC2086
     if ! apt-get install -s $packages >/dev/null 2>&1; then
         $root apt-get update >&2
     fi
-    if ! install; then
+    # shellcheck disable=SC2086
+    if ! $root apt-get install -y --no-install-recommends $packages >&2; then
         echo "setup.sh: apt-get could not install$packages" >&2
         exit 1
     fi

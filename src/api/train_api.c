@@ -9,16 +9,18 @@ fv_train_options fv_train_options_default(void)
                               .schedule = FV_SCHEDULE_STEP, .step_epochs = 3, .step_factor = 0.15, .seed = 1};
 }
 
-fv_status fv_train_options_load(fv_context *ctx, const char *run_folder, fv_train_options *options, char *text,
-                                size_t text_bytes)
+fv_status fv_train_options_load(fv_context *ctx, const char *run_folder, fv_train_options *options,
+                                char *text, size_t text_bytes)
 {
-    *options = fv_train_options_default();
-    return fv__checkpoint_options(ctx, run_folder, options, text, text_bytes);
+    fv_train_options read = fv_train_options_default();
+    FV_TRY(fv__checkpoint_options(ctx, run_folder, &read, text, text_bytes));
+    *options = read;
+    return FV_OK;
 }
 
 /* The options of a resumed run are the recorded ones; only the number of epochs may grow. */
-static fv_status resumed_options(fv_context *ctx, const fv_train_options *asked, fv_train_options *out, char *strings,
-                                 size_t strings_bytes)
+static fv_status resumed_options(fv_context *ctx, const fv_train_options *asked, fv_train_options *out,
+                                 char *strings, size_t strings_bytes)
 {
     fv_train_options o = *asked;
     FV_TRY(fv__checkpoint_options(ctx, asked->out, &o, strings, strings_bytes));
@@ -28,8 +30,8 @@ static fv_status resumed_options(fv_context *ctx, const fv_train_options *asked,
     return FV_OK;
 }
 
-fv_status fv_train(fv_model *model, const fv_data *train, const fv_data *test, const fv_train_options *options,
-                   fv_progress_fn progress, void *user)
+fv_status fv_train(fv_model *model, const fv_data *train, const fv_data *test,
+                   const fv_train_options *options, fv_progress_fn progress, void *user)
 {
     if (!options->optimizer || strcmp(options->optimizer, "sgd") != 0)
         return fv__fail(model->ctx, FV_ERR_ARGUMENT, "optimizer: expected sgd, found '%s'",
@@ -49,8 +51,8 @@ fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score)
     FV_TRY(fv__check_data(model, data));
     for (int i = 0; i < data->n; i++)
         if (data->labels[i] < 0)
-            return fv__fail(model->ctx, FV_ERR_INPUT, "%s: expected a label for every image, found none for image %d",
-                            data->name, i);
+            return fv__fail(model->ctx, FV_ERR_INPUT,
+                            "%s: expected a label for every image, found none for image %d", data->name, i);
     FV_TRY(fv__evaluator_create(model, true, &evaluator));
     const fv_status status = fv__evaluate(evaluator, data, 0, data->n, score);
     fv__evaluator_destroy(evaluator);
@@ -60,8 +62,8 @@ fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score)
 fv_status fv_predict(fv_model *model, const fv_data *data, int first, int n, float *probabilities)
 {
     if (first < 0 || n < 0 || first > data->n - n)
-        return fv__fail(model->ctx, FV_ERR_ARGUMENT, "%s: expected images within 0..%d, found %d to %d", data->name,
-                        data->n - 1, first, first + n - 1);
+        return fv__fail(model->ctx, FV_ERR_ARGUMENT, "%s: expected images within 0..%d, found %d to %d",
+                        data->name, data->n - 1, first, first + n - 1);
     fv_evaluator *evaluator;
     FV_TRY(fv__evaluator_create(model, false, &evaluator));
     const fv_status status = fv__predict(evaluator, data, first, n, probabilities);

@@ -96,7 +96,8 @@ static bool whole(const char *text, unsigned base, uint64_t *out)
     return true;
 }
 
-static fv_status read_field(fv_context *ctx, const fv_safetensors *file, const char *path, const field *f, void *to)
+static fv_status read_field(fv_context *ctx, const fv_safetensors *file, const char *path, const field *f,
+                            void *to)
 {
     const char *const value = fv__safetensors_meta(file, f->key);
     void *const at = (char *)to + f->offset;
@@ -104,7 +105,8 @@ static fv_status read_field(fv_context *ctx, const fv_safetensors *file, const c
     if (!value || !whole(value, f->type == FIELD_DOUBLE ? 16 : 10, &bits) ||
         (f->type == FIELD_INT && bits > INT32_MAX) || (f->type == FIELD_INT64 && bits > INT64_MAX))
         return fv__fail(ctx, FV_ERR_INPUT, "%s: metadata '%s': expected %s, found %s", path, f->key,
-                        f->type == FIELD_DOUBLE ? "16 hexadecimal digits" : "a whole number", value ? value : "none");
+                        f->type == FIELD_DOUBLE ? "16 hexadecimal digits" : "a whole number",
+                        value ? value : "none");
     if (f->type == FIELD_INT)
         *(int *)at = (int)bits;
     else
@@ -163,8 +165,8 @@ static fv_status check_sum(fv_context *ctx, const fv_safetensors *file, const ch
     snprintf(expected, sizeof expected, "%016" PRIx64, sum);
     const char *const found = fv__safetensors_meta(file, "checksum");
     if (!found || strcmp(found, expected) != 0)
-        return fv__fail(ctx, FV_ERR_INPUT, "%s: the file is damaged: expected checksum %s, found %s", path, expected,
-                        found ? found : "none");
+        return fv__fail(ctx, FV_ERR_INPUT, "%s: the file is damaged: expected checksum %s, found %s", path,
+                        expected, found ? found : "none");
     return FV_OK;
 }
 
@@ -251,7 +253,8 @@ static fv_status read_all(fv_trainer *t, const fv_safetensors *file, const char 
         FV_TRY(read_field(t->ctx, file, path, &position_fields[i], position));
     for (int p = 0; p < m->n_params; p++) {
         const fv_shape shape = m->graph.tensors[m->params[p].tensor].shape;
-        FV_TRY(fv__safetensors_copy(file, name_of(m, p), shape.rank, shape.dim, values + m->params[p].offset));
+        FV_TRY(
+            fv__safetensors_copy(file, name_of(m, p), shape.rank, shape.dim, values + m->params[p].offset));
     }
     for (int p = 0; p < m->n_learned; p++) {
         const fv_shape shape = m->graph.tensors[m->params[p].tensor].shape;
@@ -272,7 +275,8 @@ static fv_status open_last(fv_context *ctx, const char *folder, char **path, fv_
     FV_TRY(fv__safetensors_open(ctx, *path, file));
     const char *const format = fv__safetensors_meta(*file, "format");
     if (!format || strcmp(format, "fovea checkpoint 1") != 0)
-        return fv__fail(ctx, FV_ERR_INPUT, "%s: expected format 'fovea checkpoint 1' in its metadata, found %s", *path,
+        return fv__fail(ctx, FV_ERR_INPUT,
+                        "%s: expected format 'fovea checkpoint 1' in its metadata, found %s", *path,
                         format ? format : "none");
     return check_sum(ctx, *file, *path);
 }
@@ -288,8 +292,9 @@ fv_status fv__checkpoint_load(fv_trainer *t, const char *folder, fv_position *po
     if (status == FV_OK)
         status = read_all(t, file, path, &read, values);
     if (status == FV_OK && read.images != position->images)
-        status = fv__fail(t->ctx, FV_ERR_INPUT, "%s: expected the %d training images that the run began with, found %d",
-                          path, read.images, position->images);
+        status = fv__fail(t->ctx, FV_ERR_INPUT,
+                          "%s: expected the %d training images that the run began with, found %d", path,
+                          read.images, position->images);
     if (status == FV_OK) {
         memcpy(m->values, values, m->n_values * sizeof *values);
         *position = read;
@@ -308,11 +313,11 @@ static fv_status read_options(fv_context *ctx, const fv_safetensors *file, const
     const char *const optimizer = fv__safetensors_meta(file, "optimizer");
     const char *const data = fv__safetensors_meta(file, "data");
     if (options->schedule > FV_SCHEDULE_COSINE || !optimizer || strcmp(optimizer, "sgd") != 0)
-        return fv__fail(ctx, FV_ERR_INPUT, "%s: the metadata names a schedule or an optimizer that is not known here",
-                        path);
+        return fv__fail(ctx, FV_ERR_INPUT,
+                        "%s: the metadata names a schedule or an optimizer that is not known here", path);
     if (!data || strlen(data) >= bytes)
-        return fv__fail(ctx, FV_ERR_INPUT, "%s: metadata 'data': expected at most %zu bytes, found %s", path, bytes,
-                        data ? "more" : "none");
+        return fv__fail(ctx, FV_ERR_INPUT, "%s: metadata 'data': expected at most %zu bytes, found %s", path,
+                        bytes, data ? "more" : "none");
     memcpy(strings, data, strlen(data) + 1);
     options->optimizer = "sgd";
     options->data_name = strings;
@@ -321,8 +326,8 @@ static fv_status read_options(fv_context *ctx, const fv_safetensors *file, const
     return FV_OK;
 }
 
-fv_status fv__checkpoint_options(fv_context *ctx, const char *folder, fv_train_options *options, char *strings,
-                                 size_t strings_bytes)
+fv_status fv__checkpoint_options(fv_context *ctx, const char *folder, fv_train_options *options,
+                                 char *strings, size_t strings_bytes)
 {
     char *path = NULL;
     fv_safetensors *file = NULL;

@@ -21,8 +21,8 @@ fv_status fv__check_data(const fv_model *model, const fv_data *data)
 {
     const fv_chw m = fv__shape_chw(model->graph.tensors[model->graph.input].shape);
     if (data->c != m.c || data->h != m.h || data->w != m.w)
-        return fv__fail(model->ctx, FV_ERR_INPUT, "%s: expected images of %dx%dx%d for %s, found %dx%dx%d", data->name,
-                        m.c, m.h, m.w, model->source, data->c, data->h, data->w);
+        return fv__fail(model->ctx, FV_ERR_INPUT, "%s: expected images of %dx%dx%d for %s, found %dx%dx%d",
+                        data->name, m.c, m.h, m.w, model->source, data->c, data->h, data->w);
     const int n_classes = fv__model_n_classes(model);
     if (data->n_classes > n_classes || (data->n_classes > 0 && n_classes == 2 && data->n_classes != 2))
         return fv__fail(model->ctx, FV_ERR_INPUT, "%s: expected %s%d classes for %s, found %d", data->name,

@@ -10,7 +10,8 @@
 static const char log_header[] = "epoch,train_loss,valid_error,test_error,lr,samples_per_s,seconds";
 
 /* Replaces folder/name by the text. */
-static fv_status write_text(fv_context *ctx, const char *folder, const char *name, const char *bytes, size_t n)
+static fv_status write_text(fv_context *ctx, const char *folder, const char *name, const char *bytes,
+                            size_t n)
 {
     char *const path = fv__path_join(ctx, folder, name);
     if (!path)
@@ -29,12 +30,12 @@ static fv_status write_args(const fv_model *model, const char *folder, const fv_
     fv__json_quote(&text, model->source);
     fv__text_add(&text, ",\n  \"data\": ");
     fv__json_quote(&text, o->data_name ? o->data_name : "");
-    fv__text_add(&text, ",\n  \"epochs\": %d,\n  \"batch\": %d,\n  \"lr\": %.17g,\n  \"momentum\": %.17g,\n", o->epochs,
-                 o->batch, o->lr, o->momentum);
-    fv__text_add(&text, "  \"weight_decay\": %.17g,\n  \"optimizer\": \"%s\",\n  \"schedule\": \"%s\",\n", o->weight_decay,
-                 o->optimizer, schedules[o->schedule]);
-    fv__text_add(&text, "  \"step_epochs\": %d,\n  \"step_factor\": %.17g,\n  \"shift\": %d,\n", o->step_epochs,
-                 o->step_factor, o->shift);
+    fv__text_add(&text, ",\n  \"epochs\": %d,\n  \"batch\": %d,\n  \"lr\": %.17g,\n  \"momentum\": %.17g,\n",
+                 o->epochs, o->batch, o->lr, o->momentum);
+    fv__text_add(&text, "  \"weight_decay\": %.17g,\n  \"optimizer\": \"%s\",\n  \"schedule\": \"%s\",\n",
+                 o->weight_decay, o->optimizer, schedules[o->schedule]);
+    fv__text_add(&text, "  \"step_epochs\": %d,\n  \"step_factor\": %.17g,\n  \"shift\": %d,\n",
+                 o->step_epochs, o->step_factor, o->shift);
     fv__text_add(&text, "  \"seed\": %" PRIu64 ",\n  \"valid\": %d\n}\n", o->seed, o->n_valid);
     const fv_status status =
         text.failed ? FV_ERR_MEMORY : write_text(model->ctx, folder, "args.json", text.data, text.n);

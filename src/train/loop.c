@@ -80,8 +80,8 @@ static fv_status check_options(fv_context *ctx, const fv_train_options *o, const
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].value >= ranges[i].min && ranges[i].value <= ranges[i].max))
-            return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: expected %g to %g, found %g", ranges[i].name, ranges[i].min,
-                            ranges[i].max, ranges[i].value);
+            return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: expected %g to %g, found %g", ranges[i].name,
+                            ranges[i].min, ranges[i].max, ranges[i].value);
     return FV_OK;
 }
 
@@ -98,8 +98,9 @@ static fv_status begin(loop *l)
         FV_TRY(fv__check_data(l->model, l->test));
     for (int i = 0; i < l->train->n; i++)
         if (l->train->labels[i] < 0)
-            return fv__fail(l->ctx, FV_ERR_INPUT, "%s: expected a label for every image, found none for image %d",
-                            l->train->name, i);
+            return fv__fail(l->ctx, FV_ERR_INPUT,
+                            "%s: expected a label for every image, found none for image %d", l->train->name,
+                            i);
     FV_TRY(check_options(l->ctx, o, l->train));
     l->n_train = l->train->n - o->n_valid;
     l->batch = o->batch > 0 && o->batch < l->n_train ? o->batch : l->n_train;
@@ -168,7 +169,8 @@ static double learning_rate(const loop *l, int64_t update)
     return fv__learning_rate(&l->options, l->at.epoch, update, (int64_t)l->options.epochs * l->steps);
 }
 
-/* What the report says of the epoch so far. Told from the position alone: a resumed epoch may have no step left. */
+/* What the report says of the epoch so far. Told from the position alone: a resumed epoch may have no step
+ * left. */
 static void report_position(loop *l)
 {
     const int64_t seen = l->at.step * l->batch < l->n_train ? l->at.step * l->batch : l->n_train;
@@ -199,8 +201,8 @@ static fv_status one_step(loop *l)
     if (status == FV_ERR_NONFINITE) {
         char message[FV_MESSAGE_BYTES];
         memcpy(message, l->ctx->message, sizeof message);
-        return fv__fail(l->ctx, status, "epoch %d, step %lld: %s; a smaller learning rate may help", l->at.epoch + 1,
-                        (long long)l->at.step + 1, message);
+        return fv__fail(l->ctx, status, "epoch %d, step %lld: %s; a smaller learning rate may help",
+                        l->at.epoch + 1, (long long)l->at.step + 1, message);
     }
     FV_TRY(status);
     l->at.step++;
@@ -234,8 +236,8 @@ static fv_status write_epoch(loop *l)
         snprintf(valid, sizeof valid, "%.6f", l->report.valid_error);
     if (l->test)
         snprintf(test, sizeof test, "%.6f", l->report.test_error);
-    snprintf(line, sizeof line, "%d,%.6f,%s,%s,%.8g,%.1f,%.3f", l->at.epoch, l->report.train_loss, valid, test,
-             l->report.lr, rate(l), l->seconds);
+    snprintf(line, sizeof line, "%d,%.6f,%s,%s,%.8g,%.1f,%.3f", l->at.epoch, l->report.train_loss, valid,
+             test, l->report.lr, rate(l), l->seconds);
     /* The checkpoint comes last: killed before it, the epoch is done and logged once more. */
     FV_TRY(fv__log_epoch(l->ctx, o->out, l->at.epoch, line));
     return save(l);
@@ -247,10 +249,11 @@ static fv_status check_parameters(loop *l)
     const fv_model *const m = l->model;
     for (int p = 0; p < m->n_learned; p++)
         if (!l->trainer->plan->kernels->all_finite(fv__model_values(m, p), (int64_t)m->params[p].n))
-            return fv__fail(l->ctx, FV_ERR_NONFINITE,
-                            "epoch %d, step %lld: expected finite parameters, found NaN or infinity in %s; a smaller "
-                            "learning rate may help",
-                            l->at.epoch + 1, (long long)l->at.step, m->graph.tensors[m->params[p].tensor].name);
+            return fv__fail(
+                l->ctx, FV_ERR_NONFINITE,
+                "epoch %d, step %lld: expected finite parameters, found NaN or infinity in %s; a smaller "
+                "learning rate may help",
+                l->at.epoch + 1, (long long)l->at.step, m->graph.tensors[m->params[p].tensor].name);
     return FV_OK;
 }
 
@@ -287,19 +290,21 @@ static fv_status run_epochs(loop *l)
             if (!tell(l, FV_EVENT_STEP)) {
                 FV_TRY(check_parameters(l));
                 FV_TRY(save(l));
-                return fv__fail(l->ctx, FV_STOPPED, "stopped in epoch %d of %d after step %lld of %lld", l->at.epoch + 1,
-                                l->options.epochs, (long long)l->at.step, (long long)l->steps);
+                return fv__fail(l->ctx, FV_STOPPED, "stopped in epoch %d of %d after step %lld of %lld",
+                                l->at.epoch + 1, l->options.epochs, (long long)l->at.step,
+                                (long long)l->steps);
             }
         }
         FV_TRY(finish_epoch(l));
         if (!tell(l, FV_EVENT_EPOCH) && l->at.epoch < l->options.epochs)
-            return fv__fail(l->ctx, FV_STOPPED, "stopped after epoch %d of %d", l->at.epoch, l->options.epochs);
+            return fv__fail(l->ctx, FV_STOPPED, "stopped after epoch %d of %d", l->at.epoch,
+                            l->options.epochs);
     }
     return FV_OK;
 }
 
-fv_status fv__train(fv_model *model, const fv_data *train, const fv_data *test, const fv_train_options *options,
-                    fv_progress_fn progress, void *user)
+fv_status fv__train(fv_model *model, const fv_data *train, const fv_data *test,
+                    const fv_train_options *options, fv_progress_fn progress, void *user)
 {
     loop l = {.ctx = model->ctx, .model = model, .train = train, .test = test, .options = *options,
               .progress = progress, .user = user};

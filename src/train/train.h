@@ -69,8 +69,8 @@ fv_status fv__checkpoint_save(const fv_trainer *trainer, const char *folder, con
 /* All or nothing. position->images is what there is now: FV_ERR_INPUT where the run had another number. */
 fv_status fv__checkpoint_load(fv_trainer *trainer, const char *folder, fv_position *position);
 /* Options as recorded; their strings are copied to `strings`. */
-fv_status fv__checkpoint_options(fv_context *ctx, const char *folder, fv_train_options *options, char *strings,
-                                 size_t strings_bytes);
+fv_status fv__checkpoint_options(fv_context *ctx, const char *folder, fv_train_options *options,
+                                 char *strings, size_t strings_bytes);
 /* The parameters alone. */
 fv_status fv__weights_save(const fv_model *model, const char *path);
 /* model.fovea and args.json. */

@@ -13,7 +13,9 @@ static fv_status make(fv_trainer *t, int batch, const char *optimizer)
     FV_TRY(fv__differentiate(&t->graph, &gradient));
     FV_TRY(fv__append_updates(&t->graph, gradient, optimizer));
     const fv_plan_options options = {.batch = batch < FV_MAX_RUN ? batch : FV_MAX_RUN,
-                                     .n_workers = fv__pool_threads(t->ctx->pool), .loss = true, .updates = true};
+                                     .n_workers = fv__pool_threads(t->ctx->pool),
+                                     .loss = true,
+                                     .updates = true};
     FV_TRY(fv__plan_create(t->ctx, &t->graph, &options, &t->plan));
     FV_TRY(fv__run_create(t->ctx, t->plan, &t->run));
     t->momentum = fv__alloc(t->ctx, t->model->n_values, sizeof *t->momentum);
@@ -76,7 +78,8 @@ static const char *first_bad_layer(fv_trainer *t, const fv_batch *batch)
         const fv_node *const node = &t->model->graph.nodes[k];
         const float *const values = fv__run_buffer(run, node->output);
         const int64_t n = fv__shape_count(t->model->graph.tensors[node->output].shape);
-        if (values && node->output != t->model->graph.loss && !plan->kernels->all_finite(values, n * FV_LANES * n_blocks))
+        if (values && node->output != t->model->graph.loss &&
+            !plan->kernels->all_finite(values, n * FV_LANES * n_blocks))
             for (size_t i = 0; i < t->graph.n_nodes && !layer; i++) /* a name that outlives the plan */
                 if (strcmp(t->graph.nodes[i].name, node->name) == 0)
                     layer = t->graph.nodes[i].layer;
@@ -93,8 +96,8 @@ static fv_status explain(fv_trainer *t, const fv_batch *batch)
     memcpy(message, t->ctx->message, sizeof message);
     const char *const layer = first_bad_layer(t, batch);
     if (layer)
-        return fv__fail(t->ctx, FV_ERR_NONFINITE, "layer %s: expected finite values, found NaN or infinity in its output",
-                        layer);
+        return fv__fail(t->ctx, FV_ERR_NONFINITE,
+                        "layer %s: expected finite values, found NaN or infinity in its output", layer);
     return fv__fail(t->ctx, FV_ERR_NONFINITE, "%s", message);
 }
 

@@ -1,0 +1,62 @@
+/* planning.h - what the tests of plans share: a context whose memory is guarded, graphs, plans, and models to
+ * make them of. Include after cmocka.h. */
+#ifndef FV_TESTS_PLANNING_H
+#define FV_TESTS_PLANNING_H
+
+#include "guarded.h"
+#include "model/model.h"
+#include "plan/plan.h"
+#include "scratch.h"
+#include "training.h"
+
+static fv_context *ctx;
+
+/* Two threads; blocks end at pages that nobody may touch. */
+static inline int planning_setup(void **state)
+{
+    (void)state;
+    const fv_context_options options = {
+        .n_threads = 2, .allocator = {guarded_allocator_allocate, guarded_allocator_release, NULL}};
+    return fv_context_create(&options, &ctx, NULL, 0);
+}
+
+static inline int planning_teardown(void **state)
+{
+    (void)state;
+    fv_context_destroy(ctx);
+    return 0;
+}
+
+static inline void training_graph(const fv_model *m, fv_graph *graph)
+{
+    const int *gradient;
+    assert_well(ctx, fv__graph_copy(&m->graph, graph));
+    assert_well(ctx, fv__differentiate(graph, &gradient));
+    assert_well(ctx, fv__append_updates(graph, gradient, "sgd"));
+}
+
+static inline fv_plan *plan_of(const fv_graph *graph, fv_plan_options options)
+{
+    fv_plan *plan = NULL;
+    assert_well(ctx, fv__plan_create(ctx, graph, &options, &plan));
+    return plan;
+}
+
+/* Beside the zoo: branches, dropout, strides, odd sizes. */
+static const char *const more_models[] = {
+    TRAINING_TINY,
+    "input image 3x9x7\nconv c1 5 3x3 pad=1\nrelu name=trunk\nconv c2 5 3x3 pad=1\nsoftplus name=branch\n"
+    "add trunk\ndropout 0.2\nadd branch\nconv c3 17 2x2 stride=2\ntanh\navgpool 2x2\nflatten\nlinear h 19\n"
+    "sigmoid\ndropout 0.5\nlinear out 4\nsoftmax\nloss squared-error\n",
+};
+
+static inline const char *model_at(int i)
+{
+    int n_zoo = 0;
+    while (fv_zoo_name(n_zoo))
+        n_zoo++;
+    const int more = i - n_zoo;
+    return i < n_zoo ? fv_zoo_name(i) : more < 2 ? more_models[more] : NULL;
+}
+
+#endif
