@@ -16,6 +16,8 @@ BUILD = cmake --build --parallel $(JOBS) --preset
 # expects; where it is allowed, the tests run without that.
 FIXED_ADDRESSES = $(shell setarch --addr-no-randomize true 2>/dev/null && echo setarch --addr-no-randomize)
 
+MAKEFLAGS += --no-print-directory
+
 .PHONY: all demo check test install bench clean help
 
 all:

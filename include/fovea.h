@@ -194,8 +194,8 @@ FV_API fv_status fv_model_check(fv_model *model, uint64_t seed, int batch,
 
 /* ---- training ----------------------------------------------------------------------------------- */
 
-/* The learning rate in epoch e (from 0) of n. Only cosine depends on n: a run under any other schedule that is
- * given more epochs later ends as if it had had them from the start. */
+/* The learning rate in epoch e (from 0) of n. Only cosine depends on n: a run under any other schedule that
+ * is given more epochs later ends as if it had had them from the start. */
 typedef enum fv_schedule {
     FV_SCHEDULE_CONSTANT, /* lr                                                        */
     FV_SCHEDULE_STEP,     /* lr * step_factor ^ floor(e / step_epochs)                 */

@@ -92,8 +92,8 @@ if nm -A --undefined-only "$lib" \
     | grep -E ' U (v?f?printf|__v?f?printf_chk|puts|putchar|exit|_exit|abort|getenv|secure_getenv)$'; then
     fail "the library prints, exits or reads the environment"
 fi
-if objdump -t "$lib" | grep -E ' O +(\.data|\.data\.rel|\.data\.rel\.local|\.bss|\.tdata|\.tbss|\*COM\*)[[:space:]]'
-then
+state='(\.data|\.data\.rel|\.data\.rel\.local|\.bss|\.tdata|\.tbss|\*COM\*)'
+if objdump -t "$lib" | grep -v ' d  *\.' | grep -E "[[:space:]]$state[[:space:]]"; then
     fail "the library has mutable state at file scope"
 fi
 rm -rf "$scratch/static" "$scratch/shared" "$scratch/use"

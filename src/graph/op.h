@@ -76,7 +76,7 @@ struct fv_lower; /* plan/lower.h */
 typedef struct fv_op {
     const char *name;
     int n_inputs, n_optional;             /* so many inputs, of which the last n_optional may be absent */
-    fv_role role[FV_MAX_INPUTS];          /* what each input is: VALUE (also stands for INPUT), PARAMETER, ... */
+    fv_role role[FV_MAX_INPUTS];          /* what each input is; VALUE also stands for INPUT */
     size_t attr_bytes;
     const fv_attr_spec *attrs;            /* n_attrs of them */
     int n_attrs;

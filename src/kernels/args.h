@@ -1,4 +1,4 @@
-/* args.h - what each kernel must know beside its buffers: sizes and constants, fixed when the plan is made. */
+/* args.h - what each kernel must know beside its buffers: sizes and constants, fixed by the plan. */
 #ifndef FV_KERNELS_ARGS_H
 #define FV_KERNELS_ARGS_H
 
@@ -10,7 +10,8 @@ typedef struct fv_gather_args {
     int c, h, w;
 } fv_gather_args;
 
-/* y[o][oy][ox] = b[o] + sum over i, ky, kx of w[o][i][ky][kx] * x[i][oy*stride + ky - pad][ox*stride + kx - pad].
+/* y[o][oy][ox] = b[o] + sum over i, ky, kx of
+ *                w[o][i][ky][kx] * x[i][oy*stride + ky - pad][ox*stride + kx - pad].
  * Reading x is as if zeros stood `spread - 1` deep between its pixels and `pad` deep around it (pad may be
  * negative: then x is cropped). spread > 1 only for the data gradient of a strided convolution. */
 typedef struct fv_conv_args {

@@ -43,7 +43,10 @@ FV_INLINE fv_v fv_min(fv_v a, fv_v b) { FV_EACH(a.f[i] < b.f[i] ? a.f[i] : b.f[i
 FV_INLINE fv_v fv_if_gt(fv_v a, fv_v b, fv_v x, fv_v y) { FV_EACH(a.f[i] > b.f[i] ? x.f[i] : y.f[i]); }
 FV_INLINE fv_v fv_if_eq(fv_v a, fv_v b, fv_v x, fv_v y) { FV_EACH(a.f[i] == b.f[i] ? x.f[i] : y.f[i]); }
 FV_INLINE fv_v fv_abs(fv_v a) { FV_EACH(fv_float(fv_bits(a.f[i]) & 0x7FFFFFFFu)); }
-FV_INLINE fv_v fv_sign_of(fv_v m, fv_v s) { FV_EACH(fv_float(fv_bits(m.f[i]) | (fv_bits(s.f[i]) & 0x80000000u))); }
+FV_INLINE fv_v fv_sign_of(fv_v m, fv_v s)
+{
+    FV_EACH(fv_float(fv_bits(m.f[i]) | (fv_bits(s.f[i]) & 0x80000000u)));
+}
 FV_INLINE fv_v fv_pow2(fv_v t) { FV_EACH(fv_float((fv_bits(t.f[i]) - (0x4B400000u - 127u)) << 23)); }
 FV_INLINE fv_v fv_exponent(fv_v x) { FV_EACH((float)((int)(fv_bits(x.f[i]) >> 23) - 127)); }
 FV_INLINE fv_v fv_mantissa(fv_v x) { FV_EACH(fv_float((fv_bits(x.f[i]) & 0x007FFFFFu) | 0x3F800000u)); }

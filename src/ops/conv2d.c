@@ -48,8 +48,8 @@ static fv_status infer(fv_infer *q)
     for (int d = 0; d < 2; d++) {
         const int64_t room = (int64_t)x.dim[1 + d] + 2 * (int64_t)a->pad[d] - w.dim[2 + d];
         if (room < 0)
-            return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a window of at most %dx%d, found %dx%d", q->what,
-                            x.dim[1] + 2 * a->pad[0], x.dim[2] + 2 * a->pad[1], w.dim[2], w.dim[3]);
+            return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a window of at most %dx%d, found %dx%d",
+                            q->what, x.dim[1] + 2 * a->pad[0], x.dim[2] + 2 * a->pad[1], w.dim[2], w.dim[3]);
         out[d] = (int)(room / a->stride[d]) + 1;
     }
     q->out = fv__shape(3, w.dim[0], out[0], out[1], 0);
@@ -76,15 +76,17 @@ static fv_status grad(fv_grad *g)
     const int x = g->node->input[0], w = g->node->input[1];
     if (g->wanted[0]) {
         memcpy(a.size, &g->graph->tensors[x].shape.dim[1], sizeof a.size);
-        FV_TRY(fv__grad_node(g, &fv_op_conv2d_dx, "dx", &a, 2, (int[]){g->dy, w}, FV_ROLE_VALUE, -1, &g->dx[0]));
+        FV_TRY(
+            fv__grad_node(g, &fv_op_conv2d_dx, "dx", &a, 2, (int[]){g->dy, w}, FV_ROLE_VALUE, -1, &g->dx[0]));
     }
     if (g->wanted[1]) {
         memcpy(a.size, &g->graph->tensors[w].shape.dim[2], sizeof a.size);
-        FV_TRY(fv__grad_node(g, &fv_op_conv2d_dw, "dw", &a, 2, (int[]){g->dy, x}, FV_ROLE_GRADIENT, w, &g->dx[1]));
+        FV_TRY(fv__grad_node(g, &fv_op_conv2d_dw, "dw", &a, 2, (int[]){g->dy, x}, FV_ROLE_GRADIENT, w,
+                             &g->dx[1]));
     }
     if (g->node->n_inputs > 2 && g->wanted[2])
-        FV_TRY(fv__grad_node(g, &fv_op_bias_db, "db", NULL, 1, (int[]){g->dy}, FV_ROLE_GRADIENT, g->node->input[2],
-                             &g->dx[2]));
+        FV_TRY(fv__grad_node(g, &fv_op_bias_db, "db", NULL, 1, (int[]){g->dy}, FV_ROLE_GRADIENT,
+                             g->node->input[2], &g->dx[2]));
     return FV_OK;
 }
 
@@ -107,9 +109,10 @@ static void each_product(const conv_attrs *a, fv_shape x, fv_shape w, fv_shape y
                             const int ix = ox * a->stride[1] + kx - a->pad[1];
                             if (iy < 0 || iy >= x.dim[1] || ix < 0 || ix >= x.dim[2])
                                 continue;
-                            visit(user, (product){((int64_t)o * y.dim[1] + oy) * y.dim[2] + ox,
-                                                  (((int64_t)o * x.dim[0] + i) * w.dim[2] + ky) * w.dim[3] + kx,
-                                                  ((int64_t)i * x.dim[1] + iy) * x.dim[2] + ix});
+                            visit(user,
+                                  (product){((int64_t)o * y.dim[1] + oy) * y.dim[2] + ox,
+                                            (((int64_t)o * x.dim[0] + i) * w.dim[2] + ky) * w.dim[3] + kx,
+                                            ((int64_t)i * x.dim[1] + iy) * x.dim[2] + ix});
                         }
 }
 
@@ -172,6 +175,10 @@ static fv_status make_args(fv_lower *l, fv_conv_args g, const fv_conv_args **out
 {
     g.staged = g.pad_w != 0 || g.spread_h > 1 || g.spread_w > 1;
     g.in_w = g.staged ? (g.ow - 1) * g.stride_w + g.kw : g.w;
+    if ((int64_t)g.kh * g.in_w > INT32_MAX / FV_LANES)
+        return fv__fail(l->ctx, FV_ERR_INPUT,
+                        "expected a window of at most %d pixels of rows, found %dx%d over %d",
+                        INT32_MAX / FV_LANES, g.kh, g.kw, g.in_w);
     int32_t *const tap = fv__arena_alloc(l->arena, (size_t)g.kh * (size_t)g.kw, sizeof *tap);
     if (!tap)
         return FV_ERR_MEMORY;
@@ -185,12 +192,20 @@ static fv_status make_args(fv_lower *l, fv_conv_args g, const fv_conv_args **out
 
 static fv_conv_args forward_args(const conv_attrs *a, fv_shape x, fv_shape w, fv_shape y)
 {
-    return (fv_conv_args){.i = x.dim[0], .h = x.dim[1], .w = x.dim[2],
-                          .o = y.dim[0], .oh = y.dim[1], .ow = y.dim[2],
-                          .kh = w.dim[2], .kw = w.dim[3],
-                          .stride_h = a->stride[0], .stride_w = a->stride[1],
-                          .pad_h = a->pad[0], .pad_w = a->pad[1],
-                          .spread_h = 1, .spread_w = 1};
+    return (fv_conv_args){.i = x.dim[0],
+                          .h = x.dim[1],
+                          .w = x.dim[2],
+                          .o = y.dim[0],
+                          .oh = y.dim[1],
+                          .ow = y.dim[2],
+                          .kh = w.dim[2],
+                          .kw = w.dim[3],
+                          .stride_h = a->stride[0],
+                          .stride_w = a->stride[1],
+                          .pad_h = a->pad[0],
+                          .pad_w = a->pad[1],
+                          .spread_h = 1,
+                          .spread_w = 1};
 }
 
 static size_t staging_floats(const fv_conv_args *g)
@@ -213,10 +228,14 @@ static fv_status lower(fv_lower *l)
 {
     const fv_conv_args *g;
     FV_TRY(make_args(l, forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape), &g));
-    fv_step_spec s = {.kernel = FV_KERNEL_conv, .domain = FV_PER_BLOCK, .args = g, .n_operands = 1 + l->n_inputs,
+    fv_step_spec s = {.kernel = FV_KERNEL_conv,
+                      .domain = FV_PER_BLOCK,
+                      .args = g,
+                      .n_operands = 1 + l->n_inputs,
                       .operand = {l->out, l->in[0], l->in[1], l->n_inputs > 2 ? l->in[2] : 0},
                       .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
-                      .scratch_floats = staging_floats(g), .flops = 2 * products(g),
+                      .scratch_floats = staging_floats(g),
+                      .flops = 2 * products(g),
                       .bytes = plane_bytes(l->in_shape[0], l->out_shape)};
     return fv__lower_step(l, &s);
 }
@@ -227,12 +246,20 @@ static fv_status lower_dx(fv_lower *l)
     const fv_shape dy = l->in_shape[0], w = l->in_shape[1], dx = l->out_shape;
     const fv_conv_args *g;
     FV_TRY(make_args(l,
-                     (fv_conv_args){.i = dy.dim[0], .h = dy.dim[1], .w = dy.dim[2],
-                                    .o = dx.dim[0], .oh = dx.dim[1], .ow = dx.dim[2],
-                                    .kh = w.dim[2], .kw = w.dim[3],
-                                    .stride_h = 1, .stride_w = 1,
-                                    .pad_h = w.dim[2] - 1 - a->pad[0], .pad_w = w.dim[3] - 1 - a->pad[1],
-                                    .spread_h = a->stride[0], .spread_w = a->stride[1]},
+                     (fv_conv_args){.i = dy.dim[0],
+                                    .h = dy.dim[1],
+                                    .w = dy.dim[2],
+                                    .o = dx.dim[0],
+                                    .oh = dx.dim[1],
+                                    .ow = dx.dim[2],
+                                    .kh = w.dim[2],
+                                    .kw = w.dim[3],
+                                    .stride_h = 1,
+                                    .stride_w = 1,
+                                    .pad_h = w.dim[2] - 1 - a->pad[0],
+                                    .pad_w = w.dim[3] - 1 - a->pad[1],
+                                    .spread_h = a->stride[0],
+                                    .spread_w = a->stride[1]},
                      &g));
     /* pack_flip's view: weights [o][i] as stored, so o and i are those of the forward convolution */
     fv_conv_args flip = {.i = dx.dim[0], .o = dy.dim[0], .kh = g->kh, .kw = g->kw};
@@ -241,12 +268,22 @@ static fv_status lower_dx(fv_lower *l)
     if (!flip_args)
         return FV_ERR_MEMORY;
     FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, fv__shape_count(w), &packed));
-    fv_step_spec pack = {.kernel = FV_KERNEL_pack_flip, .domain = FV_PER_RANGE, .args = flip_args, .n_operands = 2,
-                         .operand = {packed, l->in[1]}, .access = {FV_WRITE, FV_READ}, .units = dx.dim[0], .grain = 8,
+    fv_step_spec pack = {.kernel = FV_KERNEL_pack_flip,
+                         .domain = FV_PER_RANGE,
+                         .args = flip_args,
+                         .n_operands = 2,
+                         .operand = {packed, l->in[1]},
+                         .access = {FV_WRITE, FV_READ},
+                         .units = dx.dim[0],
+                         .grain = 8,
                          .bytes = 8.0 * (double)fv__shape_count(w)};
     FV_TRY(fv__lower_step(l, &pack));
-    fv_step_spec s = {.kernel = FV_KERNEL_conv, .domain = FV_PER_BLOCK, .args = g, .n_operands = 3,
-                      .operand = {l->out, l->in[0], packed}, .access = {FV_WRITE, FV_READ, FV_READ},
+    fv_step_spec s = {.kernel = FV_KERNEL_conv,
+                      .domain = FV_PER_BLOCK,
+                      .args = g,
+                      .n_operands = 3,
+                      .operand = {l->out, l->in[0], packed},
+                      .access = {FV_WRITE, FV_READ, FV_READ},
                       .scratch_floats = staging_floats(g),
                       .flops = 2.0 * (double)fv__shape_count(dy) * dx.dim[0] * g->kh * g->kw,
                       .bytes = plane_bytes(dy, dx)};
@@ -265,13 +302,26 @@ static fv_status lower_dw(fv_lower *l)
     if (!sum_args)
         return FV_ERR_MEMORY;
     FV_TRY(fv__lower_buffer(l, FV_SCOPE_SHARD, count, &shards));
-    fv_step_spec s = {.kernel = FV_KERNEL_conv_dw, .domain = FV_PER_BLOCK, .args = g, .n_operands = 3,
-                      .operand = {shards, l->in[0], l->in[1]}, .access = {FV_UPDATE, FV_READ, FV_READ},
-                      .scratch_floats = staging_floats(g), .flops = 2 * products(g), .bytes = plane_bytes(x, dy)};
+    fv_step_spec s = {.kernel = FV_KERNEL_conv_dw,
+                      .domain = FV_PER_BLOCK,
+                      .args = g,
+                      .n_operands = 3,
+                      .operand = {shards, l->in[0], l->in[1]},
+                      .access = {FV_UPDATE, FV_READ, FV_READ},
+                      .scratch_floats = staging_floats(g),
+                      .flops = 2 * products(g),
+                      .bytes = plane_bytes(x, dy)};
     FV_TRY(fv__lower_step(l, &s));
-    fv_step_spec add = {.kernel = FV_KERNEL_shard_sum, .domain = FV_PER_RANGE, .args = sum_args, .n_operands = 2,
-                        .operand = {l->out, shards}, .access = {FV_UPDATE, FV_READ}, .units = count, .grain = 4096,
-                        .checked_floats = 1, .bytes = 4.0 * 9 * (double)count};
+    fv_step_spec add = {.kernel = FV_KERNEL_shard_sum,
+                        .domain = FV_PER_RANGE,
+                        .args = sum_args,
+                        .n_operands = 2,
+                        .operand = {l->out, shards},
+                        .access = {FV_UPDATE, FV_READ},
+                        .units = count,
+                        .grain = 4096,
+                        .checked_floats = 1,
+                        .bytes = 4.0 * 9 * (double)count};
     return fv__lower_step(l, &add);
 }
 
@@ -293,7 +343,8 @@ static fv_cost cost_dw(const void *attrs, const fv_shape *in, fv_shape out)
     return (fv_cost){.flops = 2 * products(&g), .bytes = plane_bytes(in[0], in[1])};
 }
 
-/* batch, x, w, (bias): odd channels, odd sizes, images smaller than the window, wide strides, LeNet-5's own */
+/* batch, x, w, (bias): odd channels, odd sizes, images smaller than the window, wide strides, LeNet-5's own
+ */
 static const fv_case cases[] = {
     {1, {{3, {1, 1, 1}}, {4, {1, 1, 1, 1}}}, ""},
     {16, {{3, {1, 5, 5}}, {4, {1, 1, 3, 3}}, {1, {1}}}, ""},
@@ -329,23 +380,50 @@ static const fv_case dw_cases[] = {
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
 const fv_op fv_op_conv2d = {
-    .name = "conv2d", .n_inputs = 3, .n_optional = 1,
+    .name = "conv2d",
+    .n_inputs = 3,
+    .n_optional = 1,
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
-    .attr_bytes = sizeof(conv_attrs), .attrs = specs, .n_attrs = COUNT(specs),
-    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
-    .cases = cases, .n_cases = COUNT(cases),
+    .attr_bytes = sizeof(conv_attrs),
+    .attrs = specs,
+    .n_attrs = COUNT(specs),
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = COUNT(cases),
 };
 
 const fv_op fv_op_conv2d_dx = {
-    .name = "conv2d_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
-    .attr_bytes = sizeof(conv_attrs), .attrs = grad_specs, .n_attrs = COUNT(grad_specs),
-    .no_gradient = true, .infer = infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = cost_dx,
-    .cases = dx_cases, .n_cases = COUNT(dx_cases),
+    .name = "conv2d_dx",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
+    .attr_bytes = sizeof(conv_attrs),
+    .attrs = grad_specs,
+    .n_attrs = COUNT(grad_specs),
+    .no_gradient = true,
+    .infer = infer_dx,
+    .ref = ref_dx,
+    .lower = lower_dx,
+    .cost = cost_dx,
+    .cases = dx_cases,
+    .n_cases = COUNT(dx_cases),
 };
 
 const fv_op fv_op_conv2d_dw = {
-    .name = "conv2d_dw", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
-    .attr_bytes = sizeof(conv_attrs), .attrs = grad_specs, .n_attrs = COUNT(grad_specs),
-    .no_gradient = true, .infer = infer_dw, .ref = ref_dw, .lower = lower_dw, .cost = cost_dw,
-    .cases = dw_cases, .n_cases = COUNT(dw_cases),
+    .name = "conv2d_dw",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .attr_bytes = sizeof(conv_attrs),
+    .attrs = grad_specs,
+    .n_attrs = COUNT(grad_specs),
+    .no_gradient = true,
+    .infer = infer_dw,
+    .ref = ref_dw,
+    .lower = lower_dw,
+    .cost = cost_dw,
+    .cases = dw_cases,
+    .n_cases = COUNT(dw_cases),
 };

@@ -15,11 +15,11 @@ static fv_status infer(fv_infer *q)
     const fv_shape x = q->input[0]->shape, w = q->input[1]->shape;
     char text[FV_SHAPE_TEXT];
     if (x.rank != 1)
-        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a vector, found %s; a flatten line makes it one", q->what,
-                        fv__shape_text(x, text));
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a vector, found %s; a flatten line makes it one",
+                        q->what, fv__shape_text(x, text));
     if (w.rank != 2 || w.dim[1] != x.dim[0])
-        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected weights for %d inputs, found %s", q->what, x.dim[0],
-                        fv__shape_text(w, text));
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected weights for %d inputs, found %s", q->what,
+                        x.dim[0], fv__shape_text(w, text));
     if (q->n_inputs > 2 && (q->input[2]->shape.rank != 1 || q->input[2]->shape.dim[0] != w.dim[0]))
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a bias of %d, found %s", q->what, w.dim[0],
                         fv__shape_text(q->input[2]->shape, text));
@@ -43,12 +43,14 @@ static fv_status grad(fv_grad *g)
 {
     const int x = g->node->input[0], w = g->node->input[1];
     if (g->wanted[0])
-        FV_TRY(fv__grad_node(g, &fv_op_linear_dx, "dx", NULL, 2, (int[]){g->dy, w}, FV_ROLE_VALUE, -1, &g->dx[0]));
+        FV_TRY(fv__grad_node(g, &fv_op_linear_dx, "dx", NULL, 2, (int[]){g->dy, w}, FV_ROLE_VALUE, -1,
+                             &g->dx[0]));
     if (g->wanted[1])
-        FV_TRY(fv__grad_node(g, &fv_op_linear_dw, "dw", NULL, 2, (int[]){g->dy, x}, FV_ROLE_GRADIENT, w, &g->dx[1]));
+        FV_TRY(fv__grad_node(g, &fv_op_linear_dw, "dw", NULL, 2, (int[]){g->dy, x}, FV_ROLE_GRADIENT, w,
+                             &g->dx[1]));
     if (g->node->n_inputs > 2 && g->wanted[2])
-        FV_TRY(fv__grad_node(g, &fv_op_bias_db, "db", NULL, 1, (int[]){g->dy}, FV_ROLE_GRADIENT, g->node->input[2],
-                             &g->dx[2]));
+        FV_TRY(fv__grad_node(g, &fv_op_bias_db, "db", NULL, 1, (int[]){g->dy}, FV_ROLE_GRADIENT,
+                             g->node->input[2], &g->dx[2]));
     return FV_OK;
 }
 
@@ -99,10 +101,14 @@ static fv_status lower_matmul(fv_lower *l, fv_matmul_args g)
     const fv_matmul_args *const args = fv__lower_args(l, &g, sizeof g);
     if (!args)
         return FV_ERR_MEMORY;
-    fv_step_spec s = {.kernel = FV_KERNEL_matmul, .domain = FV_PER_BLOCK, .args = args, .n_operands = 1 + l->n_inputs,
+    fv_step_spec s = {.kernel = FV_KERNEL_matmul,
+                      .domain = FV_PER_BLOCK,
+                      .args = args,
+                      .n_operands = 1 + l->n_inputs,
                       .operand = {l->out, l->in[0], l->in[1], l->n_inputs > 2 ? l->in[2] : 0},
                       .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
-                      .flops = 2.0 * g.m * g.k, .bytes = 4.0 * ((double)g.m + g.k)};
+                      .flops = 2.0 * g.m * g.k,
+                      .bytes = 4.0 * ((double)g.m + g.k)};
     return fv__lower_step(l, &s);
 }
 
@@ -129,17 +135,29 @@ static fv_status lower_dw(fv_lower *l)
         offset[n] = n * padded;
     const fv_linear_dw_args g = {.o = n_out, .i = n_in, .padded = padded, .offset = offset};
     const fv_plane_args p = {.channels = n_in, .pixels = padded};
-    const void *const dw_args = fv__lower_args(l, &g, sizeof g), *const rows_args = fv__lower_args(l, &p, sizeof p);
+    const void *const dw_args = fv__lower_args(l, &g, sizeof g), *const rows_args =
+                                                                     fv__lower_args(l, &p, sizeof p);
     int rows;
     if (!dw_args || !rows_args)
         return FV_ERR_MEMORY;
     FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, padded, &rows));
-    fv_step_spec turn = {.kernel = FV_KERNEL_transpose, .domain = FV_PER_BLOCK, .args = rows_args, .n_operands = 2,
-                         .operand = {rows, l->in[1]}, .access = {FV_WRITE, FV_READ}, .bytes = 8.0 * n_in};
+    fv_step_spec turn = {.kernel = FV_KERNEL_transpose,
+                         .domain = FV_PER_BLOCK,
+                         .args = rows_args,
+                         .n_operands = 2,
+                         .operand = {rows, l->in[1]},
+                         .access = {FV_WRITE, FV_READ},
+                         .bytes = 8.0 * n_in};
     FV_TRY(fv__lower_step(l, &turn));
-    fv_step_spec s = {.kernel = FV_KERNEL_linear_dw, .domain = FV_PER_RANGE, .args = dw_args, .n_operands = 3,
-                      .operand = {l->out, l->in[0], rows}, .access = {FV_UPDATE, FV_READ, FV_READ},
-                      .units = n_out, .grain = 48, .checked_floats = n_in,
+    fv_step_spec s = {.kernel = FV_KERNEL_linear_dw,
+                      .domain = FV_PER_RANGE,
+                      .args = dw_args,
+                      .n_operands = 3,
+                      .operand = {l->out, l->in[0], rows},
+                      .access = {FV_UPDATE, FV_READ, FV_READ},
+                      .units = n_out,
+                      .grain = 48,
+                      .checked_floats = n_in,
                       .flops = 2.0 * n_out * n_in * l->max_batch,
                       .bytes = 4.0 * ((double)n_out * n_in + (double)l->max_batch * (n_out + n_in))};
     return fv__lower_step(l, &s);
@@ -148,20 +166,20 @@ static fv_status lower_dw(fv_lower *l)
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs;
-    return (fv_cost){.flops = 2.0 * in[0].dim[0] * out.dim[0], .bytes = 4.0 * ((double)in[0].dim[0] + out.dim[0])};
+    return (fv_cost){.flops = 2.0 * in[0].dim[0] * out.dim[0],
+                     .bytes = 4.0 * ((double)in[0].dim[0] + out.dim[0])};
 }
 
 static fv_cost cost_dw(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs;
-    return (fv_cost){.flops = 2.0 * out.dim[0] * out.dim[1], .bytes = 4.0 * ((double)in[0].dim[0] + in[1].dim[0])};
+    return (fv_cost){.flops = 2.0 * out.dim[0] * out.dim[1],
+                     .bytes = 4.0 * ((double)in[0].dim[0] + in[1].dim[0])};
 }
 
 static const fv_case cases[] = {
-    {1, {{1, {1}}, {2, {1, 1}}, {1, {1}}}, ""},
-    {15, {{1, {3}}, {2, {5, 3}}}, ""},
-    {16, {{1, {17}}, {2, {16, 17}}, {1, {16}}}, ""},
-    {17, {{1, {400}}, {2, {120, 400}}, {1, {120}}}, ""},
+    {1, {{1, {1}}, {2, {1, 1}}, {1, {1}}}, ""},       {15, {{1, {3}}, {2, {5, 3}}}, ""},
+    {16, {{1, {17}}, {2, {16, 17}}, {1, {16}}}, ""},  {17, {{1, {400}}, {2, {120, 400}}, {1, {120}}}, ""},
     {130, {{1, {33}}, {2, {31, 33}}, {1, {31}}}, ""},
 };
 
@@ -183,20 +201,41 @@ static const fv_case dw_cases[] = {
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
 const fv_op fv_op_linear = {
-    .name = "linear", .n_inputs = 3, .n_optional = 1,
+    .name = "linear",
+    .n_inputs = 3,
+    .n_optional = 1,
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
-    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
-    .cases = cases, .n_cases = COUNT(cases),
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = COUNT(cases),
 };
 
 const fv_op fv_op_linear_dx = {
-    .name = "linear_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
-    .no_gradient = true, .infer = infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = cost,
-    .cases = dx_cases, .n_cases = COUNT(dx_cases),
+    .name = "linear_dx",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
+    .no_gradient = true,
+    .infer = infer_dx,
+    .ref = ref_dx,
+    .lower = lower_dx,
+    .cost = cost,
+    .cases = dx_cases,
+    .n_cases = COUNT(dx_cases),
 };
 
 const fv_op fv_op_linear_dw = {
-    .name = "linear_dw", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
-    .no_gradient = true, .infer = infer_dw, .ref = ref_dw, .lower = lower_dw, .cost = cost_dw,
-    .cases = dw_cases, .n_cases = COUNT(dw_cases),
+    .name = "linear_dw",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .no_gradient = true,
+    .infer = infer_dw,
+    .ref = ref_dw,
+    .lower = lower_dw,
+    .cost = cost_dw,
+    .cases = dw_cases,
+    .n_cases = COUNT(dw_cases),
 };

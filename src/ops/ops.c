@@ -71,8 +71,10 @@ fv_status fv__attrs_set(fv_context *ctx, const fv_op *op, void *attrs, const cha
     if (!spec) {
         const char *const near = fv__nearest(word, words, op->n_attrs);
         return fv__fail(ctx, FV_ERR_INPUT, "%s: unknown word '%s'%s%s%s", what, word,
-                        near ? "; nearest is '" : op->n_attrs ? "" : "; there are none here", near ? near : "",
-                        near ? "'" : "");
+                        near          ? "; nearest is '"
+                        : op->n_attrs ? ""
+                                      : "; there are none here",
+                        near ? near : "", near ? "'" : "");
     }
     const bool whole = spec->type != FV_ATTR_FLOAT;
     const char *const end = value + strlen(value), *const x = strchr(value, 'x');
@@ -89,8 +91,8 @@ fv_status fv__attrs_set(fv_context *ctx, const fv_op *op, void *attrs, const cha
                                                     : "a number",
                         value);
     if (first < spec->min || first > spec->max || second < spec->min || second > spec->max)
-        return fv__fail(ctx, FV_ERR_INPUT, "%s: %s: expected %.10g to %.10g, found '%s'", what, word, spec->min,
-                        spec->max, value);
+        return fv__fail(ctx, FV_ERR_INPUT, "%s: %s: expected %.10g to %.10g, found '%s'", what, word,
+                        spec->min, spec->max, value);
     set_value(spec, attrs, first, second);
     return FV_OK;
 }

@@ -26,7 +26,8 @@ static fv_status accumulate(fv_grad *g, int tensor, int dx, int *gradient)
         return FV_OK;
     }
     if (g->graph->tensors[tensor].role == FV_ROLE_PARAMETER)
-        return fv__fail(g->graph->ctx, FV_ERR_UNSUPPORTED, "%s: a parameter shared by two layers has no gradient yet",
+        return fv__fail(g->graph->ctx, FV_ERR_UNSUPPORTED,
+                        "%s: a parameter shared by two layers has no gradient yet",
                         g->graph->tensors[tensor].name);
     return fv__grad_node(g, &fv_op_add, "sum", NULL, 2, (int[]){gradient[tensor], dx}, FV_ROLE_VALUE, -1,
                          &gradient[tensor]);
@@ -88,8 +89,13 @@ fv_status fv__append_updates(fv_graph *graph, const int *gradient, const char *o
             return FV_ERR_MEMORY;
         FV_TRY(fv__graph_tensor(graph, state_name, p->shape, FV_ROLE_STATE, &state));
         graph->tensors[state].of = (int)t;
-        const fv_node_spec spec = {.op = &fv_op_sgd, .name = node_name, .layer = name, .n_inputs = 3,
-                                   .input = {(int)t, gradient[t], state}, .role = FV_ROLE_STATE, .of = (int)t};
+        const fv_node_spec spec = {.op = &fv_op_sgd,
+                                   .name = node_name,
+                                   .layer = name,
+                                   .n_inputs = 3,
+                                   .input = {(int)t, gradient[t], state},
+                                   .role = FV_ROLE_STATE,
+                                   .of = (int)t};
         FV_TRY(fv__graph_node(graph, &spec, &output));
     }
     return fv__graph_verify(graph);

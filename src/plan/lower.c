@@ -36,8 +36,8 @@ static fv_status add_step(fv_plan *plan, const fv_step_spec *spec, const fv_node
     void *array = plan->steps;
     FV_TRY(fv__grow(plan->ctx, &array, plan->n_steps, &plan->step_capacity, sizeof *plan->steps));
     plan->steps = array;
-    const bool in_place = node && node->op->in_place && spec->n_operands > 1 && spec->operand[0] == node->output &&
-                          spec->operand[1] == node->input[0];
+    const bool in_place = node && node->op->in_place && spec->n_operands > 1 &&
+                          spec->operand[0] == node->output && spec->operand[1] == node->input[0];
     plan->steps[plan->n_steps++] = (fv_step){.spec = *spec, .node = node, .in_place = in_place};
     return FV_OK;
 }
@@ -76,7 +76,8 @@ static fv_status add_tensors(fv_plan *plan)
                           (fv_buffer){.name = tensor->name,
                                       .scope = per_image ? FV_SCOPE_IMAGE : FV_SCOPE_BATCH,
                                       .floats = fv__shape_count(tensor->shape),
-                                      .place = tensor->role == FV_ROLE_PARAMETER || tensor->role == FV_ROLE_STATISTIC ||
+                                      .place = tensor->role == FV_ROLE_PARAMETER ||
+                                                       tensor->role == FV_ROLE_STATISTIC ||
                                                        tensor->role == FV_ROLE_STATE
                                                    ? FV_PLACE_EXTERNAL
                                                    : FV_PLACE_NONE},
@@ -115,9 +116,15 @@ static fv_status lower_node(fv_plan *plan, int k)
         plan->buffers[node->output].alias = node->input[0];
         return FV_OK;
     }
-    fv_lower l = {.ctx = plan->ctx, .arena = &plan->arena, .attrs = node->attrs, .out = node->output,
-                  .out_shape = graph->tensors[node->output].shape, .node = k, .max_batch = plan->options.batch,
-                  .kernels = plan->kernels, .plan = plan};
+    fv_lower l = {.ctx = plan->ctx,
+                  .arena = &plan->arena,
+                  .attrs = node->attrs,
+                  .out = node->output,
+                  .out_shape = graph->tensors[node->output].shape,
+                  .node = k,
+                  .max_batch = plan->options.batch,
+                  .kernels = plan->kernels,
+                  .plan = plan};
     for (int i = 0; i < node->n_inputs; i++) {
         const fv_tensor *const t = &graph->tensors[node->input[i]];
         if (t->role == FV_ROLE_LABEL) /* not a buffer: kernels read it from the batch */
@@ -139,8 +146,12 @@ fv_status fv__plan_lower(fv_plan *plan)
         const fv_chw c = fv__shape_chw(graph->tensors[graph->input].shape);
         const fv_gather_args g = {c.c, c.h, c.w};
         fv_lower l = {.arena = &plan->arena, .plan = plan, .node = -1};
-        fv_step_spec s = {.kernel = FV_KERNEL_gather, .domain = FV_PER_BLOCK, .n_operands = 1,
-                          .operand = {graph->input}, .access = {FV_WRITE}, .bytes = 5.0 * c.c * c.h * c.w,
+        fv_step_spec s = {.kernel = FV_KERNEL_gather,
+                          .domain = FV_PER_BLOCK,
+                          .n_operands = 1,
+                          .operand = {graph->input},
+                          .access = {FV_WRITE},
+                          .bytes = 5.0 * c.c * c.h * c.w,
                           .scratch_floats = (size_t)(FV_LANES / 4) * (size_t)c.c * (size_t)c.h * (size_t)c.w};
         s.args = fv__lower_args(&l, &g, sizeof g);
         if (!s.args)

@@ -21,7 +21,8 @@ static bool is_kept(const fv_plan *plan, int buffer)
     const fv_tensor *const t = &graph->tensors[buffer];
     return plan->options.keep_all || buffer == graph->output || buffer == graph->loss ||
            t->role == FV_ROLE_GRADIENT ||
-           ((t->role == FV_ROLE_VALUE || t->role == FV_ROLE_INPUT) && t->source < 0 && buffer != graph->input);
+           ((t->role == FV_ROLE_VALUE || t->role == FV_ROLE_INPUT) && t->source < 0 &&
+            buffer != graph->input);
 }
 
 /* First and last step of every root, over all that share its memory. */
@@ -72,7 +73,8 @@ static int64_t round_up(int64_t floats)
 /* Room for one block, shard or the whole: what `stride` steps over. */
 static int64_t unit_floats(const fv_buffer *b)
 {
-    return b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS ? b->floats * FV_LANES : round_up(b->floats);
+    return b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS ? b->floats * FV_LANES
+                                                                   : round_up(b->floats);
 }
 
 static void choose_places(fv_plan *plan)
@@ -105,7 +107,8 @@ static bool lives_overlap(const fv_plan *plan, const fv_buffer *a, const fv_buff
 {
     if (a->place == FV_PLACE_LOCAL)
         return a->first <= b->last && b->first <= a->last;
-    return phase_of(plan, a->first) <= phase_of(plan, b->last) && phase_of(plan, b->first) <= phase_of(plan, a->last);
+    return phase_of(plan, a->first) <= phase_of(plan, b->last) &&
+           phase_of(plan, b->first) <= phase_of(plan, a->last);
 }
 
 typedef struct entry {
@@ -127,8 +130,8 @@ static int64_t lowest_fit(const fv_plan *plan, const fv_buffer *b, int64_t float
         moved = false;
         for (int i = 0; i < n; i++) {
             const fv_buffer *const other = &plan->buffers[placed[i].buffer];
-            if (other->place == b->place && lives_overlap(plan, b, other) && other->offset < offset + floats &&
-                offset < other->offset + placed[i].floats) {
+            if (other->place == b->place && lives_overlap(plan, b, other) &&
+                other->offset < offset + floats && offset < other->offset + placed[i].floats) {
                 offset = other->offset + placed[i].floats;
                 moved = true;
             }
@@ -153,8 +156,9 @@ static fv_status place_all(fv_plan *plan)
         fv_buffer *const b = &plan->buffers[order[i].buffer];
         b->offset = lowest_fit(plan, b, order[i].floats, order, i);
         const int64_t end = b->offset + order[i].floats;
-        int64_t *const top = b->place == FV_PLACE_SHARED ? &plan->shared_floats
-                                                         : &plan->phases[plan->steps[b->first].phase].local_floats;
+        int64_t *const top = b->place == FV_PLACE_SHARED
+                                 ? &plan->shared_floats
+                                 : &plan->phases[plan->steps[b->first].phase].local_floats;
         *top = end > *top ? end : *top;
     }
     fv__free(plan->ctx, order);
@@ -184,8 +188,8 @@ static void choose_groups(fv_plan *plan)
         phase->group = group;
         phase->blocks_per_task = group;
         if (has_shards(plan, phase))
-            phase->blocks_per_task = (group + plan->blocks_per_shard - 1) / plan->blocks_per_shard *
-                                     plan->blocks_per_shard;
+            phase->blocks_per_task =
+                (group + plan->blocks_per_shard - 1) / plan->blocks_per_shard * plan->blocks_per_shard;
         const int64_t floats = phase->local_floats * group;
         plan->local_floats = floats > plan->local_floats ? floats : plan->local_floats;
     }

@@ -16,7 +16,8 @@ static fv_status make(fv_plan *plan, const fv_graph *graph)
     return fv__plan_place(plan);
 }
 
-fv_status fv__plan_create(fv_context *ctx, const fv_graph *graph, const fv_plan_options *options, fv_plan **out)
+fv_status fv__plan_create(fv_context *ctx, const fv_graph *graph, const fv_plan_options *options,
+                          fv_plan **out)
 {
     fv_plan *const plan = fv__alloc(ctx, 1, sizeof *plan);
     if (!plan)
@@ -72,10 +73,10 @@ static void print_step(const fv_plan *plan, const fv_step *step, fv_text *text)
 
 fv_status fv__plan_print(const fv_plan *plan, fv_text *text)
 {
-    fv__text_add(text, "batch %d: %d blocks of %d images; kernels for %s\n", plan->options.batch, plan->max_blocks,
-                 FV_LANES, fv__isa_name(plan->kernels->isa));
-    fv__text_add(text, "  %-26s %-18s %-14s %9s %10s   per    memory, bytes\n", "step", "kernel", "shape", "MFLOP",
-                 "MiB");
+    fv__text_add(text, "batch %d: %d blocks of %d images; kernels for %s\n", plan->options.batch,
+                 plan->max_blocks, FV_LANES, fv__isa_name(plan->kernels->isa));
+    fv__text_add(text, "  %-26s %-18s %-14s %9s %10s   per    memory, bytes\n", "step", "kernel", "shape",
+                 "MFLOP", "MiB");
     double flops = 0;
     for (int p = 0; p < plan->n_phases; p++) {
         const fv_phase *const phase = &plan->phases[p];
@@ -94,8 +95,9 @@ fv_status fv__plan_print(const fv_plan *plan, fv_text *text)
             flops += step->spec.flops * (step->spec.domain == FV_PER_BLOCK ? plan->options.batch : 1);
         }
     }
-    fv__text_add(text, "in all %.3f MFLOP; memory: %.2f MiB shared, %.2f MiB local and %.2f MiB scratch a thread\n",
-                 flops * 1e-6, (double)plan->shared_floats * 4 / 1048576, (double)plan->local_floats * 4 / 1048576,
-                 (double)plan->scratch_floats * 4 / 1048576);
+    fv__text_add(text,
+                 "in all %.3f MFLOP; memory: %.2f MiB shared, %.2f MiB local and %.2f MiB scratch a thread\n",
+                 flops * 1e-6, (double)plan->shared_floats * 4 / 1048576,
+                 (double)plan->local_floats * 4 / 1048576, (double)plan->scratch_floats * 4 / 1048576);
     return text->failed ? FV_ERR_MEMORY : FV_OK;
 }

@@ -81,7 +81,8 @@ typedef struct fv_plan {
 } fv_plan;
 
 /* The graph is copied. Fails on memory only: shapes were settled when the graph was built. */
-fv_status fv__plan_create(fv_context *ctx, const fv_graph *graph, const fv_plan_options *options, fv_plan **out);
+fv_status fv__plan_create(fv_context *ctx, const fv_graph *graph, const fv_plan_options *options,
+                          fv_plan **out);
 void fv__plan_destroy(fv_plan *plan);
 fv_status fv__plan_print(const fv_plan *plan, fv_text *text);
 

@@ -51,7 +51,8 @@ static void prepare(fv_plan *plan)
     for (size_t t = 0; t < plan->n_steps; t++) {
         bool needs_images = plan->steps[t].spec.domain == FV_PER_BLOCK;
         for (size_t f = 0; f < t && !needs_images; f++)
-            needs_images = plan->steps[f].phase > 0 && depends(plan, &plan->steps[t].spec, &plan->steps[f].spec);
+            needs_images =
+                plan->steps[f].phase > 0 && depends(plan, &plan->steps[t].spec, &plan->steps[f].spec);
         plan->steps[t].phase = needs_images;
         any = any || !needs_images;
     }

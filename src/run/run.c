@@ -10,17 +10,17 @@ struct fv_run {
     fv_context *ctx;
     const fv_plan *plan;
     float *shared;
-    float **local;           /* [worker]: values, then scratch */
-    float **bound;           /* [buffer]: external storage */
+    float **local; /* [worker]: values, then scratch */
+    float **bound; /* [buffer]: external storage */
     int n_workers;
     const fv_batch *batch;
     int n_blocks;
     const fv_phase *phase;
     int n_block_tasks;
-    int *n_range_tasks;      /* [step] */
-    atomic_int bad_step;     /* the lowest step whose gradient was not finite; n_steps: none */
-    double *seconds;         /* [worker][step] while profiling */
-    double *total_seconds;   /* [step] */
+    int *n_range_tasks;    /* [step] */
+    atomic_int bad_step;   /* the lowest step whose gradient was not finite; n_steps: none */
+    double *seconds;       /* [worker][step] while profiling */
+    double *total_seconds; /* [step] */
 };
 
 /* A worker's memory ends with room for a line, so that neighbours never share one. */
@@ -34,7 +34,8 @@ static fv_status allocate(fv_run *run)
     if (!run->shared || !run->local || !run->bound || !run->n_range_tasks)
         return FV_ERR_MEMORY;
     for (int w = 0; w < run->n_workers; w++) {
-        run->local[w] = fv__alloc(run->ctx, (size_t)(plan->local_floats + plan->scratch_floats), sizeof(float));
+        run->local[w] =
+            fv__alloc(run->ctx, (size_t)(plan->local_floats + plan->scratch_floats), sizeof(float));
         if (!run->local[w])
             return FV_ERR_MEMORY;
     }
@@ -96,8 +97,8 @@ float *fv__run_buffer(fv_run *run, int tensor)
 size_t fv__run_bytes(const fv_run *run)
 {
     const fv_plan *const plan = run->plan;
-    return sizeof(float) * (size_t)(plan->shared_floats +
-                                    run->n_workers * (plan->local_floats + plan->scratch_floats));
+    return sizeof(float) *
+           (size_t)(plan->shared_floats + run->n_workers * (plan->local_floats + plan->scratch_floats));
 }
 
 fv_status fv__run_profile(fv_run *run, bool on)
@@ -167,8 +168,8 @@ static void call_kernel(fv_run *run, int s, int worker, fv_call *call)
 static void check_gradient(fv_run *run, int s, const fv_call *call)
 {
     const int64_t floats = run->plan->steps[s].spec.checked_floats;
-    if (floats == 0 || run->plan->kernels->all_finite(call->p[0] + call->begin * floats,
-                                                      (call->end - call->begin) * floats))
+    if (floats == 0 ||
+        run->plan->kernels->all_finite(call->p[0] + call->begin * floats, (call->end - call->begin) * floats))
         return;
     int known = atomic_load(&run->bad_step);
     while (s < known && !atomic_compare_exchange_weak(&run->bad_step, &known, s))
@@ -179,7 +180,8 @@ static void run_blocks(fv_run *run, int task, int worker)
 {
     const fv_phase *const phase = run->phase;
     const int begin = task * phase->blocks_per_task;
-    const int end = begin + phase->blocks_per_task < run->n_blocks ? begin + phase->blocks_per_task : run->n_blocks;
+    const int end =
+        begin + phase->blocks_per_task < run->n_blocks ? begin + phase->blocks_per_task : run->n_blocks;
     for (int block = begin; block < end; block += phase->group)
         for (int s = phase->first_step; s < phase->first_step + phase->n_block_steps; s++) {
             fv_call call = {.first_block = block,
@@ -245,8 +247,9 @@ static fv_status check_finite(fv_run *run)
     if (s >= (int)run->plan->n_steps)
         return FV_OK;
     const fv_node *const node = run->plan->steps[s].node;
-    return fv__fail(run->ctx, FV_ERR_NONFINITE, "layer %s: expected a finite gradient, found NaN or infinity in %s",
-                    node->layer, node->name);
+    return fv__fail(run->ctx, FV_ERR_NONFINITE,
+                    "layer %s: expected a finite gradient, found NaN or infinity in %s", node->layer,
+                    node->name);
 }
 
 fv_status fv__run_step(fv_run *run, const fv_batch *batch, bool update)
