@@ -9,7 +9,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 CMAKE_FLAGS ?=
 
-CONFIGURE = cmake $(CMAKE_FLAGS) --log-level=WARNING --preset
+CONFIGURE = cmake $(CMAKE_FLAGS) >/dev/null --preset
 BUILD = cmake --build --parallel $(JOBS) --preset
 
 # ThreadSanitizer cannot place its memory where the kernel randomises addresses with more bits than it

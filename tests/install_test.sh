@@ -93,7 +93,7 @@ if nm -A --undefined-only "$lib" \
     fail "the library prints, exits or reads the environment"
 fi
 state='(\.data|\.data\.rel|\.data\.rel\.local|\.bss|\.tdata|\.tbss|\*COM\*)'
-if objdump -t "$lib" | grep -v ' d  *\.' | grep -E "[[:space:]]$state[[:space:]]"; then
+if objdump -t "$lib" | grep -v ' d  *\.' | grep -E "[[:space:]]${state}[[:space:]]"; then
     fail "the library has mutable state at file scope"
 fi
 rm -rf "$scratch/static" "$scratch/shared" "$scratch/use"

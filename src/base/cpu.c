@@ -50,6 +50,33 @@ int fv__cpu_cores(void)
     return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
 }
 
+int fv__cpu_current(void)
+{
+#ifdef __linux__
+    return sched_getcpu();
+#else
+    return -1;
+#endif
+}
+
+void fv__cpu_avoid(const int *taken, int n)
+{
+#ifdef __linux__
+    cpu_set_t allowed, rest;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        return;
+    rest = allowed;
+    for (int i = 0; i < n; i++)
+        if (taken[i] >= 0 && taken[i] < CPU_SETSIZE)
+            CPU_CLR(taken[i], &rest);
+    if (CPU_COUNT(&rest) > 0 && sched_setaffinity(0, sizeof rest, &rest) == 0)
+        sched_setaffinity(0, sizeof allowed, &allowed);
+#else
+    (void)taken;
+    (void)n;
+#endif
+}
+
 const char *fv__isa_name(fv_isa isa)
 {
     return (unsigned)isa < FV_N_ISA ? isa_names[isa] : "unknown";

@@ -9,7 +9,11 @@
  *
  * `generation` counts regions. A worker out of work watches it, first spinning, then asleep on `wake`; the
  * counter of sleepers tells the caller whether there is anybody to wake. Caller and sleeper each write
- * their own word and then read the other's, all sequentially consistent: one of them sees the other. */
+ * their own word and then read the other's, all sequentially consistent: one of them sees the other.
+ *
+ * A worker that sleeps and wakes many times a millisecond may be woken on the core of its waker again and
+ * again, and then two threads share a core for seconds while another idles (seen on Linux 6: half the speed,
+ * in every second run). So everybody notes its core, and a worker that finds itself on a colleague's moves. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -29,6 +33,7 @@ typedef struct worker {
     fv_pool *pool;
     pthread_t thread;
     int index;
+    _Alignas(64) atomic_int core; /* where it last began a region; -1: nowhere yet */
 } worker;
 
 struct fv_pool {
@@ -36,6 +41,7 @@ struct fv_pool {
     worker *workers; /* [n_threads]; 0 is the caller and has no thread of its own */
     int n_threads, n_started;
     int n_spins, n_yields; /* before sleep */
+    bool crowded;          /* more threads than cores: they must share */
 
     fv_task_fn fn;
     void *user;
@@ -125,6 +131,24 @@ static void wait_for_tasks(fv_pool *pool)
     pthread_mutex_unlock(&pool->mutex);
 }
 
+enum { MAX_COLLEAGUES = 64 }; /* that are asked for their core */
+
+/* Notes the core of worker `index`; on one that an earlier worker noted too, moves to another. */
+static void take_core(fv_pool *pool, int index)
+{
+    int core = fv__cpu_current(), taken[MAX_COLLEAGUES], n = 0;
+    bool shared = false;
+    for (; n < index && n < MAX_COLLEAGUES; n++) {
+        taken[n] = atomic_load_explicit(&pool->workers[n].core, memory_order_relaxed);
+        shared = shared || taken[n] == core;
+    }
+    if (shared && core >= 0 && !pool->crowded) {
+        fv__cpu_avoid(taken, n);
+        core = fv__cpu_current();
+    }
+    atomic_store_explicit(&pool->workers[index].core, core, memory_order_relaxed);
+}
+
 static void *work(void *argument)
 {
     const worker *self = argument;
@@ -132,6 +156,7 @@ static void *work(void *argument)
     while (!atomic_load(&pool->quit)) {
         /* Read before the tasks: a region announced meanwhile is then not slept through. */
         const unsigned seen = atomic_load_explicit(&pool->generation, memory_order_acquire);
+        take_core(pool, self->index);
         run_tasks(pool, self->index);
         if (!atomic_load(&pool->quit))
             wait_for_region(pool, seen);
@@ -148,6 +173,8 @@ static fv_status start_workers(fv_pool *pool)
     if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
         return fv__fail(pool->ctx, FV_ERR_INTERNAL, "worker pool: signals could not be blocked");
     int error = 0;
+    for (int i = 0; i < pool->n_threads; i++)
+        atomic_init(&pool->workers[i].core, -1);
     for (int i = 1; i < pool->n_threads && error == 0; i++) {
         pool->workers[i].pool = pool;
         pool->workers[i].index = i;
@@ -171,9 +198,9 @@ fv_status fv__pool_create(fv_context *ctx, int n_threads, fv_pool **out)
     pool->ctx = ctx;
     pool->n_threads = n_threads;
     /* Some 100 microseconds where every thread has a core; else the core is wanted by another. */
-    const bool crowded = n_threads > fv__cpu_cores();
-    pool->n_spins = crowded ? 50 : 4000;
-    pool->n_yields = crowded ? 4 : 0;
+    pool->crowded = n_threads > fv__cpu_cores();
+    pool->n_spins = pool->crowded ? 50 : 4000;
+    pool->n_yields = pool->crowded ? 4 : 0;
     atomic_init(&pool->unclaimed, 0);
     atomic_init(&pool->unfinished, 0);
     atomic_init(&pool->generation, 0);
@@ -240,6 +267,7 @@ void fv__pool_run(fv_pool *pool, int n_tasks, fv_task_fn fn, void *user)
     pool->fn = fn;
     pool->user = user;
     pool->n_tasks = n_tasks;
+    take_core(pool, 0);
     atomic_store_explicit(&pool->unfinished, n_tasks, memory_order_relaxed);
     atomic_store_explicit(&pool->unclaimed, n_tasks, memory_order_release);
     announce_region(pool);
