@@ -13,7 +13,8 @@
  *
  * A worker that sleeps and wakes many times a millisecond may be woken on the core of its waker again and
  * again, and then two threads share a core for seconds while another idles (seen on Linux 6: half the speed,
- * in every second run). So everybody notes its core, and a worker that finds itself on a colleague's moves. */
+ * in every second run). So everybody notes its core, and a worker that finds itself on a colleague's core
+ * moves. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
