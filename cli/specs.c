@@ -116,9 +116,8 @@ const char *cli_class_name(const fv_data *data, const cli_record *record, int la
         snprintf(spare, 16, "%d", record->classes.values[label]);
         return spare;
     }
-    const char *name = data ? fv_data_class_name(data, label) : NULL;
-    if (name && *name)
-        return name;
+    if (data && label >= 0 && label < fv_data_describe(data).n_classes) /* a picture's file has none */
+        return fv_data_class_name(data, label);
     snprintf(spare, 16, "%d", label);
     return spare;
 }
