@@ -7,7 +7,7 @@
 
 #include "tensor/shape.h"
 
-#define FV_MAX_INPUTS 4
+#define FV_MAX_INPUTS 6
 
 typedef enum fv_role {
     FV_ROLE_INPUT,     /* raw pixels / 255, per image                                  */

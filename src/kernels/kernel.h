@@ -8,7 +8,7 @@
 
 #include "tensor/shape.h"
 
-#define FV_MAX_OPERANDS 6
+#define FV_MAX_OPERANDS 8
 
 /* What one run of a plan is given from outside. Arrays have n entries, one per image. */
 typedef struct fv_batch {
