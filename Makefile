@@ -55,11 +55,15 @@ install: all
 
 bench: all
 	@tools/setup.sh bench
+	@$(CONFIGURE) release
+	@$(BUILD) release --target benchmarks
 	build/fovea bench
-	bench/compare_torch.py --fovea build/fovea
+	build/bench/bench_layers
+	bench/compare_torch.py
+	bench/compare_torch.py --growth
 
 clean:
-	rm -rf build build-debug build-asan build-tsan build-clang
+	rm -rf build build-debug build-asan build-tsan build-clang build-aarch64
 
 help:
 	@echo "make           build the library and the command into build/"
@@ -67,5 +71,5 @@ help:
 	@echo "make check     build and run the test suite"
 	@echo "make test      the same, and once more under the address, undefined behaviour and thread sanitizers"
 	@echo "make install   install under PREFIX=$(PREFIX)"
-	@echo "make bench     this machine's peak, each kernel's share of it, and the comparison with PyTorch"
+	@echo "make bench     this machine's peak, each kernel's share of it, and the comparisons with oneDNN and PyTorch"
 	@echo "make clean     remove the builds"

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""compare_torch.py - Fovea beside PyTorch: training, by turns in one sitting, medians.
+"""compare_torch.py - Fovea beside PyTorch: whole steps on random pixels, by turns in one sitting, medians.
 
-Fovea trains on its built-in digits with all that a user gets (shuffling, evaluation, a run folder); its figure
-counts training time alone. PyTorch trains on one batch that stays in its caches, with one thread and with as
-many as Fovea has; the better median counts. Peak memory is the operating system's (ru_maxrss); the memory of
-`fovea info digits`, which opens the same data and trains nothing, is what the data costs.
+Fovea's side is bench_step: the plan that `fovea train` runs, or the one of prediction. PyTorch's is torch_peer.py:
+the same network, batch, optimiser and loss; inference in its traced, frozen form. Both work on one batch that is
+in memory already. Every turn runs Fovea with one thread and with all, then PyTorch likewise; the better of
+PyTorch's medians counts. With --growth PyTorch stays out: how Fovea's cost of a flop changes with batch, width and
+depth.
 """
 import argparse
 import json
@@ -13,26 +14,29 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections import namedtuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIND_TORCH = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)"
-GOALS = {"lenet5-relu": 4.0, "mlp": 1.5}  # times PyTorch
+
+Work = namedtuple("Work", "net mode batch goal")  # goal: times PyTorch
+WORKS = (Work("lenet5-relu", "train", 128, 8.0), Work("mlp", "train", 128, 3.0), Work("vgg8", "train", 128, 2.0),
+         Work("resnet18", "train", 64, 1.5), Work("vit", "train", 64, 4.0), Work("resnet50", "infer", 1, 1.2),
+         Work("resnet50", "infer", 16, 1.2))
+GROWTH_BATCHES = (16, 32, 64, 128, 256, 512)
+GROWTH_BATCH, GROWTH_WIDTH, GROWTH_DEPTH = 128, 32, 2
 
 
 def run(command):
-    """Standard output's JSON lines, and the peak resident memory in MiB."""
-    with tempfile.TemporaryFile() as out:
-        try:
-            child = subprocess.Popen(command, stdout=out)
-        except OSError as error:
-            sys.exit(f"compare_torch: {command[0]}: {error.strerror}; `make` builds it")
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode != 0:
-            sys.exit(f"compare_torch: exit {child.returncode}: {' '.join(command)}")
-        out.seek(0)
-        lines = [json.loads(line) for line in out if line.startswith(b"{")]
-    return lines, usage.ru_maxrss / 1024
+    """The last JSON line of standard output."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    except OSError as error:
+        sys.exit(f"compare_torch: {command[0]}: {error.strerror}; "
+                 "`cmake --build build --target benchmarks` builds it")
+    if done.returncode != 0:
+        sys.exit(f"compare_torch: exit {done.returncode}: {' '.join(command)}")
+    return json.loads([line for line in done.stdout.splitlines() if line.startswith("{")][-1])
 
 
 def python_with_torch():
@@ -45,56 +49,178 @@ def python_with_torch():
     sys.exit("compare_torch: found no Python with PyTorch; tools/setup.sh bench installs it")
 
 
-def fovea_once(args, net):
-    with tempfile.TemporaryDirectory() as folder:
-        lines, memory = run([args.fovea, "train", "--model", net, "--data", "digits", "--batch", str(args.batch),
-                             "--epochs", str(args.epochs), "--threads", str(args.threads), "--json", "--quiet",
-                             "--out", os.path.join(folder, "run")])
-    rates = [line["samples_per_s"] for line in lines if line.get("event") == "epoch"]
-    return statistics.median(rates[1:] or rates), memory  # the first epoch warms up
+def timing(args):
+    return ["--blocks", str(args.blocks), "--seconds", str(args.seconds)]
 
 
-def compare(args, python, net):
-    """Medians of this network: Fovea's rate and memory, PyTorch's rate for each number of threads."""
+def fovea_step(args, model, batch, threads, mode="train"):
+    return run([args.step, "--model", model, "--batch", str(batch), "--threads", str(threads), *timing(args)]
+               + (["--infer"] if mode == "infer" else []))
+
+
+def torch_step(args, python, work, threads):
+    return run([python, os.path.join(HERE, "torch_peer.py"), work.net, str(work.batch), str(threads),
+                "jit" if work.mode == "infer" else "train", *timing(args)])
+
+
+def middle(results, key):
+    return statistics.median(result[key] for result in results)
+
+
+# ---- tables: text by columns, or Markdown ------------------------------------------------------------------
+
+
+def print_table(args, head, rows):
+    if args.markdown:
+        print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+        for row in rows:
+            print("| " + " | ".join(row) + " |")
+        return
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    for row in (head, *rows):
+        print("  ".join(cell.ljust(width) if i == 0 else cell.rjust(width)
+                        for i, (cell, width) in enumerate(zip(row, widths))))
+
+
+# ---- beside PyTorch ----------------------------------------------------------------------------------------
+
+
+def compare(args, python, work):
     counts = sorted({1, args.threads})
-    rates, memories, peer, peer_memory = [], [], {n: [] for n in counts}, 0
+    ours, peer = {n: [] for n in counts}, {n: [] for n in counts}
     for turn in range(args.turns):
-        rate, memory = fovea_once(args, net)
-        rates.append(rate)
-        memories.append(memory)
         for n in counts:
-            lines, memory = run([python, os.path.join(HERE, "torch_peer.py"), net, str(args.batch), str(n)])
-            peer[n].append(lines[-1]["samples_per_s"])
-            peer_memory = max(peer_memory, lines[-1]["max_resident_kib"] / 1024)
-        print(f"  {net}, turn {turn + 1} of {args.turns}: fovea {rate:,.0f}, "
-              + ", ".join(f"torch x{n} {peer[n][-1]:,.0f}" for n in counts) + " samples/s", file=sys.stderr)
-    return {"fovea": statistics.median(rates), "memory": max(memories), "peer_memory": peer_memory,
-            "torch": {n: statistics.median(peer[n]) for n in counts}}
+            ours[n].append(fovea_step(args, work.net, work.batch, n, work.mode))
+        for n in counts:
+            peer[n].append(torch_step(args, python, work, n))
+        print(f"  {work.net} {work.mode} {work.batch}, turn {turn + 1} of {args.turns}: "
+              + ", ".join(f"{who} x{n} {results[n][-1]['samples_per_s']:,.1f}"
+                          for who, results in (("fovea", ours), ("torch", peer)) for n in counts)
+              + " samples/s", file=sys.stderr)
+    most = ours[args.threads]
+    rate = middle(most, "samples_per_s")
+    peer_rates = {n: middle(results, "samples_per_s") for n, results in peer.items()}
+    return {"network": work.net, "mode": work.mode, "batch": work.batch, "threads": args.threads,
+            "fovea": rate, "step_ms": middle(most, "step_ms"), "peak_share": middle(most, "peak_share"),
+            "peak_gflops": middle(most, "peak_gflops"), "torch": peer_rates,
+            "ratio": rate / max(peer_rates.values()), "goal": work.goal,
+            "scaling": rate / middle(ours[1], "samples_per_s"), "run_mib": middle(most, "run_bytes") / 2**20,
+            "resident_mib": middle(most, "max_resident_kib") / 1024,
+            "torch_resident_mib": max(middle(results, "max_resident_kib") for results in peer.values()) / 1024}
+
+
+def comparison_row(row):
+    digits = 0 if row["fovea"] >= 1000 else 1
+    return (f"{row['network']} {row['mode']}", str(row["batch"]), f"{row['fovea']:,.{digits}f}",
+            f"{row['peak_share']:.0%}", " / ".join(f"{rate:,.{digits}f}" for rate in row["torch"].values()),
+            f"{row['ratio']:.2f}", f"{row['goal']:.1f}", f"{row['scaling']:.2f}", f"{row['run_mib']:,.0f}",
+            f"{row['resident_mib']:,.0f}", f"{row['torch_resident_mib']:,.0f}")
+
+
+def compare_all(args, works):
+    python = python_with_torch()
+    rows = []
+    for work in works:
+        rows.append(compare(args, python, work))
+        if args.json:
+            print(json.dumps(rows[-1]), flush=True)
+    if args.json or not rows:
+        return
+    counts = " / ".join(str(n) for n in sorted({1, args.threads}))
+    print(f"\nSamples a second with {args.threads} threads, medians of {args.turns} turns; the peak was "
+          f"{statistics.median(row['peak_gflops'] for row in rows):.0f} GFLOP/s; memory in MiB\n")
+    print_table(args, ("network", "batch", "Fovea", "of peak", f"PyTorch, {counts} threads", "ratio", "goal",
+                       f"1 to {args.threads} threads", "run", "process", "PyTorch's"),
+                [comparison_row(row) for row in rows])
+
+
+# ---- growth ------------------------------------------------------------------------------------------------
+
+
+def stack(width, depth):
+    """Model text: three stages of `depth` 3x3 convolutions, twice as wide from stage to stage."""
+    lines = ["input image 3x32x32"]
+    for stage in range(3):
+        for k in range(depth):
+            lines += [f"conv c{stage}_{k} {width << stage} 3x3 pad=1", "relu"]
+        lines.append("maxpool 2x2")
+    return "\n".join(lines + ["flatten", "linear out 10", "softmax", ""])
+
+
+def growth_cases():
+    cases = [(f"batch {batch}", batch, GROWTH_WIDTH, GROWTH_DEPTH) for batch in GROWTH_BATCHES]
+    cases += [(f"width x{n}", GROWTH_BATCH, n * GROWTH_WIDTH, GROWTH_DEPTH) for n in (2, 4)]
+    return cases + [(f"depth x{n}", GROWTH_BATCH, GROWTH_WIDTH, n * GROWTH_DEPTH) for n in (2, 4)]
+
+
+def growth(args):
+    cases, results = growth_cases(), {}
+    with tempfile.TemporaryDirectory() as folder:
+        for turn in range(args.turns):
+            for name, batch, width, depth in cases:
+                path = os.path.join(folder, "stack.fovea")
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(stack(width, depth))
+                results.setdefault(name, []).append(fovea_step(args, path, batch, args.threads))
+                print(f"  turn {turn + 1} of {args.turns}, {name}: {results[name][-1]['gflops']:,.0f} GFLOP/s",
+                      file=sys.stderr)
+    base = middle(results[f"batch {GROWTH_BATCH}"], "gflops")
+    rows = []
+    for name, batch, width, depth in cases:
+        rate = middle(results[name], "gflops")
+        rows.append({"case": name, "batch": batch, "width": width, "depth": depth, "gflops": rate,
+                     "peak_share": middle(results[name], "peak_share"), "cost_of_a_flop": base / rate,
+                     "step_ms": middle(results[name], "step_ms")})
+        if args.json:
+            print(json.dumps(rows[-1]))
+    if args.json:
+        return
+    print(f"\nTraining three stages of {GROWTH_DEPTH} convolutions from width {GROWTH_WIDTH} on 3x32x32, batch "
+          f"{GROWTH_BATCH} unless said, {args.threads} threads, medians of {args.turns} turns; the goal is a cost "
+          "within 15%\n")
+    print_table(args, ("", "ms a step", "GFLOP/s", "of peak", "cost of a flop"),
+                [(row["case"], f"{row['step_ms']:,.2f}", f"{row['gflops']:,.0f}", f"{row['peak_share']:.0%}",
+                  f"{row['cost_of_a_flop']:.2f}") for row in rows])
+
+
+def choose_works(args):
+    """What was asked for and is there: a network that Fovea does not have yet is left out, aloud."""
+    known = subprocess.run([args.step, "--list"], stdout=subprocess.PIPE, text=True).stdout.split()
+    works = []
+    for work in WORKS:
+        if args.nets and work.net not in args.nets:
+            continue
+        if work.net in known:
+            works.append(work._replace(batch=args.batch or work.batch))
+        else:
+            print(f"compare_torch: left out {work.net} {work.mode}: no built-in model of that name",
+                  file=sys.stderr)
+    return list(dict.fromkeys(works))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--fovea", default=os.path.join(HERE, "..", "build", "fovea"), help="the command")
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--epochs", type=int, default=5, help="of each of Fovea's runs")
+    parser.add_argument("--step", default=os.path.join(HERE, "..", "build", "bench", "bench_step"),
+                        help="the program bench_step")
+    parser.add_argument("--batch", type=int, help="each network's own where left out")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("nets", nargs="*", default=list(GOALS), help="lenet5-relu, mlp")
+    parser.add_argument("--blocks", type=int, default=5, help="stretches of steps in a turn, of each side")
+    parser.add_argument("--seconds", type=float, default=1.0, help="the length of one")
+    parser.add_argument("--growth", action="store_true", help="the cost of a flop by batch, width and depth")
+    parser.add_argument("--markdown", action="store_true", help="tables for a document")
+    parser.add_argument("--json", action="store_true", help="one JSON object a row")
+    parser.add_argument("nets", nargs="*", metavar="NET", help=", ".join(dict.fromkeys(w.net for w in WORKS)))
     args = parser.parse_args()
-    python = python_with_torch()
-    _, data_memory = run([args.fovea, "info", "digits"])
-
-    rows = [(net, compare(args, python, net)) for net in args.nets]
-    print(f"\nTraining, batch {args.batch}, medians of {args.turns} turns, samples/s")
-    print(f"{'':12s} {'fovea x' + str(args.threads):>11s} {'torch':>22s} {'ratio':>8s} {'goal':>6s} "
-          f"{'memory':>9s} {'- data':>9s} {'torch':>9s}")
-    for net, row in rows:
-        n, best = max(row["torch"].items(), key=lambda item: item[1])
-        others = "/".join(f"{rate:,.0f}" for rate in row["torch"].values())
-        print(f"{net:12s} {row['fovea']:11,.0f} {others:>22s} {row['fovea'] / best:7.2f}x {GOALS[net]:5.1f}x "
-              f"{row['memory']:5.0f} MiB {row['memory'] - data_memory:5.0f} MiB {row['peer_memory']:5.0f} MiB")
-    print(f"torch: with {' and '.join(str(n) for n in sorted({1, args.threads}))} threads, the better one counts; "
-          f"fovea info digits alone: {data_memory:.0f} MiB")
+    for net in args.nets:
+        if net not in {work.net for work in WORKS}:
+            parser.error(f"no network '{net}'")
+    if not os.path.exists(args.step):
+        sys.exit(f"compare_torch: {args.step}: not there; `cmake --build build --target benchmarks` builds it")
+    if args.growth:
+        growth(args)
+    else:
+        compare_all(args, choose_works(args))
 
 
 if __name__ == "__main__":

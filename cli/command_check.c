@@ -1,5 +1,6 @@
 /* command_check.c - fovea check: every parameter's gradient against central differences. */
 #include <stdio.h>
+#include <string.h>
 
 #include "commands.h"
 #include "output.h"
@@ -21,6 +22,7 @@ static void defaults(cli_args *args)
 typedef struct sheet {
     bool json;
     int n_tensors, n_failed;
+    int width; /* of the names */
 } sheet;
 
 static void report(void *user, const fv_check_result *result)
@@ -40,8 +42,9 @@ static void report(void *user, const fv_check_result *result)
         return;
     }
     char spare[2][32];
-    printf("  %-20s %9s %9s %12.1e %12.1e   ", result->parameter, cli_grouped(result->n_checked, spare[0]),
-           cli_grouped(result->n_values, spare[1]), result->reference_error, result->kernel_error);
+    printf("  %-*s %9s %9s %12.1e %12.1e   ", s->width, result->parameter,
+           cli_grouped(result->n_checked, spare[0]), cli_grouped(result->n_values, spare[1]),
+           result->reference_error, result->kernel_error);
     cli_print_inked(stdout, result->ok ? CLI_INK_GOOD : CLI_INK_BAD, "%s\n", result->ok ? "ok" : "WRONG");
     fflush(stdout);
 }
@@ -50,14 +53,18 @@ static int run(const cli_command *command, const cli_args *args)
 {
     cli_session session;
     fv_model *model = NULL;
-    sheet s = {.json = args->json};
+    sheet s = {.json = args->json, .width = 20};
     bool all_ok = false;
     int code = cli_session_open(&session, command, args);
     if (!code) {
         fv_status status = fv_model_open(session.ctx, args->operands[0], &model);
+        for (int p = 0; status == FV_OK && p < fv_model_n_parameters(model); p++) {
+            const int width = (int)strlen(fv_model_parameter(model, p).name);
+            s.width = width > s.width ? width : s.width;
+        }
         if (status == FV_OK && !args->json)
-            cli_print_inked(stdout, CLI_INK_FAINT, "  %-20s %9s %9s %12s %12s\n", "parameter", "checked",
-                            "of", "reference", "kernels");
+            cli_print_inked(stdout, CLI_INK_FAINT, "  %-*s %9s %9s %12s %12s\n", s.width, "parameter",
+                            "checked", "of", "reference", "kernels");
         if (status == FV_OK)
             status = fv_model_check(model, args->seed, args->batch, report, &s, &all_ok);
         code = status == FV_OK ? 0 : cli_fail(&session, status);

@@ -101,7 +101,7 @@ static fv_status draw_digits(const cli_training *training)
     return FV_OK;
 }
 
-static void print_next(const char *out, const char *model)
+static void print_next(const char *program, const char *out, const char *model)
 {
     const struct {
         const char *before, *name, *after, *why;
@@ -117,8 +117,8 @@ static void print_next(const char *out, const char *model)
     cli_print_inked(stdout, CLI_INK_BOLD, "\nWhat to try next\n");
     for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
         char line[512];
-        snprintf(line, sizeof line, "fovea %s%s%s", tries[i].before, tries[i].name, tries[i].after);
-        printf("  %-50s %s\n", line, tries[i].why);
+        snprintf(line, sizeof line, "%s %s%s%s", program, tries[i].before, tries[i].name, tries[i].after);
+        printf("  %-58s %s\n", line, tries[i].why);
     }
 }
 
@@ -160,7 +160,7 @@ static int run(const cli_command *command, const cli_args *args)
         code = status == FV_OK ? 0 : cli_fail(&session, status);
     }
     if (!code)
-        print_next(args->out, args->model);
+        print_next(args->program, args->out, args->model);
     cli_training_close(&training);
     cli_session_close(&session);
     return code;

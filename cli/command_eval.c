@@ -74,8 +74,9 @@ static int run(const cli_command *command, const cli_args *args)
         code = cli_open_run(&session, folder, &model);
     if (!code) {
         cli_record_load(&session, folder, &record);
-        if (args->classes.n)
-            record.classes = args->classes;
+        code = cli_take_classes(&session, folder, model, &record);
+    }
+    if (!code) {
         const char *spec = args->data ? args->data : record.spec;
         if (!spec || !*spec)
             code = cli_usage("eval", "--data is missing: %s does not say what it was trained on", folder);

@@ -31,14 +31,31 @@ void cli_show_shape(const int *shape, int rank, char text[64])
         used += (size_t)snprintf(text + used, 64 - used, "%s%d", i ? "x" : "", shape[i]);
 }
 
-static void print_layer(const fv_layer_info *layer)
+/* Columns as wide as the longest word, and 12 at least. */
+typedef struct widths {
+    int name, kind;
+} widths;
+
+static widths widths_of(const fv_model *model, int n_layers)
+{
+    widths w = {12, 12};
+    for (int i = 0; i < n_layers; i++) {
+        const fv_layer_info layer = fv_model_layer(model, i);
+        const int name = (int)strlen(layer.name), kind = (int)strlen(layer.kind);
+        w.name = name > w.name ? name : w.name;
+        w.kind = kind > w.kind ? kind : w.kind;
+    }
+    return w;
+}
+
+static void print_layer(const fv_layer_info *layer, widths w)
 {
     char shape[64], spare[3][32];
     cli_show_shape(layer->shape, layer->rank, shape);
     const char *parameters = layer->n_parameters ? cli_grouped(layer->n_parameters, spare[0]) : "-";
     const char *flops = layer->flops ? cli_grouped(layer->flops, spare[1]) : "-";
-    printf("  %-12s %-12s %-12s %12s %14s %12s\n", layer->name, layer->kind, shape, parameters, flops,
-           cli_grouped(layer->activation_bytes, spare[2]));
+    printf("  %-*s %-*s %-12s %12s %14s %12s\n", w.name, layer->name, w.kind, layer->kind, shape, parameters,
+           flops, cli_grouped(layer->activation_bytes, spare[2]));
 }
 
 static void print_layer_json(const fv_layer_info *layer)
@@ -57,12 +74,13 @@ static void print_layers(const cli_session *session, const char *spec, const fv_
 {
     const fv_model_info info = fv_model_describe(model);
     const bool json = session->args->json;
+    const widths w = widths_of(model, info.n_layers);
     char spare[4][32];
     if (!json) {
         cli_print_inked(stdout, CLI_INK_BOLD, "%s", spec);
         printf(": image %dx%dx%d to %d classes\n", info.c, info.h, info.w, info.n_classes);
-        cli_print_inked(stdout, CLI_INK_FAINT, "  %-12s %-12s %-12s %12s %14s %12s\n", "layer", "kind",
-                        "shape", "parameters", "flops", "bytes");
+        cli_print_inked(stdout, CLI_INK_FAINT, "  %-*s %-*s %-12s %12s %14s %12s\n", w.name, "layer", w.kind,
+                        "kind", "shape", "parameters", "flops", "bytes");
     }
     int64_t activations = 0;
     for (int i = 0; i < info.n_layers; i++) {
@@ -71,7 +89,7 @@ static void print_layers(const cli_session *session, const char *spec, const fv_
         if (json)
             print_layer_json(&layer);
         else
-            print_layer(&layer);
+            print_layer(&layer, w);
     }
     if (json) {
         const int image[] = {info.c, info.h, info.w};
@@ -87,8 +105,9 @@ static void print_layers(const cli_session *session, const char *spec, const fv_
         cli_json_end();
         return;
     }
-    printf("  %-12s %-12s %-12s %12s %14s %12s\n", "total", "", "", cli_grouped(info.n_parameters, spare[0]),
-           cli_grouped(info.flops, spare[1]), cli_grouped(activations, spare[2]));
+    printf("  %-*s %-*s %-12s %12s %14s %12s\n", w.name, "total", w.kind, "", "",
+           cli_grouped(info.n_parameters, spare[0]), cli_grouped(info.flops, spare[1]),
+           cli_grouped(activations, spare[2]));
     printf("\none image forward: %s, a multiply-add counting 2; parameters and activations take %s\n",
            cli_scaled((double)info.flops, "flop", spare[0]), cli_scaled((double)info.bytes, "B", spare[3]));
 }

@@ -189,8 +189,9 @@ static int run(const cli_command *command, const cli_args *args)
         code = cli_open_run(&t.session, args->operands[0], &t.model);
     if (!code) {
         cli_record_load(&t.session, args->operands[0], &t.record);
-        if (args->classes.n)
-            t.record.classes = args->classes;
+        code = cli_take_classes(&t.session, args->operands[0], t.model, &t.record);
+    }
+    if (!code) {
         t.info = fv_model_describe(t.model);
         t.probabilities = calloc((size_t)t.info.n_classes, sizeof *t.probabilities);
         if (!t.probabilities)

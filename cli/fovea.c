@@ -51,7 +51,7 @@ static void print_overview(FILE *stream)
             "  %-10s this text, or a command's options and examples\n\n"
             "environment\n"
             "  FOVEA_THREADS  worker threads, where --threads is left out\n"
-            "  FOVEA_ISA      auto, avx512, avx2 or portable\n"
+            "  FOVEA_ISA      auto, avx512, avx2, neon or portable\n"
             "  FOVEA_DATA     folders in which data names are looked up, with colons between [data:.]\n"
             "  NO_COLOR       set: no colours\n\n"
             "exit codes: 0 well, 1 failed, 2 usage, 3 bad input, 4 non-finite numbers, 130 interrupted\n\n"
@@ -104,6 +104,7 @@ static int dispatch(int argc, char **argv)
     const int code = cli_parse(command, argc - 2, argv + 2, &args);
     if (code)
         return code;
+    args.program = argv[0];
     if (args.help) {
         cli_print_help(command);
         return 0;

@@ -24,6 +24,7 @@ typedef struct cli_args {
     uint64_t seed;
     cli_list classes, index;
     bool json, quiet, plan, inference, help;
+    const char *program; /* as it was called, to say what can be typed next */
     char **operands; /* what is not an option, borrowed from argv */
     int n_operands;
     uint64_t given; /* bit i: row i of the command's table was on the command line */

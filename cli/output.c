@@ -18,7 +18,8 @@ void cli_streams_begin(void)
     for (int fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", modes[fd]) != fd)
             _exit(1);
-    signal(SIGPIPE, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN); /* failed writes are told, not died of */
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 bool cli_output_lost(void)

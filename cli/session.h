@@ -49,6 +49,9 @@ void cli_record_show(const char *spec, const cli_list *classes, int limit, char 
 void cli_record_read(cli_record *record, const char *text);
 /* The record of a run folder; an empty one where `run` has none that can be read. */
 void cli_record_load(const cli_session *session, const char *run, cli_record *record);
+/* record->classes from --classes, where that is given: classes number the outputs, so they must be those that
+ * the run was trained on, or as many where that is not known. Returns 0 or an exit code. */
+int cli_take_classes(const cli_session *session, const char *run, const fv_model *model, cli_record *record);
 /* "3": the class's own name, or its number among the classes that the run was trained on. */
 const char *cli_class_name(const fv_data *data, const cli_record *record, int label, char spare[16]);
 

@@ -110,6 +110,23 @@ void cli_record_load(const cli_session *session, const char *run, cli_record *re
         cli_record_read(record, options.data_name);
 }
 
+int cli_take_classes(const cli_session *session, const char *run, const fv_model *model, cli_record *record)
+{
+    const cli_list *asked = &session->args->classes, *trained = &record->classes;
+    const int n_classes = fv_model_describe(model).n_classes;
+    if (asked->n == 0)
+        return 0;
+    if (trained->n > 0 && (asked->n != trained->n ||
+                           memcmp(asked->values, trained->values, (size_t)asked->n * sizeof(int)) != 0))
+        return cli_usage(session->command, "--classes: %s was trained on other classes, or in another order",
+                         run);
+    if (asked->n != n_classes)
+        return cli_usage(session->command, "--classes: expected as many as %s tells apart, %d, found %d", run,
+                         n_classes, asked->n);
+    record->classes = *asked;
+    return 0;
+}
+
 const char *cli_class_name(const fv_data *data, const cli_record *record, int label, char spare[16])
 {
     if (record && label >= 0 && label < record->classes.n) {

@@ -57,7 +57,7 @@ typedef struct fv_allocator {
 
 typedef struct fv_context_options {
     int n_threads;          /* 0: as many as the machine has cores                                   */
-    const char *isa;        /* NULL or "auto", "avx512", "avx2", "portable"                          */
+    const char *isa;        /* NULL or "auto", "avx512", "avx2", "neon", "portable"                  */
     fv_allocator allocator; /* zeroed: malloc and free                                               */
 } fv_context_options;
 
@@ -273,7 +273,8 @@ typedef struct fv_bench_result {
     double gflops;
     double peak_share; /* of the measured FMA peak of the same number of threads */
 } fv_bench_result;
-/* Measures the FMA peak, then every kernel of every layer of the named built-in models (NULL: all). */
+/* Measures the FMA peak, then every kernel of every layer of the named built-in models (NULL: all
+ * but those of more than 100 Mflop an image forward: a step of the largest takes minutes and gigabytes). */
 FV_API fv_status fv_bench(fv_context *ctx, const char *const *models, int batch,
                           bool (*report)(void *user, const fv_bench_result *result), void *user);
 

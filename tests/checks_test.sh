@@ -8,12 +8,13 @@ trap 'rm -rf "$tree"' EXIT
 n=0
 n_failed=0
 
-mkdir -p "$tree/docs" "$tree/cli" "$tree/src/base" "$tree/src/kernels" "$tree/src/ops" "$tree/src/io"
+mkdir -p "$tree/docs" "$tree/cli" "$tree/bench" "$tree/src/base" "$tree/src/kernels" "$tree/src/ops" "$tree/src/io"
 cp "$source/docs/architecture.md" "$tree/docs/"
-for folder in cli src/base src/kernels src/ops src/io; do
+for folder in cli bench src/base src/kernels src/ops src/io; do
     echo "# room" >"$tree/$folder/README.md"
 done
 echo '#include "fovea.h"' >"$tree/cli/main.c"
+echo '#include "plan/plan.h"' >"$tree/bench/step.c"
 echo '#include "base/a.h"' >"$tree/src/base/a.c"
 echo '#include "kernels/lower.h"' >"$tree/src/ops/relu.c"
 echo '#include "base/a.h"' >"$tree/src/io/idx.c"
@@ -59,6 +60,7 @@ complains $arrows src/io/idx.c '#include <immintrin.h>' "intrinsics stand in"
 complains $arrows src/kernels/isa_avx2.c '#include "kernels/vec_avx512.h"' "one instruction set"
 complains $arrows src/kernels/vec_avx2.h '#include "kernels/vec_portable.h"' "one instruction set"
 complains $arrows cli/main.c '#include "base/a.h"' "fovea.h and its own headers only"
+complains $arrows bench/step.c '#include "kernels/conv.inc"' "own headers only"
 accepts $arrows
 
 house=check_house.sh

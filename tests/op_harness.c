@@ -31,10 +31,21 @@ bool op_is_update(const fv_op *op)
     return op->role[0] == FV_ROLE_PARAMETER && op->role[1] == FV_ROLE_GRADIENT;
 }
 
-/* Weight and bias gradients are sums over the images. */
+bool op_is_track(const fv_op *op)
+{
+    return op->role[0] == FV_ROLE_STATISTIC;
+}
+
+static bool output_is_of_batch(const fv_op *op)
+{
+    return ends_with(op->name, "_stats") || ends_with(op->name, "_sums");
+}
+
+/* Weight and bias gradients are sums over the images, and so are a batch's statistics. */
 bool op_output_is_per_image(const fv_op *op)
 {
-    return !op_is_update(op) && !ends_with(op->name, "_dw") && !ends_with(op->name, "_db");
+    return !op_is_update(op) && !op_is_track(op) && !output_is_of_batch(op) && !ends_with(op->name, "_dw") &&
+           !ends_with(op->name, "_db");
 }
 
 static bool role_is_per_image(fv_role role)
@@ -97,6 +108,22 @@ static int gradient_of(fv_graph *graph, const op_call *call, const op_graph *g, 
     return of;
 }
 
+/* What the inputs of the operation are is what they are in a network: batchnorm's gradient counts in that the
+ * statistics follow x, so there they are those of x. The value drawn for them goes unused. */
+static fv_status add_input(op_graph *g, const op_call *call, int i)
+{
+    static const char *const names[FV_MAX_INPUTS] = {"in0", "in1", "in2", "in3", "in4", "in5"};
+    if (call->op != &fv_op_batchnorm || i != 1)
+        return fv__graph_tensor(&g->graph, names[i], call->shape[i], call->op->role[i], &g->input[i]);
+    const fv_node_spec stats = {.op = &fv_op_batchnorm_stats,
+                                .name = names[i],
+                                .n_inputs = 1,
+                                .input = {g->input[0]},
+                                .role = FV_ROLE_BATCH,
+                                .of = -1};
+    return fv__graph_node(&g->graph, &stats, &g->input[i]);
+}
+
 void op_graph_build(op_graph *g, const op_call *call, fv_context *ctx)
 {
     _Alignas(16) unsigned char attrs[MAX_ATTR_BYTES];
@@ -105,8 +132,7 @@ void op_graph_build(op_graph *g, const op_call *call, fv_context *ctx)
     fv__graph_init(&g->graph, ctx, "case");
     fv_node_spec spec = {.op = call->op, .name = "y", .role = FV_ROLE_VALUE, .of = -1, .attrs = attrs};
     for (int i = 0; i < op_n_inputs(call); i++) {
-        const char *const names[] = {"in0", "in1", "in2", "in3"};
-        if (fv__graph_tensor(&g->graph, names[i], call->shape[i], call->op->role[i], &g->input[i]) != FV_OK)
+        if (add_input(g, call, i) != FV_OK)
             fail_msg("%s: %s", call->what, fv_message(ctx));
         spec.input[spec.n_inputs++] = g->input[i];
         if (call->op->role[i] == FV_ROLE_LABEL)
@@ -118,6 +144,11 @@ void op_graph_build(op_graph *g, const op_call *call, fv_context *ctx)
         spec.role = FV_ROLE_STATE;
         spec.of = g->input[0];
         g->graph.tensors[g->input[0]].decays = true;
+    } else if (op_is_track(call->op)) {
+        spec.role = FV_ROLE_STATE;
+        spec.of = g->input[0];
+    } else if (output_is_of_batch(call->op)) {
+        spec.role = FV_ROLE_BATCH;
     } else if (!op_output_is_per_image(call->op)) {
         spec.role = FV_ROLE_GRADIENT;
         spec.of = gradient_of(&g->graph, call, g, attrs);
@@ -290,7 +321,7 @@ static void check_input(scalar *s, int i, const double *analytic, double *x, int
 
 static void append_gradients(const op_call *call, op_graph *g, fv_grad *grad, const fv_node *node)
 {
-    *grad = (fv_grad){.graph = &g->graph, .node = node, .dy = -1, .dx = {-1, -1, -1, -1}};
+    *grad = (fv_grad){.graph = &g->graph, .node = node, .dy = -1, .dx = {-1, -1, -1, -1, -1, -1}};
     for (int i = 0; i < op_n_inputs(call); i++)
         grad->wanted[i] = call->op->role[i] == FV_ROLE_VALUE || call->op->role[i] == FV_ROLE_PARAMETER;
     if (!call->op->is_loss &&
@@ -304,7 +335,7 @@ static void check_gradients(const op_call *call, fv_context *ctx)
 {
     op_graph g;
     op_graph_build(&g, call, ctx);
-    const fv_node node = g.graph.nodes[0];
+    const fv_node node = g.graph.nodes[g.graph.n_nodes - 1];
     fv_grad grad;
     append_gradients(call, &g, &grad, &node);
     fv_reference *reference = make_reference(call, ctx, &g);

@@ -50,6 +50,8 @@ float *op_by_plan(const op_call *call, fv_context *ctx);
  * 0 for losses and their gradients. */
 float *op_by_kernels(const op_call *call, fv_context *ctx, int group, bool in_place);
 bool op_is_update(const fv_op *op);
+/* Changes a statistic, its first input, where it is: that is its output. */
+bool op_is_track(const fv_op *op);
 
 #define OP_LR 0.125f
 #define OP_MOMENTUM 0.75f

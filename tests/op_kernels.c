@@ -149,7 +149,7 @@ static void give_inputs(const op_call *call, const op_graph *g, fv_run *run, flo
         float *const memory = fv__run_buffer(run, g->input[i]);
         if (!memory)
             fail_msg("%s: input %d has no memory in the run", call->what, i);
-        if (role == FV_ROLE_GRADIENT)
+        if (role == FV_ROLE_GRADIENT || role == FV_ROLE_BATCH)
             fill_plain(call, i, memory);
         else
             to_lanes(call->value[i], call->n, count, dead_lane(call, i), memory);
@@ -162,6 +162,8 @@ static void take_output(const op_call *call, const float *memory, float *const s
     if (op_is_update(call->op)) {
         memcpy(out, storage[0], (size_t)count * sizeof *out);
         memcpy(out + count, storage[2], (size_t)count * sizeof *out);
+    } else if (op_is_track(call->op)) {
+        memcpy(out, storage[0], (size_t)count * sizeof *out);
     } else if (!memory) {
         fail_msg("%s: the output has no memory in the run", call->what);
     } else if (op_output_is_per_image(call->op)) {
@@ -191,9 +193,10 @@ float *op_by_plan(const op_call *call, fv_context *ctx)
         }
     give_inputs(call, &g, run, storage);
     make_batch(call, &data);
-    if (fv__run_step(run, &data.batch, op_is_update(call->op)) != FV_OK)
+    const bool update = op_is_update(call->op) || op_is_track(call->op);
+    if (fv__run_step(run, &data.batch, update) != FV_OK)
         fail_msg("%s: %s", call->what, fv_message(ctx));
-    take_output(call, op_is_update(call->op) ? NULL : fv__run_buffer(run, g.output), storage, out);
+    take_output(call, update ? NULL : fv__run_buffer(run, g.output), storage, out);
     fv__run_destroy(run);
     fv__plan_destroy(plan);
     fv__graph_deinit(&g.graph);
@@ -328,7 +331,7 @@ float *op_by_kernels(const op_call *call, fv_context *ctx, int group, bool in_pl
     bench_init(&b, call, plan, &g);
     make_batch(call, &data);
     for (size_t i = 0; i < plan->n_steps; i++)
-        run_kernel(&b, &plan->steps[i].spec, &data.batch, group, in_place);
+        run_kernel(&b, &plan->steps[i].spec, &data.batch, group, in_place && plan->steps[i].in_place);
     float *storage[FV_MAX_INPUTS] = {0};
     for (int i = 0; i < op_n_inputs(call); i++)
         storage[i] = b.memory[root_of(plan, g.input[i])];

@@ -42,13 +42,18 @@ static inline fv_plan *plan_of(const fv_graph *graph, fv_plan_options options)
     return plan;
 }
 
-/* Beside the zoo: branches, dropout, strides, odd sizes. */
+/* Beside the zoo: branches, dropout, strides, odd sizes; batch normalisation with two ways to one sum. */
 static const char *const more_models[] = {
     TRAINING_TINY,
     "input image 3x9x7\nconv c1 5 3x3 pad=1\nrelu name=trunk\nconv c2 5 3x3 pad=1\nsoftplus name=branch\n"
     "add trunk\ndropout 0.2\nadd branch\nconv c3 17 2x2 stride=2\ntanh\navgpool 2x2\nflatten\nlinear h 19\n"
     "sigmoid\ndropout 0.5\nlinear out 4\nsoftmax\nloss squared-error\n",
+    "input image 3x8x6\nconv c1 5 3x3 pad=1 bias=no\nbatchnorm b1\nrelu name=trunk\n"
+    "conv c2 7 3x3 stride=2 pad=1\nbatchnorm b2\nrelu\nconv c3 7 3x3 pad=1 bias=no\nbatchnorm b3\n"
+    "conv short 7 1x1 stride=2 bias=no from=trunk\nbatchnorm b4\nadd b3\nrelu\nglobalavgpool\nflatten\n"
+    "linear h 9\nbatchnorm b5\ntanh\nlinear out 4\nsoftmax\n",
 };
+enum { N_MORE_MODELS = sizeof more_models / sizeof *more_models };
 
 static inline const char *model_at(int i)
 {
@@ -56,7 +61,14 @@ static inline const char *model_at(int i)
     while (fv_zoo_name(n_zoo))
         n_zoo++;
     const int more = i - n_zoo;
-    return i < n_zoo ? fv_zoo_name(i) : more < 2 ? more_models[more] : NULL;
+    return i < n_zoo ? fv_zoo_name(i) : more < N_MORE_MODELS ? more_models[more] : NULL;
+}
+
+/* Tests that compute leave the networks of a hundred million operations an image and more to the plans alone:
+ * a step of ResNet-50 is minutes and gigabytes here, and its layers are those of the smaller models. */
+static inline bool is_small(const fv_model *m)
+{
+    return fv_model_describe(m).flops < 10 * 1000 * 1000;
 }
 
 #endif

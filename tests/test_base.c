@@ -259,7 +259,7 @@ static void test_cpu(void **state)
     assert_int_equal(fv__isa_choose(&ctx, "avx3", &isa), FV_ERR_ARGUMENT);
     assert_int_equal(isa, fv__cpu_best());
     assert_string_equal(ctx.message,
-                        "instruction set 'avx3': unknown; expected auto, avx512, avx2 or portable; "
+                        "instruction set 'avx3': unknown; expected auto, avx512, avx2, neon or portable; "
                         "did you mean 'avx2'?");
     for (int i = 0; i < FV_N_ISA; i++)
         assert_int_equal(fv__isa_choose(&ctx, fv__isa_name((fv_isa)i), &isa),

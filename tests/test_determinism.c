@@ -25,7 +25,7 @@
 
 static const int threads[] = {1, 2, 3, 8};
 enum { N_THREADS = sizeof threads / sizeof *threads, MOST = 450 };
-static const char *const fast[] = {"avx512", "avx2"};
+static const char *const fast[] = {"avx512", "avx2", "neon"};
 
 static uint8_t pixels[MOST][28 * 28];
 static int labels[MOST];

@@ -393,6 +393,7 @@ static void spoil_shape_rank(fv_graph *g) { g->tensors[0].shape.rank = 9; }
 static void spoil_name(fv_graph *g) { g->tensors[1].name = "weight2"; }
 static void spoil_no_name(fv_graph *g) { g->tensors[1].name = NULL; }
 static void spoil_role(fv_graph *g) { g->tensors[1].role = FV_ROLE_STATISTIC; }
+static void spoil_batch(fv_graph *g) { g->tensors[1].role = FV_ROLE_BATCH; }
 static void spoil_unknown_role(fv_graph *g) { g->tensors[1].role = (fv_role)40; }
 static void spoil_made_input(fv_graph *g) { g->tensors[g->nodes[0].output].role = FV_ROLE_INPUT; }
 static void spoil_source(fv_graph *g) { g->tensors[0].source = 2; }
@@ -412,6 +413,7 @@ static void test_verify(void **state)
         spoil_order,        spoil_id,         spoil_negative_id, spoil_arity,        spoil_output,
         spoil_output_id,    spoil_op,         spoil_attrs,       spoil_attr_value,   spoil_node_name,
         spoil_shape,        spoil_shape_rank, spoil_name,        spoil_no_name,      spoil_role,
+        spoil_batch,
         spoil_unknown_role, spoil_made_input, spoil_source,      spoil_no_source,    spoil_of,
         spoil_of_shape,     spoil_of_value,   spoil_input,       spoil_graph_output, spoil_loss};
     for (size_t i = 0; i < sizeof spoil / sizeof *spoil; i++) {

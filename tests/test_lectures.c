@@ -28,7 +28,7 @@
 /* Evaluates by the reference and by every ISA; all must give `expected`. */
 static void expect(op_call call, fv_shape shape, const double *expected)
 {
-    static const char *const isas[] = {"portable", "avx2", "avx512"};
+    static const char *const isas[] = {"portable", "avx2", "avx512", "neon"};
     op_call_check(&call);
     if (!fv__shape_equal(call.out_shape, shape))
         fail_msg("%s: the output has another shape than expected", call.what);

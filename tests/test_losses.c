@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum { N_IMAGES = 18, N_CLASSES = 3 };
-static const char *const isas[] = {"portable", "avx2", "avx512"};
+static const char *const isas[] = {"portable", "avx2", "avx512", "neon"};
 static const fv_shape one = {1, {1}}, classes = {1, {N_CLASSES}};
 
 /* Calls `check` with the results of every ISA, and of the reference. */

@@ -52,7 +52,8 @@ static const fv_tensor *tensor(const fv_model *model, const char *name)
 }
 
 /* Parameters by hand: linear 784*10 + 10; logistic 784 + 1; mlp (784+1)*500 + (500+1)*150 + (150+1)*10;
- * LeNet-5 6*(25+1) + 16*(6*25+1) + 120*(400+1) + 84*(120+1) + 10*(84+1). */
+ * LeNet-5 6*(25+1) + 16*(6*25+1) + 120*(400+1) + 84*(120+1) + 10*(84+1). The larger ones are those of
+ * the same networks in PyTorch. */
 static void zoo_counts(void **state)
 {
     (void)state;
@@ -60,12 +61,12 @@ static void zoo_counts(void **state)
         const char *name;
         int64_t n_parameters;
         int n_tensors, n_classes;
-    } expected[] = {{"lenet5", 61706, 10, 10},
-                    {"lenet5-relu", 61706, 10, 10},
-                    {"linear", 7850, 2, 10},
-                    {"logistic", 785, 2, 2},
-                    {"mlp", 469160, 6, 10}};
-    for (int i = 0; i < 5; i++) {
+        int c, size;
+    } expected[] = {{"lenet5", 61706, 10, 10, 1, 28},       {"lenet5-relu", 61706, 10, 10, 1, 28},
+                    {"linear", 7850, 2, 10, 1, 28},         {"logistic", 785, 2, 2, 1, 28},
+                    {"mlp", 469160, 6, 10, 1, 28},          {"resnet18", 11173962, 62, 10, 3, 32},
+                    {"resnet50", 25557032, 161, 1000, 3, 224}, {"vgg8", 1187274, 20, 10, 3, 32}};
+    for (int i = 0; i < 8; i++) {
         fv_model *model = NULL;
         assert_string_equal(fv_zoo_name(i), expected[i].name);
         assert_int_equal(fv_model_open(ctx, expected[i].name, &model), FV_OK);
@@ -73,11 +74,11 @@ static void zoo_counts(void **state)
         assert_int_equal(info.n_parameters, expected[i].n_parameters);
         assert_int_equal(info.n_classes, expected[i].n_classes);
         assert_int_equal(fv_model_n_parameters(model), expected[i].n_tensors);
-        assert_true(info.c == 1 && info.h == 28 && info.w == 28);
+        assert_true(info.c == expected[i].c && info.h == expected[i].size && info.w == expected[i].size);
         assert_string_equal(fv_model_text(model), fv_zoo_text(expected[i].name));
         fv_model_destroy(model);
     }
-    assert_null(fv_zoo_name(5));
+    assert_null(fv_zoo_name(8));
     assert_null(fv_zoo_name(-1));
     assert_null(fv_zoo_text("lenet6"));
     fv_model *model = NULL;

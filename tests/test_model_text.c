@@ -57,8 +57,9 @@ static void wrong_words(void **state)
         {IN "conw c1 6 5x5\n" END, "m:2:1: unknown layer 'conw'; nearest is 'conv'"},
         {IN "  Relu\n" END, "m:2:3: unknown layer 'Relu'; nearest is 'relu'"},
         {IN "transformer\n" END,
-         "m:2:1: unknown layer 'transformer'; the layers are conv, linear, bias, maxpool, avgpool, flatten, "
-         "identity, sigmoid, tanh, relu, leakyrelu, softplus, softmax, dropout, add"},
+         "m:2:1: unknown layer 'transformer'; the layers are conv, linear, bias, maxpool, avgpool, "
+         "globalavgpool, batchnorm, flatten, identity, sigmoid, tanh, relu, leakyrelu, softplus, softmax, "
+         "dropout, add"},
         {IN "conv c1 6 5x5 padd=2\n" END, "m:2:15: unknown key 'padd' of conv; nearest is 'pad'"},
         {IN "conv c1 6 5x5 wibble=2\n" END, "m:2:15: unknown key 'wibble' of conv"},
         {IN "conv c1 6 5x5 kernel=3\n" END, "m:2:15: unknown key 'kernel' of conv"},
@@ -162,16 +163,33 @@ static void wrong_order(void **state)
         {IN "relu\nlinear relu 2\n", "m:3:8: the name 'relu' is taken by the relu of line 2"},
         {IN "relu name=loss\n", "m:2:11: the name 'loss' is reserved"},
         {IN "relu name=\n",
-         "m:2:11: '' is no name: a letter or '_' first, then letters, digits, '_' and '-', at "
+         "m:2:11: '' is no name: a letter or '_' first, then letters, digits, '_', '-' and single '.', at "
          "most 48"},
         {IN "conv 6 5x5 2\n",
-         "m:2:6: '6' is no name: a letter or '_' first, then letters, digits, '_' and '-', "
+         "m:2:6: '6' is no name: a letter or '_' first, then letters, digits, '_', '-' and single '.', "
          "at most 48"},
-        {IN "conv c.1 5 5\n", "m:2:6: 'c.1' is no name: a letter or '_' first, then letters, digits, '_' and "
-                              "'-', at most 48"},
+        {IN "conv c..1 5 5\n",
+         "m:2:6: 'c..1' is no name: a letter or '_' first, then letters, digits, '_', '-' and single '.', "
+         "at most 48"},
+        {IN "conv c1. 5 5\n",
+         "m:2:6: 'c1.' is no name: a letter or '_' first, then letters, digits, '_', '-' and single '.', "
+         "at most 48"},
+        {IN "conv input.c 5 5\n", "m:2:6: the name 'input.c' is reserved"},
+        {IN "conv optimizer.c 5 5\n", "m:2:6: the name 'optimizer.c' is reserved"},
         {IN "relu name=first\nadd frist\n",
          "m:3:5: add: no earlier layer is called 'frist'; nearest is 'first'"},
         {IN "add me name=me\n", "m:2:5: add: no earlier layer is called 'me'"},
+        {IN "relu name=first\ntanh from=frist\n",
+         "m:3:11: tanh: no earlier layer is called 'frist'; nearest is 'first'"},
+        {IN "relu name=me from=me\n", "m:2:19: relu: no earlier layer is called 'me'"},
+        {IN "relu name=a\ntanh name=b from=a from=a\n", "m:3:20: the key 'from' is given twice"},
+        {IN "relu name=a\ntanh name=b\nflatten from=a\nlinear out 2\nsoftmax\n",
+         "m:3:1: no layer reads 'b'; name it in an 'add' or a 'from='"},
+        {IN "globalavgpool kernel=2\n", "m:2:15: unknown key 'kernel' of globalavgpool"},
+        {IN "flatten\nglobalavgpool\n",
+         "m:3:1: globalavgpool reads an image, but its input is a vector of 64 values"},
+        {IN "batchnorm\n", "m:2:10: NAME is missing; expected 'batchnorm NAME'"},
+        {IN "conv bn.weight 3 1\nbatchnorm bn\n", "m: tensor 'bn.weight': the name is taken"},
     };
     EXPECT(mistakes);
 }

@@ -135,6 +135,44 @@ static void an_infinite_gradient(void **state)
     fv_data_destroy(data);
 }
 
+/* Weights that are no numbers are refused when they are loaded; weights whose product is none, when they
+ * predict: no class is made up. */
+static void no_made_up_classes(void **state)
+{
+    scratch *s = *state;
+    fv_data *data = training_halves(s->ctx, 4, 1, 6, 6, 0);
+    fv_model *m = training_model(s->ctx, "input image 1x6x6\nflatten\nlinear h 1\nlinear out 2\nsoftmax\n");
+    float h[36], out[2] = {3e38f, -3e38f}, inv_std = 1, p[2] = {-1, -1};
+    for (int i = 0; i < 36; i++)
+        h[i] = 3e38f;
+    const fv_tensor_entry entries[] = {
+        {.name = "h.weight", .rank = 2, .dim = {1, 36}, .values = h},
+        {.name = "h.bias", .rank = 1, .dim = {1}, .values = (float[1]){0}},
+        {.name = "out.weight", .rank = 2, .dim = {2, 1}, .values = out},
+        {.name = "out.bias", .rank = 1, .dim = {2}, .values = (float[2]){0, 0}},
+        {.name = "input.mean", .rank = 1, .dim = {1}, .values = (float[1]){0}},
+        {.name = "input.inv_std", .rank = 1, .dim = {1}, .values = &inv_std},
+    };
+    const char *path = scratch_path(s, "weights");
+    assert_well(s->ctx, fv__safetensors_write(s->ctx, path, entries, 6, NULL, 0));
+    assert_well(s->ctx, fv_model_load(m, path));
+    assert_failed(s, fv_predict(m, data, 1, 3, p), FV_ERR_NONFINITE,
+                  "memory: image 1: expected finite probabilities, found NaN or infinity");
+    const uint64_t hash = fv_model_hash(m);
+    h[7] = NAN;
+    assert_well(s->ctx, fv__safetensors_write(s->ctx, path, entries, 6, NULL, 0));
+    assert_failed(s, fv_model_load(m, path), FV_ERR_INPUT,
+                  "/weights: tensor 'h.weight': expected finite values, found NaN at place 7");
+    h[7] = 0;
+    inv_std = INFINITY;
+    assert_well(s->ctx, fv__safetensors_write(s->ctx, path, entries, 6, NULL, 0));
+    assert_failed(s, fv_model_load(m, path), FV_ERR_INPUT,
+                  "/weights: tensor 'input.inv_std': expected finite values, found infinity at place 0");
+    assert_true(fv_model_hash(m) == hash);
+    fv_model_destroy(m);
+    fv_data_destroy(data);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
@@ -142,6 +180,7 @@ int main(void)
         TEST(a_rate_too_large),
         TEST(the_last_update_overflows),
         TEST(an_infinite_gradient),
+        TEST(no_made_up_classes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

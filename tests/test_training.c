@@ -198,12 +198,13 @@ static void wrong_options(void **state)
         o_.member = value;                                                                                   \
         assert_failed(s, fv_train(m, data, NULL, &o_, NULL, NULL), FV_ERR_ARGUMENT, message);                \
     } while (0)
-    REFUSED(epochs, 0, "epochs: expected 1 to 1e+06, found 0");
-    REFUSED(batch, -1, "batch: expected 0 to 1.67772e+07, found -1");
-    REFUSED(lr, NAN, "lr: expected 0 to 1e+06, found nan");
-    REFUSED(lr, INFINITY, "lr: expected 0 to 1e+06, found inf");
+    REFUSED(epochs, 0, "epochs: expected 1 to 1000000, found 0");
+    REFUSED(batch, -1, "batch: expected 0 to 16777216, found -1");
+    REFUSED(lr, NAN, "lr: expected 0 to 1000000, found nan");
+    REFUSED(lr, INFINITY, "lr: expected 0 to 1000000, found inf");
     REFUSED(momentum, -0.5, "momentum: expected 0 to 1, found -0.5");
-    REFUSED(weight_decay, -1, "weight-decay: expected 0 to 1e+06, found -1");
+    REFUSED(weight_decay, -1, "weight-decay: expected 0 to 1000000, found -1");
+    REFUSED(schedule, (fv_schedule)3, "schedule: expected 0 to 2, found 3");
     REFUSED(shift, 101, "shift: expected 0 to 100, found 101");
     REFUSED(n_valid, 30, "valid: expected 0 to 29, found 30");
     REFUSED(optimizer, "adamm", "optimizer: expected sgd, found 'adamm'");
@@ -235,6 +236,78 @@ static void an_unwritable_folder(void **state)
     o.out = scratch_path(s, "file/run");
     assert_int_equal(fv_train(m, data, NULL, &o, NULL, NULL), FV_ERR_IO);
     assert_non_null(strstr(fv_message(s->ctx), "file"));
+    assert_true(fv_model_hash(m) == hash);
+    fv_model_destroy(m);
+    fv_data_destroy(data);
+}
+
+typedef struct intruder {
+    fv_context *ctx;
+    fv_data *data;
+    fv_train_options options;
+    fv_status status;
+} intruder;
+
+/* In the middle of one run, another one of a context of its own into the same folder. */
+static bool intrude(void *user, const fv_progress *progress)
+{
+    intruder *i = user;
+    if (progress->event == FV_EVENT_STEP && progress->step == 2) {
+        fv_model *m = training_model(i->ctx, "input image 1x6x6\nflatten\nlinear out 2\nsoftmax\n");
+        i->status = fv_train(m, i->data, NULL, &i->options, NULL, NULL);
+        fv_model_destroy(m);
+    }
+    return true;
+}
+
+/* Two runs would leave the text of one and the weights of the other. The second is refused, whether it begins
+ * or resumes, and the first does not notice; afterwards the folder is free. */
+static void one_run_a_folder(void **state)
+{
+    scratch *s = *state;
+    fv_data *data = training_halves(s->ctx, 40, 1, 6, 6, 0);
+    intruder i = {.ctx = training_context(1, NULL), .options = training_options(1, 8, 0.02)};
+    i.data = training_halves(i.ctx, 40, 1, 6, 6, 0);
+    fv_train_options o = training_options(2, 8, 0.02);
+    const uint64_t alone = training_hash(s->ctx, TRAINING_TINY, data, &o);
+    o.out = i.options.out = scratch_path(s, "run");
+    for (int resume = 0; resume < 2; resume++) {
+        fv_model *m = training_model(s->ctx, TRAINING_TINY);
+        i.options.resume = resume == 1;
+        i.status = FV_OK;
+        assert_well(s->ctx, fv_train(m, data, NULL, &o, intrude, &i));
+        assert_int_equal(i.status, FV_ERR_IO);
+        assert_non_null(strstr(fv_message(i.ctx), "/run: another run is writing to this folder"));
+        assert_true(fv_model_hash(m) == alone);
+        fv_model_destroy(m);
+        assert_well(s->ctx, fv_model_open(s->ctx, o.out, &m)); /* text and weights belong together */
+        fv_model_destroy(m);
+    }
+    fv_data_destroy(i.data);
+    fv_context_destroy(i.ctx);
+    fv_data_destroy(data);
+}
+
+/* A checkpoint of another number of steps than there are in an epoch. */
+static void a_step_too_far(void **state)
+{
+    scratch *s = *state;
+    fv_data *data = training_halves(s->ctx, 40, 1, 6, 6, 0);
+    fv_model *m = training_model(s->ctx, TRAINING_TINY);
+    fv_train_options o = training_options(2, 8, 0.02);
+    fv_trainer *trainer = NULL;
+    o.out = scratch_path(s, "run");
+    assert_well(s->ctx, fv_train(m, data, NULL, &o, NULL, NULL));
+    assert_well(s->ctx, fv__trainer_create(m, o.batch, o.optimizer, &trainer));
+    const fv_position far = {.images = 40, .epoch = 1, .step = INT64_MAX, .updates = 6};
+    assert_well(s->ctx, fv__checkpoint_save(trainer, o.out, &o, &far));
+    fv__trainer_destroy(trainer);
+    assert_well(s->ctx, fv_model_initialise(m, 3));
+    const uint64_t hash = fv_model_hash(m);
+    o.resume = true;
+    assert_failed(s, fv_train(m, data, NULL, &o, NULL, NULL), FV_ERR_INPUT,
+                  "/run/last.safetensors: metadata 'step': expected at most 5, the steps of an epoch, found "
+                  "9223372036854775807");
     assert_true(fv_model_hash(m) == hash);
     fv_model_destroy(m);
     fv_data_destroy(data);
@@ -295,7 +368,7 @@ int main(void)
         TEST(digits_are_learned),      TEST(batch_of_one_and_of_all),      TEST(every_layer_trains),
         TEST(shifts_are_what_they_say), TEST(dropout_is_for_training),     TEST(held_out_images_are_held_out),
         TEST(wrong_options),           TEST(an_unwritable_folder),         TEST(a_settled_model_goes_on),
-        TEST(mnist),
+        TEST(one_run_a_folder),        TEST(a_step_too_far),               TEST(mnist),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

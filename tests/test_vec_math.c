@@ -271,6 +271,11 @@ static void test_avx512_bits(void **state)
     (void)state;
     check_same_bits(FV_ISA_AVX512);
 }
+static void test_neon_bits(void **state)
+{
+    (void)state;
+    check_same_bits(FV_ISA_NEON);
+}
 
 /* ---- the kernels against the operations' references ----------------------------------------------- */
 
@@ -391,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_lane_sum_is_the_tree),
         cmocka_unit_test(test_avx2_bits),
         cmocka_unit_test(test_avx512_bits),
+        cmocka_unit_test(test_neon_bits),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_reference_gradients),
         cmocka_unit_test(test_at_zero),

@@ -19,6 +19,7 @@
 #define N_ROUNDS      21     /* their median counts */
 #define ROUND_SECONDS 0.05
 #define TEXT_BYTES    160
+#define BENCH_FLOPS   (100 * 1000 * 1000)
 
 typedef bool (*report_fn)(void *user, const fv_bench_result *result);
 
@@ -95,10 +96,14 @@ static bool ends_in(const char *word, const char *end)
 static void name_step(const fv_graph *graph, const fv_node *node, char name[TEXT_BYTES])
 {
     const char *const op = node->op->name;
-    static const char *const suffixes[][2] = {{"_dx", "backward"}, {"_dw", "weights"}, {"_db", "gradient"}};
+    static const char *const suffixes[][2] = {{"_dx", "backward"},
+                                              {"_dw", "weights"},
+                                              {"_db", "gradient"},
+                                              {"_stats", "statistics"},
+                                              {"_sums", "sums"}};
     const char *what = graph->tensors[node->output].role == FV_ROLE_STATE ? "update" : "forward";
     int n = (int)strlen(op);
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
         if (ends_in(op, suffixes[i][0])) {
             what = suffixes[i][1];
             n -= (int)strlen(suffixes[i][0]);
@@ -114,7 +119,7 @@ static void describe_step(const fv_graph *graph, const fv_node *node, char shape
                linear = strncmp(node->op->name, "linear", 6) == 0;
     const bool is_weights = ends_in(node->op->name, "_dw");
     const fv_shape first = graph->tensors[node->input[0]].shape,
-                   second = graph->tensors[node->input[1]].shape;
+                   second = graph->tensors[node->input[node->n_inputs > 1]].shape;
     const fv_shape made = graph->tensors[node->output].shape;
     const fv_shape out = is_weights ? first : made, in = is_weights ? second : first;
     const fv_shape window = is_weights ? made : second;
@@ -205,13 +210,18 @@ static fv_status report_steps(const bench *b, const fv_plan *plan, const char *m
     return FV_OK;
 }
 
-static fv_status bench_model(const bench *b, const fv_zoo_entry *entry)
+/* `small`: a network of more than BENCH_FLOPS an image is passed over, unless it was asked for by name. */
+static fv_status bench_model(const bench *b, const fv_zoo_entry *entry, bool small)
 {
     fv_model *model = NULL;
     fv_trainer *trainer = NULL;
     double *seconds = NULL;
     noise images = {0};
     fv_status status = fv__model_create(b->ctx, entry->text, strlen(entry->text), entry->name, &model);
+    if (status == FV_OK && small && fv_model_describe(model).flops > BENCH_FLOPS) {
+        fv__model_destroy(model);
+        return FV_OK;
+    }
     if (status == FV_OK)
         status = fv__trainer_create(model, b->batch, "sgd", &trainer);
     if (status == FV_OK)
@@ -263,7 +273,9 @@ fv_status fv_bench(fv_context *ctx, const char *const *models, int batch, report
     bench b = {.ctx = ctx, .batch = batch, .report = report, .user = user};
     FV_TRY(measure_peak(&b));
     FV_TRY(report_peak(&b));
-    for (int i = 0; models ? models[i] != NULL : fv__zoo_at(i) != NULL; i++)
-        FV_TRY(bench_model(&b, models ? fv__zoo_find(models[i]) : fv__zoo_at(i)));
+    for (int i = 0; models && models[i]; i++)
+        FV_TRY(bench_model(&b, fv__zoo_find(models[i]), false));
+    for (int i = 0; !models && fv__zoo_at(i); i++)
+        FV_TRY(bench_model(&b, fv__zoo_at(i), true));
     return FV_OK;
 }

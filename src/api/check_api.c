@@ -6,7 +6,8 @@
  *
  *   reference error   max |D - g| / rms   over the values of a small tensor, over a random sample of a large
  *                                         one; D by central differences of the reference's loss
- *   kernel error      max |k - g| / rms   over all values; k from the kernels
+ *   kernel error      max |k - g| / rms   over all values; k from the kernels; rms is at least a hundredth of
+ *                                         the largest in the network
  *
  * The parameters are the model's, each moved a little: fresh biases are 0, where a wrong sign goes unseen and
  * ReLU has its kink. Images that put some unit within float's rounding of a kink are drawn again: there the
@@ -28,6 +29,10 @@
 /* Below this rms, errors count as if it were this: the loss is about 1 and rounds at 1e-16, so a difference
  * quotient is good to about 1e-11 and no better, however small the gradient. */
 #define SMALLEST_RMS 1e-5
+/* What cancels out in exact numbers (the bias of a layer before a batch normalisation has no effect) leaves
+ * float's rounding behind, of the size of what cancelled: in kernels, a tensor's rms counts as at least this
+ * share of the largest tensor's. */
+#define KERNEL_SHARE 1e-2
 /* Richardson leaves 1e-9 or so of smooth losses; a wrong formula is off by more than 1e-3. */
 #define REFERENCE_TOLERANCE 1e-5
 /* Float sums of a few thousand products err by 1e-6 of their size, by 1e-5 where much cancels out. */
@@ -46,6 +51,7 @@ typedef struct check {
     int *gradient_of;         /* [parameter]: tensor; -1: none flows */
     float *values;            /* as model->values, each moved a little */
     double *gradient, *other; /* the reference's, in the same layout */
+    double largest_rms;       /* of any parameter's gradient */
     float *pixels;            /* [n][c][h][w] */
     const float **image;
     int *labels;
@@ -226,10 +232,10 @@ static double kernel_error(const check *c, int p)
     const fv_param *const param = &c->model->params[p];
     const float *const found =
         c->gradient_of[p] < 0 ? NULL : fv__run_buffer(c->trainer->run, c->gradient_of[p]);
-    double error = 0;
+    double error = 0, rms = rms_of(c, p);
     for (size_t i = 0; i < param->n && found; i++)
         error = worse(error, fabs((double)found[i] - c->gradient[param->offset + i]));
-    return error / rms_of(c, p);
+    return error / (rms > KERNEL_SHARE * c->largest_rms ? rms : KERNEL_SHARE * c->largest_rms);
 }
 
 /* The next value to try. In a sample every other one has, if a few draws find such, a gradient other than 0:
@@ -271,6 +277,8 @@ static fv_status run_check(check *c, void (*report)(void *user, const fv_check_r
     FV_TRY(allocate(c));
     FV_TRY(prepare(c));
     FV_TRY(run_kernels(c));
+    for (int p = 0; p < c->model->n_learned; p++)
+        c->largest_rms = rms_of(c, p) > c->largest_rms ? rms_of(c, p) : c->largest_rms;
     for (int p = 0; p < c->model->n_learned; p++) {
         fv_check_result result;
         FV_TRY(check_parameter(c, p, &result));

@@ -4,6 +4,7 @@
 #include "model/model.h"
 #include "model/words.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- opening -------------------------------------------------------------------------------------- */
@@ -153,6 +154,20 @@ static void dims_text(fv_text *text, const fv_tensor_entry *entry)
         fv__text_add(text, "a scalar");
 }
 
+/* A parameter that is no number makes every prediction one that is none. */
+static fv_status check_values(const fv_model *model, const fv_tensor_entry *entry, const char *path)
+{
+    for (size_t i = 0; i < entry->n_bytes / sizeof(float); i++) {
+        float value; /* the file's may be unaligned */
+        memcpy(&value, (const char *)entry->values + i * sizeof value, sizeof value);
+        if (!isfinite(value))
+            return fv__fail(model->ctx, FV_ERR_INPUT,
+                            "%s: tensor '%s': expected finite values, found %s at place %zu", path,
+                            entry->name, isnan(value) ? "NaN" : "infinity", i);
+    }
+    return FV_OK;
+}
+
 static fv_status check_entry(const fv_model *model, const fv_tensor *tensor, const fv_tensor_entry *entry,
                              const char *path)
 {
@@ -167,7 +182,7 @@ static fv_status check_entry(const fv_model *model, const fv_tensor *tensor, con
     for (int d = 0; equal && d < entry->rank; d++)
         equal = entry->dim[d] == tensor->shape.dim[d];
     if (equal)
-        return FV_OK;
+        return check_values(model, entry, path);
     fv_text found;
     fv__text_init(&found, model->ctx);
     dims_text(&found, entry);

@@ -62,8 +62,8 @@ fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score)
 fv_status fv_predict(fv_model *model, const fv_data *data, int first, int n, float *probabilities)
 {
     if (first < 0 || n < 0 || first > data->n - n)
-        return fv__fail(model->ctx, FV_ERR_ARGUMENT, "%s: expected images within 0..%d, found %d to %d",
-                        data->name, data->n - 1, first, first + n - 1);
+        return fv__fail(model->ctx, FV_ERR_ARGUMENT, "%s: expected images within 0..%d, found %d from %d on",
+                        data->name, data->n - 1, n, first);
     fv_evaluator *evaluator;
     FV_TRY(fv__evaluator_create(model, false, &evaluator));
     const fv_status status = fv__predict(evaluator, data, first, n, probabilities);

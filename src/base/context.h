@@ -9,7 +9,7 @@
 
 #define FV_MESSAGE_BYTES 1024
 
-typedef enum fv_isa { FV_ISA_PORTABLE, FV_ISA_AVX2, FV_ISA_AVX512, FV_N_ISA } fv_isa;
+typedef enum fv_isa { FV_ISA_PORTABLE, FV_ISA_AVX2, FV_ISA_AVX512, FV_ISA_NEON, FV_N_ISA } fv_isa;
 
 struct fv_context {
     fv_allocator allocator;

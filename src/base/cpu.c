@@ -12,7 +12,11 @@
 #endif
 
 static const char *const isa_names[FV_N_ISA] = {
-    [FV_ISA_PORTABLE] = "portable", [FV_ISA_AVX2] = "avx2", [FV_ISA_AVX512] = "avx512"};
+    [FV_ISA_PORTABLE] = "portable",
+    [FV_ISA_AVX2] = "avx2",
+    [FV_ISA_AVX512] = "avx512",
+    [FV_ISA_NEON] = "neon",
+};
 
 bool fv__cpu_has(fv_isa isa)
 {
@@ -27,15 +31,20 @@ bool fv__cpu_has(fv_isa isa)
     if (isa == FV_ISA_AVX512)
         return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#elif defined(__aarch64__)
+    if (isa == FV_ISA_NEON)
+        return true; /* a part of the architecture */
 #endif
     return false;
 }
 
 fv_isa fv__cpu_best(void)
 {
-    if (fv__cpu_has(FV_ISA_AVX512))
-        return FV_ISA_AVX512;
-    return fv__cpu_has(FV_ISA_AVX2) ? FV_ISA_AVX2 : FV_ISA_PORTABLE;
+    static const fv_isa fastest_first[] = {FV_ISA_AVX512, FV_ISA_AVX2, FV_ISA_NEON};
+    for (size_t i = 0; i < sizeof fastest_first / sizeof *fastest_first; i++)
+        if (fv__cpu_has(fastest_first[i]))
+            return fastest_first[i];
+    return FV_ISA_PORTABLE;
 }
 
 int fv__cpu_cores(void)
@@ -100,6 +109,6 @@ fv_status fv__isa_choose(fv_context *ctx, const char *name, fv_isa *out)
     }
     const char *near = fv__nearest(name, isa_names, FV_N_ISA);
     return fv__fail(ctx, FV_ERR_ARGUMENT,
-                    "instruction set '%s': unknown; expected auto, avx512, avx2 or portable%s%s%s", name,
-                    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+                    "instruction set '%s': unknown; expected auto, avx512, avx2, neon or portable%s%s%s",
+                    name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }

@@ -134,13 +134,14 @@ static fv_status copy_attrs(fv_graph *graph, const fv_op *op, const void *attrs,
     return FV_OK;
 }
 
-/* A gradient and a state belong to a parameter and have its shape; nothing else belongs to one. */
+/* A gradient and a state belong to a parameter (a state perhaps to a statistic) and have its shape; nothing
+ * else belongs to one. */
 static fv_status check_of(fv_graph *graph, const fv_node_spec *spec, fv_shape shape, const char *what)
 {
     if (spec->role != FV_ROLE_GRADIENT && spec->role != FV_ROLE_STATE)
         return FV_OK;
     if (spec->of < 0 || (size_t)spec->of >= graph->n_tensors ||
-        graph->tensors[spec->of].role != FV_ROLE_PARAMETER)
+        !fv__role_owns(graph->tensors[spec->of].role, spec->role))
         return fv__fail(graph->ctx, FV_ERR_INTERNAL, "%s: a %s of tensor %d, which is no parameter", what,
                         fv__role_name(spec->role), spec->of);
     const fv_tensor *parameter = &graph->tensors[spec->of];

@@ -16,7 +16,8 @@ typedef enum fv_role {
     FV_ROLE_PARAMETER, /* learned; owned by the model                                  */
     FV_ROLE_STATISTIC, /* stored with the model, not learned: input mean and deviation */
     FV_ROLE_GRADIENT,  /* of a parameter, summed over the batch                        */
-    FV_ROLE_STATE      /* of the optimiser: one per parameter                          */
+    FV_ROLE_STATE,     /* of the optimiser: one per parameter; of a statistic's update */
+    FV_ROLE_BATCH      /* computed, one for all images of a run: a batch's mean        */
 } fv_role;
 
 typedef enum fv_init_kind { FV_INIT_ZERO, FV_INIT_CONSTANT, FV_INIT_NORMAL, FV_INIT_UNIFORM, FV_INIT_XAVIER,
@@ -35,7 +36,7 @@ typedef struct fv_tensor {
     fv_init init;     /* parameters and statistics */
     bool decays;      /* weight decay acts on it: weights, not biases */
     int source;       /* the node that makes it; -1: none */
-    int of;           /* gradient and state: their parameter; else -1 */
+    int of;           /* gradient and state: their parameter (state: or statistic); else -1 */
 } fv_tensor;
 
 struct fv_op;

@@ -6,6 +6,9 @@
 
 /* May a tensor of role `found` stand where an operation asks for `expected`? */
 bool fv__role_fits(fv_role expected, fv_role found);
+/* May a tensor of role `role` belong to one of role `owner`? A gradient belongs to a parameter, a state to a
+ * parameter or to a statistic. */
+bool fv__role_owns(fv_role owner, fv_role role);
 const char *fv__role_name(fv_role role);
 /* Asks the operation for its output's shape; the node's inputs are ids in range. */
 fv_status fv__node_shape(const fv_graph *graph, const fv_node *node, fv_shape *out);

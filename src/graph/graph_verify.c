@@ -8,6 +8,11 @@ bool fv__role_fits(fv_role expected, fv_role found)
     return found == expected || (expected == FV_ROLE_VALUE && found == FV_ROLE_INPUT);
 }
 
+bool fv__role_owns(fv_role owner, fv_role role)
+{
+    return owner == FV_ROLE_PARAMETER || (role == FV_ROLE_STATE && owner == FV_ROLE_STATISTIC);
+}
+
 static bool id_fits(int id, size_t n)
 {
     return id >= 0 && (size_t)id < n;
@@ -75,7 +80,7 @@ static fv_status wrong_tensor(const fv_graph *graph, const fv_tensor *tensor, co
 static fv_status verify_tensor(const fv_graph *graph, int t)
 {
     const fv_tensor *tensor = &graph->tensors[t];
-    if ((unsigned)tensor->role > FV_ROLE_STATE)
+    if ((unsigned)tensor->role > FV_ROLE_BATCH)
         return wrong_tensor(graph, tensor, "there is no such role");
     if (fv__shape_check(graph->ctx, tensor->shape, tensor->name) != FV_OK)
         return fv__fail(graph->ctx, FV_ERR_INTERNAL, "%s: graph: %s", graph->source, graph->ctx->message);
@@ -84,12 +89,14 @@ static fv_status verify_tensor(const fv_graph *graph, int t)
             return wrong_tensor(graph, tensor, "its source does not make it");
         if (tensor->role == FV_ROLE_INPUT || tensor->role == FV_ROLE_LABEL)
             return wrong_tensor(graph, tensor, "a node makes what comes from outside");
-    } else if (tensor->role == FV_ROLE_VALUE || tensor->role == FV_ROLE_GRADIENT) {
+    } else if (tensor->role == FV_ROLE_VALUE || tensor->role == FV_ROLE_GRADIENT ||
+               tensor->role == FV_ROLE_BATCH) {
         return wrong_tensor(graph, tensor, "no node makes it");
     }
     if (!belongs(tensor->role))
         return tensor->of == -1 ? FV_OK : wrong_tensor(graph, tensor, "it belongs to another tensor");
-    if (!id_fits(tensor->of, graph->n_tensors) || graph->tensors[tensor->of].role != FV_ROLE_PARAMETER)
+    if (!id_fits(tensor->of, graph->n_tensors) ||
+        !fv__role_owns(graph->tensors[tensor->of].role, tensor->role))
         return wrong_tensor(graph, tensor, "it belongs to no parameter");
     if (!fv__shape_equal(tensor->shape, graph->tensors[tensor->of].shape))
         return wrong_tensor(graph, tensor, "its shape is not its parameter's");

@@ -303,6 +303,29 @@ fv_status fv__file_make_dir(fv_context *ctx, const char *path)
     return status;
 }
 
+fv_status fv__folder_lock(fv_context *ctx, const char *path, int *lock)
+{
+    *lock = -1;
+    /* A folder that is missing or may not be read is the business of whoever reads or writes its files. */
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return FV_OK;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        *lock = fd;
+        return FV_OK;
+    }
+    const int error = errno;
+    close(fd);
+    return error == EWOULDBLOCK ? fv__fail(ctx, FV_ERR_IO, "%s: another run is writing to this folder", path)
+                                : FV_OK;
+}
+
+void fv__folder_unlock(int lock)
+{
+    if (lock >= 0)
+        close(lock);
+}
+
 fv_status fv__file_remove(fv_context *ctx, const char *path)
 {
     if (unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR)

@@ -17,6 +17,12 @@ fv_status fv__file_read(fv_context *ctx, const char *path, size_t max_bytes, uin
 /* Creates the folder and its parents; an existing folder is fine. */
 fv_status fv__file_make_dir(fv_context *ctx, const char *path);
 
+/* Keeps a folder for one writer: FV_ERR_IO while another one, of this process or any other, has it. Lasts
+ * until fv__folder_unlock, or until the process ends, however it ends. *lock is -1 where there is nothing to
+ * lock or the file system knows no locks. */
+fv_status fv__folder_lock(fv_context *ctx, const char *path, int *lock);
+void fv__folder_unlock(int lock); /* -1 is fine */
+
 /* Replaces `path` by n bytes, in one step. */
 fv_status fv__file_write(fv_context *ctx, const char *path, const void *bytes, size_t n);
 

@@ -12,25 +12,67 @@ typedef struct fv_gather_args {
 
 /* y[o][oy][ox] = b[o] + sum over i, ky, kx of
  *                w[o][i][ky][kx] * x[i][oy*stride + ky - pad][ox*stride + kx - pad].
- * Reading x is as if zeros stood `spread - 1` deep between its pixels and `pad` deep around it (pad may be
- * negative: then x is cropped). spread > 1 only for the data gradient of a strided convolution. */
+ * Zeros stand around x; pad may be negative: then x is cropped. y may be every step-th pixel of a larger
+ * image, from pixel (first_h, first_w) on, and the weights may begin somewhere in their buffer: so one data
+ * gradient of a strided convolution is made of several convolutions. */
 typedef struct fv_conv_args {
     int i, h, w;        /* input, as stored */
     int o, oh, ow;      /* output */
-    int kh, kw;
+    int kh, kw;         /* 0: no window, and outputs are their bias */
     int stride_h, stride_w;
     int pad_h, pad_w;
-    int spread_h, spread_w;
+    int out_h, out_w;   /* the image that holds the outputs */
+    int first_h, first_w, step_h, step_w;
+    int64_t weights;    /* where they begin, in floats */
     int in_w;           /* width of a staged row: reaches every column that a tile reads */
     const int32_t *tap; /* [kh * kw]: floats from a window's first pixel to each of its pixels, staged */
     bool staged;        /* rows are copied to scratch, padded; else they are read where they are */
 } fv_conv_args;
+
+/* Weights [o][i][kh][kw] for the data gradient of a convolution of this stride and padding. */
+typedef struct fv_flip_args {
+    int o, i, kh, kw;
+    int stride_h, stride_w, pad_h, pad_w;
+} fv_flip_args;
+
+/* The pixels p, p + s, p + 2s ... of dx in one direction: the taps of the kernel that reach them are k0,
+ * k0 + s ..., n of them, and tap k0 reads dy at `base` for pixel p. */
+typedef struct fv_flip_phase {
+    int k0, n, base;
+} fv_flip_phase;
+
+static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pad)
+{
+    const int k0 = (p + pad) % stride;
+    const int n = k0 < kernel ? (kernel - k0 + stride - 1) / stride : 0;
+    return (fv_flip_phase){k0, n, (p + pad - k0) / stride};
+}
+
+/* The weight gradient over rows: `conv` is the forward convolution. An image of x as rows is
+ * [h][in_w][16][padded]: for each pixel and image its channels side by side, zeros beside the image. A chunk
+ * of dy is several whole lines, or part of one. */
+typedef struct fv_conv_rows_args {
+    fv_conv_args conv;
+    int padded;            /* input channels, rounded up to 16 */
+    int chunk_lines, chunk_pixels;
+    int group;             /* output channels at a time: their sums fit in a core's L2 */
+    const int32_t *offset; /* [chunk_lines * chunk_pixels * 16]: floats from a chunk's first term of x */
+} fv_conv_rows_args;
 
 /* A channel's plane of `pixels` vectors: bias, standardise, channel_sum. */
 typedef struct fv_plane_args {
     int channels;
     int64_t pixels;
 } fv_plane_args;
+
+/* Batch normalisation: as PyTorch has them by default. */
+#define FV_BATCHNORM_EPS      1e-5 /* added to the variance */
+#define FV_BATCHNORM_MOMENTUM 0.1  /* the share of the new batch in the running statistics */
+
+/* Row `row` of a matrix [..][n]. */
+typedef struct fv_row_args {
+    int row, n;
+} fv_row_args;
 
 /* y[m] = b[m] + sum over k of w[m * row_stride + k * column_stride] * x[k] */
 typedef struct fv_matmul_args {

@@ -4,6 +4,8 @@
 extern const fv_kernels fv__kernels_portable;
 #if defined(__x86_64__)
 extern const fv_kernels fv__kernels_avx2, fv__kernels_avx512;
+#elif defined(__aarch64__)
+extern const fv_kernels fv__kernels_neon;
 #endif
 
 const char *fv__kernel_name(fv_kernel_id id)
@@ -24,6 +26,9 @@ const fv_kernels *fv__kernels(fv_isa isa)
         return &fv__kernels_avx512;
     case FV_ISA_AVX2:
         return &fv__kernels_avx2;
+#elif defined(__aarch64__)
+    case FV_ISA_NEON:
+        return &fv__kernels_neon;
 #endif
     case FV_ISA_PORTABLE:
         return &fv__kernels_portable;

@@ -47,6 +47,7 @@ typedef struct fv_lower {
     int node;               /* number of the node: dropout's counter */
     bool decays;            /* of the parameter that an update changes */
     int max_batch;          /* images the plan is made for */
+    bool direct;            /* plain sums only: no Winograd */
     const fv_kernels *kernels;
     struct fv_plan *plan;
 } fv_lower;

@@ -12,9 +12,11 @@
  *   fv_abs fv_sign_of(m, s)             |x|; m with the sign bit of s (m >= 0)
  *   fv_pow2(t)                          2^n where t = n + FV_ROUND_MAGIC, -126 <= n <= 127
  *   fv_exponent fv_mantissa             of a positive normal x = m * 2^e, 1 <= m < 2 (e as a float)
+ *   FV_REGISTERS                        of vectors, for a tile to fill; 0: large tiles gain nothing
+ *   FV_BROADCASTS(m)                    so many of them hold broadcasts while m are in use
  *   fv_transpose8(from, from_step, to, to_step)   to[j * to_step + i] = from[i * from_step + j], 8x8
  *
- * Included by kernels/isa_*.c after FV_ISA_AVX512, FV_ISA_AVX2 or neither is defined as a macro. */
+ * Included by kernels/isa_*.c after FV_USE_AVX512, FV_USE_AVX2, FV_USE_NEON or none is defined. */
 #ifndef FV_KERNELS_VEC_H
 #define FV_KERNELS_VEC_H
 
@@ -30,6 +32,8 @@
 #include "kernels/vec_avx512.h"
 #elif defined(FV_USE_AVX2)
 #include "kernels/vec_avx2.h"
+#elif defined(FV_USE_NEON)
+#include "kernels/vec_neon.h"
 #else
 #include "kernels/vec_portable.h"
 #endif

@@ -2,6 +2,8 @@
 #include <immintrin.h>
 
 #define FV_V 8
+#define FV_REGISTERS 16
+#define FV_BROADCASTS(m) 1
 typedef __m256 fv_v;
 
 FV_INLINE fv_v fv_load(const float *p) { return _mm256_loadu_ps(p); }

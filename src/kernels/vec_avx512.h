@@ -2,6 +2,8 @@
 #include <immintrin.h>
 
 #define FV_V 16
+#define FV_REGISTERS 32
+#define FV_BROADCASTS(m) 1
 typedef __m512 fv_v;
 
 FV_INLINE fv_v fv_load(const float *p) { return _mm512_loadu_ps(p); }

@@ -3,6 +3,8 @@
 #include <math.h>
 
 #define FV_V 4
+#define FV_REGISTERS 0
+#define FV_BROADCASTS(m) 0
 typedef struct fv_v {
     float f[FV_V];
 } fv_v;

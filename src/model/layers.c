@@ -3,6 +3,7 @@
  * A row without parameters needs no code here: `plain` appends the operation, whose own table of attributes
  * says which keys the line may have. */
 #include "model/layers.h"
+#include "ops/ops.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -103,6 +104,55 @@ static fv_status build_bias(fv_parse *p, const fv_layer_kind *kind, const fv_lay
     return fv__layer_node(p, kind->op, words->name, words->name, 2, inputs, words->attrs, output);
 }
 
+/* A number per channel, stored with the model but not learned. */
+static fv_status statistic(fv_parse *p, const char *layer, const char *suffix, fv_shape shape, double value,
+                           int *tensor)
+{
+    fv_graph *graph = &p->model->graph;
+    char name[FV_NAME_MAX_BYTES + 32];
+    snprintf(name, sizeof name, "%s.%s", layer, suffix);
+    FV_TRY(fv__graph_tensor(graph, name, shape, FV_ROLE_STATISTIC, tensor));
+    graph->tensors[*tensor].init = (fv_init){.kind = FV_INIT_CONSTANT, .scale = value};
+    return FV_OK;
+}
+
+/* NAME.stats from the batch, then NAME, which reads those in training and the running ones in inference. */
+static fv_status build_batchnorm(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
+                                 int *output)
+{
+    const fv_init zero = {.kind = FV_INIT_ZERO}, one = {.kind = FV_INIT_CONSTANT, .scale = 1};
+    const fv_shape shape = fv__shape(1, current_shape(p).dim[0], 0, 0, 0);
+    char name[FV_NAME_MAX_BYTES + 32];
+    snprintf(name, sizeof name, "%s.stats", words->name);
+    fv_node_spec stats = {.op = fv__op_find("batchnorm_stats"),
+                          .name = name,
+                          .layer = words->name,
+                          .line = p->line.number,
+                          .n_inputs = 1,
+                          .input = {p->current},
+                          .role = FV_ROLE_BATCH,
+                          .of = -1};
+    int inputs[6] = {p->current};
+    FV_TRY(fv__graph_node(&p->model->graph, &stats, &inputs[1]));
+    FV_TRY(parameter(p, words->name, "weight", shape, one, false, &inputs[2]));
+    FV_TRY(parameter(p, words->name, "bias", shape, zero, false, &inputs[3]));
+    FV_TRY(statistic(p, words->name, "running_mean", shape, 0, &inputs[4]));
+    FV_TRY(statistic(p, words->name, "running_var", shape, 1, &inputs[5]));
+    return fv__layer_node(p, kind->op, words->name, words->name, 6, inputs, words->attrs, output);
+}
+
+/* An average pool whose one window is the image. */
+static fv_status build_globalavgpool(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
+                                     int *output)
+{
+    const fv_shape in = current_shape(p);
+    if (in.rank != 3)
+        return fv__line_fail(
+            &p->line, 1, "globalavgpool reads an image, but its input is a vector of %d values", in.dim[0]);
+    const fv_window_attrs attrs = {.kernel = {in.dim[1], in.dim[2]}};
+    return fv__layer_node(p, kind->op, words->name, words->name, 1, &p->current, &attrs, output);
+}
+
 static fv_status build_add(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words, int *output)
 {
     const int inputs[2] = {p->current, words->other};
@@ -126,6 +176,8 @@ static const fv_layer_kind kinds[] = {
     {"bias", "bias", {{FV_SLOT_NAME, "NAME"}}, false, build_bias},
     {"maxpool", "maxpool", {{FV_SLOT_ATTR, "kernel"}}, false, plain},
     {"avgpool", "avgpool", {{FV_SLOT_ATTR, "kernel"}}, false, plain},
+    {"globalavgpool", "avgpool", {{0}}, false, build_globalavgpool},
+    {"batchnorm", "batchnorm", {{FV_SLOT_NAME, "NAME"}}, false, build_batchnorm},
     {"flatten", "flatten", {{0}}, false, plain},
     {"identity", "identity", {{0}}, false, plain},
     {"sigmoid", "sigmoid", {{0}}, false, plain},
@@ -185,11 +237,11 @@ static fv_status read_name(fv_parse *p, fv_layer_words *words, const char *name,
     if (!fv__name_ok(name))
         return fv__line_fail(
             &p->line, column,
-            "'%s' is no name: a letter or '_' first, then letters, digits, '_' and '-', at most "
+            "'%s' is no name: a letter or '_' first, then letters, digits, '_', '-' and single '.', at most "
             "%d",
             name, FV_NAME_MAX_BYTES);
     for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
-        if (strcmp(name, reserved[i]) == 0)
+        if (strcspn(name, ".") == strlen(reserved[i]) && strncmp(name, reserved[i], strlen(reserved[i])) == 0)
             return fv__line_fail(&p->line, column, "the name '%s' is reserved", name);
     const fv_layer_record *twin = layer_find(p, name);
     if (twin)
@@ -237,6 +289,24 @@ static fv_status read_attr(fv_parse *p, const fv_layer_kind *kind, fv_layer_word
     return fv__attrs_set(p->ctx, fv__op_find(kind->op), words->attrs, key, value, what);
 }
 
+/* The output of an earlier layer. */
+static fv_status read_layer(fv_parse *p, const fv_layer_kind *kind, const char *name, int column, int *tensor)
+{
+    const fv_layer_record *other = layer_find(p, name);
+    if (!other) {
+        const char *names[FV_MAX_LAYERS + 1];
+        int n = 0;
+        for (size_t i = 0; i < p->model->n_layers; i++)
+            names[n++] = p->model->layers[i].name;
+        const char *nearest = fv__nearest(name, names, n);
+        return fv__line_fail(&p->line, column, "%s: no earlier layer is called '%s'%s%s%s", kind->word,
+                             name, nearest ? "; nearest is '" : "", nearest ? nearest : "",
+                             nearest ? "'" : "");
+    }
+    *tensor = other->output;
+    return FV_OK;
+}
+
 static fv_status read_slot(fv_parse *p, const fv_layer_kind *kind, fv_slot slot, fv_word word,
                            fv_layer_words *words)
 {
@@ -248,26 +318,14 @@ static fv_status read_slot(fv_parse *p, const fv_layer_kind *kind, fv_slot slot,
         return read_sizes(p, kind, slot.word, word, 2, words->kernel);
     if (slot.type == FV_SLOT_ATTR)
         return read_attr(p, kind, words, slot.word, word.text, word.column);
-    const fv_layer_record *other = layer_find(p, word.text);
-    if (!other) {
-        const char *names[FV_MAX_LAYERS + 1];
-        int n = 0;
-        for (size_t i = 0; i < p->model->n_layers; i++)
-            names[n++] = p->model->layers[i].name;
-        const char *nearest = fv__nearest(word.text, names, n);
-        return fv__line_fail(&p->line, word.column, "%s: no earlier layer is called '%s'%s%s%s", kind->word,
-                             word.text, nearest ? "; nearest is '" : "", nearest ? nearest : "",
-                             nearest ? "'" : "");
-    }
-    words->other = other->output;
-    return FV_OK;
+    return read_layer(p, kind, word.text, word.column, &words->other);
 }
 
 /* The keys that a line of this kind may have. */
 static int list_keys(const fv_layer_kind *kind, const fv_op *op, const char *keys[MAX_KEYS])
 {
     int n = 0;
-    for (int a = 0; a < op->n_attrs && n < MAX_KEYS - 3; a++) {
+    for (int a = 0; a < op->n_attrs && n < MAX_KEYS - 4 && kind->build != build_globalavgpool; a++) {
         bool is_slot = false;
         for (int i = 0; i < n_slots(kind); i++)
             is_slot = is_slot || (kind->slot[i].type == FV_SLOT_ATTR &&
@@ -282,6 +340,7 @@ static int list_keys(const fv_layer_kind *kind, const fv_op *op, const char *key
     }
     if (kind->slot[0].type != FV_SLOT_NAME)
         keys[n++] = "name";
+    keys[n++] = "from";
     return n;
 }
 
@@ -325,6 +384,8 @@ static fv_status read_key(fv_parse *p, const fv_layer_kind *kind, fv_word word, 
     given[k] = true;
     if (strcmp(copy, "name") == 0)
         return read_name(p, words, value, column);
+    if (strcmp(copy, "from") == 0)
+        return read_layer(p, kind, value, column, &p->current);
     if (kind->weighted && strcmp(copy, "init") == 0)
         return read_init_key(p, value, column, &words->init);
     if (kind->weighted && strcmp(copy, "bias") == 0)

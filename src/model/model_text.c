@@ -261,6 +261,29 @@ static fv_status read_line(fv_parse *p)
     return is_loss ? read_loss(p) : fv__layer_read(p, kind);
 }
 
+/* Every layer but the last is read by another: with 'from' a line could be left behind by mistake. */
+static fv_status check_read(fv_parse *p)
+{
+    const fv_model *model = p->model;
+    const fv_graph *graph = &model->graph;
+    bool *is_read = fv__alloc(p->ctx, graph->n_tensors, sizeof *is_read);
+    if (!is_read)
+        return FV_ERR_MEMORY;
+    for (size_t k = 0; k < graph->n_nodes; k++)
+        for (int i = 0; i < graph->nodes[k].n_inputs; i++)
+            is_read[graph->nodes[k].input[i]] = true;
+    fv_status status = FV_OK;
+    for (size_t i = 0; i + 1 < model->n_layers && status == FV_OK; i++) {
+        const fv_layer_record *layer = &model->layers[i];
+        p->line.number = layer->line;
+        if (!is_read[layer->output])
+            status = fv__line_fail(&p->line, 1, "no layer reads '%s'; name it in an 'add' or a 'from='",
+                                   layer->name);
+    }
+    fv__free(p->ctx, is_read);
+    return status;
+}
+
 fv_status fv__model_text_parse(fv_model *model, const char *text, size_t n_bytes)
 {
     fv_parse parse = {.ctx = model->ctx,
@@ -284,5 +307,6 @@ fv_status fv__model_text_parse(fv_model *model, const char *text, size_t n_bytes
         parse.line.number = model->layers[model->n_layers - 1].line;
         FV_TRY(implied_loss(&parse));
     }
+    FV_TRY(check_read(&parse));
     return fv__graph_verify(&model->graph);
 }

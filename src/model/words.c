@@ -120,7 +120,8 @@ bool fv__name_ok(const char *name)
     if (!is_letter(name[0]))
         return false;
     size_t n = 1;
-    while (is_letter(name[n]) || is_digit(name[n]) || name[n] == '-')
+    while (is_letter(name[n]) || is_digit(name[n]) || name[n] == '-' ||
+           (name[n] == '.' && (is_letter(name[n + 1]) || is_digit(name[n + 1]))))
         n++;
     return name[n] == 0 && n <= FV_NAME_MAX_BYTES;
 }

@@ -34,7 +34,8 @@ fv_status fv__text_check(fv_context *ctx, const char *text, size_t n_bytes, cons
 /* Splits the line that begins at text[*at] and moves *at past its end. */
 fv_status fv__line_split(fv_line *line, const char *text, size_t n_bytes, size_t *at);
 
-/* Letters, digits, '_' and '-', a letter or '_' first, at most FV_NAME_MAX_BYTES. */
+/* Letters, digits, '_' and '-', a letter or '_' first, at most FV_NAME_MAX_BYTES; a '.' too where a letter,
+ * digit or '_' follows. */
 bool fv__name_ok(const char *name);
 /* "6": digits alone. Numbers past int become INT64_MAX, which is out of every range. */
 bool fv__parse_count(const char *text, int64_t *out);

@@ -82,6 +82,8 @@ static const fv_case cases[] = {
     {18, {{3, {3, 9, 8}}}, "kernel=2 stride=3"},
     {4, {{3, {2, 1, 6}}}, "kernel=1x3 stride=1x2"},
     {5, {{3, {1, 2, 2}}}, "kernel=4 stride=1 pad=2"},
+    {17, {{3, {5, 7, 7}}}, "kernel=7"},
+    {3, {{3, {2, 3, 1}}}, "kernel=3x1 stride=2"},
 };
 
 const fv_op fv_op_avgpool = {
@@ -151,6 +153,7 @@ static const fv_case cases_dx[] = {
     {17, {{3, {2, 6, 6}}}, "kernel=3 stride=1 pad=1 size=6"},
     {18, {{3, {3, 3, 3}}}, "kernel=2 stride=3 size=9x8"},
     {1, {{3, {1, 1, 1}}}, "kernel=1"},
+    {17, {{3, {5, 1, 1}}}, "kernel=7 size=7"},
 };
 
 const fv_op fv_op_avgpool_dx = {

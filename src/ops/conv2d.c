@@ -8,31 +8,25 @@
  *
  *   dx = dy convolved with w turned around, with zeros around dy
  *   dw[o][i][ky][kx] = sum over images, oy, ox of dy[o][oy][ox] * x[i][oy*s + ky - p][ox*s + kx - p] */
-#include "kernels/lower.h"
-#include "ops/ops.h"
+#include "ops/conv2d.h"
 
 #include <string.h>
 
-typedef struct conv_attrs {
-    int stride[2], pad[2];
-    int size[2]; /* conv2d_dx: of x; conv2d_dw: of the kernel. Unused by conv2d */
-} conv_attrs;
-
 static const fv_attr_spec specs[] = {
-    {"stride", FV_ATTR_PAIR, offsetof(conv_attrs, stride), 1, 1024, 1},
-    {"pad", FV_ATTR_PAIR, offsetof(conv_attrs, pad), 0, 1024, 0},
+    {"stride", FV_ATTR_PAIR, offsetof(fv_conv_attrs, stride), 1, 1024, 1},
+    {"pad", FV_ATTR_PAIR, offsetof(fv_conv_attrs, pad), 0, 1024, 0},
 };
 
 /* The harness sets `size` by words too; a model text cannot name conv2d_dx. */
 static const fv_attr_spec grad_specs[] = {
-    {"stride", FV_ATTR_PAIR, offsetof(conv_attrs, stride), 1, 1024, 1},
-    {"pad", FV_ATTR_PAIR, offsetof(conv_attrs, pad), 0, 1024, 0},
-    {"size", FV_ATTR_PAIR, offsetof(conv_attrs, size), 1, FV_MAX_DIM, 1},
+    {"stride", FV_ATTR_PAIR, offsetof(fv_conv_attrs, stride), 1, 1024, 1},
+    {"pad", FV_ATTR_PAIR, offsetof(fv_conv_attrs, pad), 0, 1024, 0},
+    {"size", FV_ATTR_PAIR, offsetof(fv_conv_attrs, size), 1, FV_MAX_DIM, 1},
 };
 
 static fv_status infer(fv_infer *q)
 {
-    const conv_attrs *const a = q->attrs;
+    const fv_conv_attrs *const a = q->attrs;
     const fv_shape x = q->input[0]->shape, w = q->input[1]->shape;
     char text[FV_SHAPE_TEXT];
     if (x.rank != 3)
@@ -58,21 +52,21 @@ static fv_status infer(fv_infer *q)
 
 static fv_status infer_dx(fv_infer *q)
 {
-    const conv_attrs *const a = q->attrs;
+    const fv_conv_attrs *const a = q->attrs;
     q->out = fv__shape(3, q->input[1]->shape.dim[1], a->size[0], a->size[1], 0);
     return FV_OK;
 }
 
 static fv_status infer_dw(fv_infer *q)
 {
-    const conv_attrs *const a = q->attrs;
+    const fv_conv_attrs *const a = q->attrs;
     q->out = fv__shape(4, q->input[0]->shape.dim[0], q->input[1]->shape.dim[0], a->size[0], a->size[1]);
     return FV_OK;
 }
 
 static fv_status grad(fv_grad *g)
 {
-    conv_attrs a = *(const conv_attrs *)g->node->attrs;
+    fv_conv_attrs a = *(const fv_conv_attrs *)g->node->attrs;
     const int x = g->node->input[0], w = g->node->input[1];
     if (g->wanted[0]) {
         memcpy(a.size, &g->graph->tensors[x].shape.dim[1], sizeof a.size);
@@ -96,7 +90,7 @@ typedef struct product {
 } product;
 
 /* One step of the odometer (o, oy, ox, i, ky, kx) is a loop nest; all three references share it. */
-static void each_product(const conv_attrs *a, fv_shape x, fv_shape w, fv_shape y,
+static void each_product(const fv_conv_attrs *a, fv_shape x, fv_shape w, fv_shape y,
                          void (*visit)(void *user, product p), void *user)
 {
     for (int o = 0; o < y.dim[0]; o++)
@@ -170,177 +164,22 @@ static void ref_dw(const fv_ref *r)
     }
 }
 
-/* The kernel's view of a convolution from x to y. */
-static fv_status make_args(fv_lower *l, fv_conv_args g, const fv_conv_args **out)
-{
-    g.staged = g.pad_w != 0 || g.spread_h > 1 || g.spread_w > 1;
-    g.in_w = g.staged ? (g.ow - 1) * g.stride_w + g.kw : g.w;
-    if ((int64_t)g.kh * g.in_w > INT32_MAX / FV_LANES)
-        return fv__fail(l->ctx, FV_ERR_INPUT,
-                        "expected a window of at most %d pixels of rows, found %dx%d over %d",
-                        INT32_MAX / FV_LANES, g.kh, g.kw, g.in_w);
-    int32_t *const tap = fv__arena_alloc(l->arena, (size_t)g.kh * (size_t)g.kw, sizeof *tap);
-    if (!tap)
-        return FV_ERR_MEMORY;
-    for (int ky = 0; ky < g.kh; ky++)
-        for (int kx = 0; kx < g.kw; kx++)
-            tap[ky * g.kw + kx] = (ky * g.in_w + kx) * FV_LANES;
-    g.tap = tap;
-    *out = fv__lower_args(l, &g, sizeof g);
-    return *out ? FV_OK : FV_ERR_MEMORY;
-}
-
-static fv_conv_args forward_args(const conv_attrs *a, fv_shape x, fv_shape w, fv_shape y)
-{
-    return (fv_conv_args){.i = x.dim[0],
-                          .h = x.dim[1],
-                          .w = x.dim[2],
-                          .o = y.dim[0],
-                          .oh = y.dim[1],
-                          .ow = y.dim[2],
-                          .kh = w.dim[2],
-                          .kw = w.dim[3],
-                          .stride_h = a->stride[0],
-                          .stride_w = a->stride[1],
-                          .pad_h = a->pad[0],
-                          .pad_w = a->pad[1],
-                          .spread_h = 1,
-                          .spread_w = 1};
-}
-
-static size_t staging_floats(const fv_conv_args *g)
-{
-    const size_t rows = (size_t)(g->h - 1) * (size_t)g->spread_h + 1;
-    return g->staged ? (size_t)g->i * rows * (size_t)g->in_w * FV_LANES : 0;
-}
-
-static double products(const fv_conv_args *g)
-{
-    return (double)g->o * g->oh * g->ow * g->i * g->kh * g->kw;
-}
-
-static double plane_bytes(fv_shape x, fv_shape y)
-{
-    return 4.0 * (double)(fv__shape_count(x) + fv__shape_count(y));
-}
-
-static fv_status lower(fv_lower *l)
-{
-    const fv_conv_args *g;
-    FV_TRY(make_args(l, forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape), &g));
-    fv_step_spec s = {.kernel = FV_KERNEL_conv,
-                      .domain = FV_PER_BLOCK,
-                      .args = g,
-                      .n_operands = 1 + l->n_inputs,
-                      .operand = {l->out, l->in[0], l->in[1], l->n_inputs > 2 ? l->in[2] : 0},
-                      .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
-                      .scratch_floats = staging_floats(g),
-                      .flops = 2 * products(g),
-                      .bytes = plane_bytes(l->in_shape[0], l->out_shape)};
-    return fv__lower_step(l, &s);
-}
-
-static fv_status lower_dx(fv_lower *l)
-{
-    const conv_attrs *const a = l->attrs;
-    const fv_shape dy = l->in_shape[0], w = l->in_shape[1], dx = l->out_shape;
-    const fv_conv_args *g;
-    FV_TRY(make_args(l,
-                     (fv_conv_args){.i = dy.dim[0],
-                                    .h = dy.dim[1],
-                                    .w = dy.dim[2],
-                                    .o = dx.dim[0],
-                                    .oh = dx.dim[1],
-                                    .ow = dx.dim[2],
-                                    .kh = w.dim[2],
-                                    .kw = w.dim[3],
-                                    .stride_h = 1,
-                                    .stride_w = 1,
-                                    .pad_h = w.dim[2] - 1 - a->pad[0],
-                                    .pad_w = w.dim[3] - 1 - a->pad[1],
-                                    .spread_h = a->stride[0],
-                                    .spread_w = a->stride[1]},
-                     &g));
-    /* pack_flip's view: weights [o][i] as stored, so o and i are those of the forward convolution */
-    fv_conv_args flip = {.i = dx.dim[0], .o = dy.dim[0], .kh = g->kh, .kw = g->kw};
-    const fv_conv_args *const flip_args = fv__lower_args(l, &flip, sizeof flip);
-    int packed;
-    if (!flip_args)
-        return FV_ERR_MEMORY;
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, fv__shape_count(w), &packed));
-    fv_step_spec pack = {.kernel = FV_KERNEL_pack_flip,
-                         .domain = FV_PER_RANGE,
-                         .args = flip_args,
-                         .n_operands = 2,
-                         .operand = {packed, l->in[1]},
-                         .access = {FV_WRITE, FV_READ},
-                         .units = dx.dim[0],
-                         .grain = 8,
-                         .bytes = 8.0 * (double)fv__shape_count(w)};
-    FV_TRY(fv__lower_step(l, &pack));
-    fv_step_spec s = {.kernel = FV_KERNEL_conv,
-                      .domain = FV_PER_BLOCK,
-                      .args = g,
-                      .n_operands = 3,
-                      .operand = {l->out, l->in[0], packed},
-                      .access = {FV_WRITE, FV_READ, FV_READ},
-                      .scratch_floats = staging_floats(g),
-                      .flops = 2.0 * (double)fv__shape_count(dy) * dx.dim[0] * g->kh * g->kw,
-                      .bytes = plane_bytes(dy, dx)};
-    return fv__lower_step(l, &s);
-}
-
-static fv_status lower_dw(fv_lower *l)
-{
-    const fv_shape dy = l->in_shape[0], x = l->in_shape[1], dw = l->out_shape;
-    const fv_conv_args *g;
-    FV_TRY(make_args(l, forward_args(l->attrs, x, dw, dy), &g));
-    const int64_t count = fv__shape_count(dw);
-    const fv_shard_sum_args sum = {.floats = count};
-    const fv_shard_sum_args *const sum_args = fv__lower_args(l, &sum, sizeof sum);
-    int shards;
-    if (!sum_args)
-        return FV_ERR_MEMORY;
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_SHARD, count, &shards));
-    fv_step_spec s = {.kernel = FV_KERNEL_conv_dw,
-                      .domain = FV_PER_BLOCK,
-                      .args = g,
-                      .n_operands = 3,
-                      .operand = {shards, l->in[0], l->in[1]},
-                      .access = {FV_UPDATE, FV_READ, FV_READ},
-                      .scratch_floats = staging_floats(g),
-                      .flops = 2 * products(g),
-                      .bytes = plane_bytes(x, dy)};
-    FV_TRY(fv__lower_step(l, &s));
-    fv_step_spec add = {.kernel = FV_KERNEL_shard_sum,
-                        .domain = FV_PER_RANGE,
-                        .args = sum_args,
-                        .n_operands = 2,
-                        .operand = {l->out, shards},
-                        .access = {FV_UPDATE, FV_READ},
-                        .units = count,
-                        .grain = 4096,
-                        .checked_floats = 1,
-                        .bytes = 4.0 * 9 * (double)count};
-    return fv__lower_step(l, &add);
-}
-
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
-    const fv_conv_args g = forward_args(attrs, in[0], in[1], out);
-    return (fv_cost){.flops = 2 * products(&g), .bytes = plane_bytes(in[0], out)};
+    const fv_conv_args g = fv__conv_forward_args(attrs, in[0], in[1], out);
+    return (fv_cost){.flops = 2 * fv__conv_products(&g), .bytes = fv__conv_bytes(in[0], out)};
 }
 
 static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
 {
-    const fv_conv_args g = forward_args(attrs, out, in[1], in[0]);
-    return (fv_cost){.flops = 2 * products(&g), .bytes = plane_bytes(in[0], out)};
+    const fv_conv_args g = fv__conv_forward_args(attrs, out, in[1], in[0]);
+    return (fv_cost){.flops = 2 * fv__conv_products(&g), .bytes = fv__conv_bytes(in[0], out)};
 }
 
 static fv_cost cost_dw(const void *attrs, const fv_shape *in, fv_shape out)
 {
-    const fv_conv_args g = forward_args(attrs, in[1], out, in[0]);
-    return (fv_cost){.flops = 2 * products(&g), .bytes = plane_bytes(in[0], in[1])};
+    const fv_conv_args g = fv__conv_forward_args(attrs, in[1], out, in[0]);
+    return (fv_cost){.flops = 2 * fv__conv_products(&g), .bytes = fv__conv_bytes(in[0], in[1])};
 }
 
 /* batch, x, w, (bias): odd channels, odd sizes, images smaller than the window, wide strides, LeNet-5's own
@@ -366,6 +205,10 @@ static const fv_case dx_cases[] = {
     {16, {{3, {1, 3, 3}}, {4, {1, 1, 3, 3}}}, "size=5x5"},
     {17, {{3, {5, 4, 4}}, {4, {5, 3, 3, 2}}}, "stride=2 pad=1 size=7x6"},
     {3, {{3, {2, 12, 12}}, {4, {2, 1, 3, 3}}}, "pad=4 size=6x6"},
+    {16, {{3, {5, 4, 4}}, {4, {5, 3, 1, 1}}}, "stride=2 size=8x7"},
+    {20, {{3, {4, 3, 4}}, {4, {4, 7, 3, 5}}}, "stride=3x2 pad=2x1 size=6x9"},
+    {5, {{3, {2, 2, 2}}, {4, {2, 3, 2, 2}}}, "stride=4 size=7x6"},
+    {3, {{3, {2, 3, 1}}, {4, {2, 2, 3, 3}}}, "stride=2x5 pad=2 size=4x2"},
     {16, {{3, {16, 10, 10}}, {4, {16, 6, 5, 5}}}, "size=14x14"},
 };
 
@@ -375,6 +218,10 @@ static const fv_case dw_cases[] = {
     {150, {{3, {5, 4, 4}}, {3, {3, 7, 6}}}, "stride=2 pad=1 size=3x2"},
     {257, {{3, {3, 4, 4}}, {3, {7, 4, 4}}}, "size=1x1"},
     {40, {{3, {6, 28, 28}}, {3, {1, 28, 28}}}, "pad=2 size=5x5"},
+    {17, {{3, {5, 4, 4}}, {3, {17, 7, 6}}}, "stride=2 pad=1 size=3x2"},
+    {40, {{3, {7, 9, 9}}, {3, {33, 9, 9}}}, "pad=1 size=3x3"},
+    {20, {{3, {50, 3, 3}}, {3, {16, 3, 3}}}, "size=1x1"},
+    {3, {{3, {2, 6, 40}}, {3, {200, 6, 40}}}, "size=1x1"},
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -384,13 +231,13 @@ const fv_op fv_op_conv2d = {
     .n_inputs = 3,
     .n_optional = 1,
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
-    .attr_bytes = sizeof(conv_attrs),
+    .attr_bytes = sizeof(fv_conv_attrs),
     .attrs = specs,
     .n_attrs = COUNT(specs),
     .infer = infer,
     .grad = grad,
     .ref = ref,
-    .lower = lower,
+    .lower = fv__conv_lower,
     .cost = cost,
     .cases = cases,
     .n_cases = COUNT(cases),
@@ -400,13 +247,13 @@ const fv_op fv_op_conv2d_dx = {
     .name = "conv2d_dx",
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
-    .attr_bytes = sizeof(conv_attrs),
+    .attr_bytes = sizeof(fv_conv_attrs),
     .attrs = grad_specs,
     .n_attrs = COUNT(grad_specs),
     .no_gradient = true,
     .infer = infer_dx,
     .ref = ref_dx,
-    .lower = lower_dx,
+    .lower = fv__conv_lower_dx,
     .cost = cost_dx,
     .cases = dx_cases,
     .n_cases = COUNT(dx_cases),
@@ -416,13 +263,13 @@ const fv_op fv_op_conv2d_dw = {
     .name = "conv2d_dw",
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
-    .attr_bytes = sizeof(conv_attrs),
+    .attr_bytes = sizeof(fv_conv_attrs),
     .attrs = grad_specs,
     .n_attrs = COUNT(grad_specs),
     .no_gradient = true,
     .infer = infer_dw,
     .ref = ref_dw,
-    .lower = lower_dw,
+    .lower = fv__conv_lower_dw,
     .cost = cost_dw,
     .cases = dw_cases,
     .n_cases = COUNT(dw_cases),

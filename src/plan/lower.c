@@ -123,6 +123,7 @@ static fv_status lower_node(fv_plan *plan, int k)
                   .out_shape = graph->tensors[node->output].shape,
                   .node = k,
                   .max_batch = plan->options.batch,
+                  .direct = plan->options.direct,
                   .kernels = plan->kernels,
                   .plan = plan};
     for (int i = 0; i < node->n_inputs; i++) {

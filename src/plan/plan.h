@@ -26,6 +26,7 @@ typedef struct fv_plan_options {
     /* What is wanted: nodes that nothing wanted depends on stay out of the plan. Gradients always are. */
     bool output, loss;
     bool updates;     /* the update nodes */
+    bool direct;      /* convolutions by their plain sums: no Winograd */
     bool keep_all;    /* every node but updates, and no buffer shares memory with another: tests and checks
                        * can read every tensor */
 } fv_plan_options;
@@ -90,7 +91,8 @@ fv_status fv__plan_print(const fv_plan *plan, fv_text *text);
  * parameter. gradient[t] is the tensor of parameter t's gradient, -1 for others; n_tensors entries as
  * before the call, in the graph's arena. */
 fv_status fv__differentiate(fv_graph *graph, const int **gradient);
-/* Appends one update node per parameter: kind "sgd". State tensors are named "NAME.momentum". */
+/* Appends one update node per parameter: kind "sgd". State tensors are named "NAME.momentum". And two per
+ * batch normalisation, for its running statistics. */
 fv_status fv__append_updates(fv_graph *graph, const int *gradient, const char *optimizer);
 
 #endif

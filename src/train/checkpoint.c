@@ -295,6 +295,10 @@ fv_status fv__checkpoint_load(fv_trainer *t, const char *folder, fv_position *po
         status = fv__fail(t->ctx, FV_ERR_INPUT,
                           "%s: expected the %d training images that the run began with, found %d", path,
                           read.images, position->images);
+    if (status == FV_OK && read.step > position->step)
+        status = fv__fail(t->ctx, FV_ERR_INPUT,
+                          "%s: metadata 'step': expected at most %lld, the steps of an epoch, found %lld",
+                          path, (long long)position->step, (long long)read.step);
     if (status == FV_OK) {
         memcpy(m->values, values, m->n_values * sizeof *values);
         *position = read;

@@ -4,6 +4,7 @@
 #include "base/pool.h"
 #include "ops/inference.h"
 
+#include <math.h>
 #include <string.h>
 
 #define FV_EVALUATE_BATCH 256
@@ -145,8 +146,14 @@ fv_status fv__predict(fv_evaluator *e, const fv_data *data, int first, int n, fl
         FV_TRY(run_some(e, data, first + done, some));
         const float *const output = fv__run_buffer(e->run, e->model->graph.output);
         for (int i = 0; i < some; i++)
-            for (int k = 0; k < n_classes; k++)
-                *probabilities++ = probability(output, n_outputs, i, k);
+            for (int k = 0; k < n_classes; k++) {
+                const float p = probability(output, n_outputs, i, k);
+                if (!isfinite(p)) /* the parameters overflow on this image, or are no numbers */
+                    return fv__fail(e->ctx, FV_ERR_NONFINITE,
+                                    "%s: image %d: expected finite probabilities, found NaN or infinity",
+                                    data->name, first + done + i);
+                *probabilities++ = p;
+            }
     }
     return FV_OK;
 }

@@ -46,7 +46,6 @@ static fv_status write_args(const fv_model *model, const char *folder, const fv_
 /* A run that begins leaves nothing of an earlier one that could be taken for its own. */
 fv_status fv__folder_begin(const fv_model *model, const char *folder, const fv_train_options *options)
 {
-    FV_TRY(fv__file_make_dir(model->ctx, folder));
     static const char *const stale[] = {"last.safetensors", "best.safetensors"};
     for (int i = 0; i < 2; i++) {
         char *const path = fv__path_join(model->ctx, folder, stale[i]);

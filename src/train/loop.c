@@ -17,6 +17,7 @@ typedef struct loop {
     fv_train_options options;
     fv_trainer *trainer;
     fv_evaluator *evaluator;
+    int lock;                   /* of the run folder; -1: none */
     int n_train, batch;
     int64_t steps;              /* of an epoch */
     uint32_t *order;            /* [n_train]: of this epoch */
@@ -73,6 +74,7 @@ static fv_status check_options(fv_context *ctx, const fv_train_options *o, const
         {"lr", o->lr, 0, 1e6},
         {"momentum", o->momentum, 0, 1},
         {"weight-decay", o->weight_decay, 0, 1e6},
+        {"schedule", o->schedule, 0, FV_SCHEDULE_COSINE},
         {"step-epochs", o->step_epochs, 1, 1000000},
         {"step-factor", o->step_factor, 0, 1e6},
         {"shift", o->shift, 0, 100},
@@ -80,7 +82,7 @@ static fv_status check_options(fv_context *ctx, const fv_train_options *o, const
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].value >= ranges[i].min && ranges[i].value <= ranges[i].max))
-            return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: expected %g to %g, found %g", ranges[i].name,
+            return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: expected %.10g to %.10g, found %.10g", ranges[i].name,
                             ranges[i].min, ranges[i].max, ranges[i].value);
     return FV_OK;
 }
@@ -115,8 +117,14 @@ static fv_status begin(loop *l)
         return FV_ERR_MEMORY;
     l->at.images = l->n_train;
     l->at.best = INFINITY;
-    if (o->resume)
+    if (o->out && !o->resume)
+        FV_TRY(fv__file_make_dir(l->ctx, o->out));
+    if (o->out)
+        FV_TRY(fv__folder_lock(l->ctx, o->out, &l->lock));
+    if (o->resume) {
+        l->at.step = l->steps;
         return fv__checkpoint_load(l->trainer, o->out, &l->at);
+    }
     if (o->out)
         FV_TRY(fv__folder_begin(l->model, o->out, o));
     if (!l->model->settled)
@@ -127,6 +135,7 @@ static fv_status begin(loop *l)
 
 static void end(loop *l)
 {
+    fv__folder_unlock(l->lock);
     fv__trainer_destroy(l->trainer);
     fv__evaluator_destroy(l->evaluator);
     fv__free(l->ctx, l->order);
@@ -307,7 +316,7 @@ fv_status fv__train(fv_model *model, const fv_data *train, const fv_data *test,
                     const fv_train_options *options, fv_progress_fn progress, void *user)
 {
     loop l = {.ctx = model->ctx, .model = model, .train = train, .test = test, .options = *options,
-              .progress = progress, .user = user};
+              .lock = -1, .progress = progress, .user = user};
     fv_status status = begin(&l);
     if (status == FV_OK) {
         model->settled = true;

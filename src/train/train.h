@@ -66,14 +66,15 @@ void fv__shuffle(uint64_t seed, int epoch, uint32_t *order, int n);
 
 fv_status fv__checkpoint_save(const fv_trainer *trainer, const char *folder, const fv_train_options *options,
                               const fv_position *position);
-/* All or nothing. position->images is what there is now: FV_ERR_INPUT where the run had another number. */
+/* All or nothing. On entry position->images is what there is now, position->step the steps of an epoch:
+ * FV_ERR_INPUT where the run had another number of images, or claims more steps. */
 fv_status fv__checkpoint_load(fv_trainer *trainer, const char *folder, fv_position *position);
 /* Options as recorded; their strings are copied to `strings`. */
 fv_status fv__checkpoint_options(fv_context *ctx, const char *folder, fv_train_options *options,
                                  char *strings, size_t strings_bytes);
 /* The parameters alone. */
 fv_status fv__weights_save(const fv_model *model, const char *path);
-/* model.fovea and args.json. */
+/* model.fovea, args.json and an empty log.csv, in a folder that is there. */
 fv_status fv__folder_begin(const fv_model *model, const char *folder, const fv_train_options *options);
 /* log.csv: rewritten with `line` as the line of `epoch` (from 1); later lines are dropped. */
 fv_status fv__log_epoch(fv_context *ctx, const char *folder, int epoch, const char *line);

@@ -77,9 +77,10 @@ static const char *first_bad_layer(fv_trainer *t, const fv_batch *batch)
     for (size_t k = 0; k < t->model->graph.n_nodes && !layer; k++) {
         const fv_node *const node = &t->model->graph.nodes[k];
         const float *const values = fv__run_buffer(run, node->output);
-        const int64_t n = fv__shape_count(t->model->graph.tensors[node->output].shape);
+        const fv_tensor *const tensor = &t->model->graph.tensors[node->output];
+        const int64_t n = fv__shape_count(tensor->shape), images = FV_LANES * n_blocks;
         if (values && node->output != t->model->graph.loss &&
-            !plan->kernels->all_finite(values, n * FV_LANES * n_blocks))
+            !plan->kernels->all_finite(values, tensor->role == FV_ROLE_VALUE ? n * images : n))
             for (size_t i = 0; i < t->graph.n_nodes && !layer; i++) /* a name that outlives the plan */
                 if (strcmp(t->graph.nodes[i].name, node->name) == 0)
                     layer = t->graph.nodes[i].layer;

@@ -1,0 +1,22 @@
+/* common.h - what the programs of bench/ share: giving up, options, medians, the machine's peak. */
+#ifndef BENCH_COMMON_H
+#define BENCH_COMMON_H
+
+#include "base/context.h"
+
+/* Says why on standard error, and ends the program with exit 1. */
+void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+void die_unless_ok(fv_context *ctx, fv_status status, const char *what);
+/* A whole number in low..high, or the end of the program (exit 2). */
+int whole_option(const char *name, const char *text, int low, int high);
+double real_option(const char *name, const char *text, double low, double high);
+
+fv_context *open_context(int n_threads);
+double median(double *values, int n); /* sorts them */
+void pause_ms(int ms);
+
+/* Flops a second of all workers of the context together, multiplying and adding in registers for some
+ * milliseconds: the median of their tasks. */
+double measure_peak(fv_context *ctx);
+
+#endif

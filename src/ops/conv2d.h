@@ -1,0 +1,22 @@
+/* conv2d.h - what conv2d.c (the rules) and conv2d_lower.c (the kernels) share. */
+#ifndef FV_OPS_CONV2D_H
+#define FV_OPS_CONV2D_H
+
+#include "kernels/lower.h"
+#include "ops/ops.h"
+
+typedef struct fv_conv_attrs {
+    int stride[2], pad[2];
+    int size[2]; /* conv2d_dx: of x; conv2d_dw: of the kernel. Unused by conv2d */
+} fv_conv_attrs;
+
+/* The kernel's view of a convolution from x to y, but for the offsets. */
+fv_conv_args fv__conv_forward_args(const fv_conv_attrs *a, fv_shape x, fv_shape w, fv_shape y);
+double fv__conv_products(const fv_conv_args *g);  /* multiply-adds of one image */
+double fv__conv_bytes(fv_shape x, fv_shape y);    /* of two tensors of one image */
+
+fv_status fv__conv_lower(fv_lower *l);
+fv_status fv__conv_lower_dx(fv_lower *l);
+fv_status fv__conv_lower_dw(fv_lower *l);
+
+#endif

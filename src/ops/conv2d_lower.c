@@ -1,0 +1,322 @@
+/* conv2d_lower.c - conv2d and its gradients in terms of kernels: sizes, offsets, block sizes. */
+#include "ops/conv2d.h"
+
+/* The kernel's view of a convolution from x to y. */
+static fv_status make_args(fv_lower *l, fv_conv_args g, const fv_conv_args **out)
+{
+    const int reach = (g.ow - 1) * g.stride_w + g.kw; /* columns of the padded image that windows read */
+    g.staged = g.pad_w != 0 || reach > g.w;
+    g.in_w = g.staged ? reach : g.w;
+    if ((int64_t)g.kh * g.in_w > INT32_MAX / FV_LANES)
+        return fv__fail(l->ctx, FV_ERR_INPUT,
+                        "expected a window of at most %d pixels of rows, found %dx%d over %d",
+                        INT32_MAX / FV_LANES, g.kh, g.kw, g.in_w);
+    int32_t *const tap = fv__arena_alloc(l->arena, (size_t)g.kh * (size_t)g.kw, sizeof *tap);
+    if (!tap)
+        return FV_ERR_MEMORY;
+    for (int ky = 0; ky < g.kh; ky++)
+        for (int kx = 0; kx < g.kw; kx++)
+            tap[ky * g.kw + kx] = (ky * g.in_w + kx) * FV_LANES;
+    g.tap = tap;
+    *out = fv__lower_args(l, &g, sizeof g);
+    return *out ? FV_OK : FV_ERR_MEMORY;
+}
+
+fv_conv_args fv__conv_forward_args(const fv_conv_attrs *a, fv_shape x, fv_shape w, fv_shape y)
+{
+    return (fv_conv_args){.i = x.dim[0],
+                          .h = x.dim[1],
+                          .w = x.dim[2],
+                          .o = y.dim[0],
+                          .oh = y.dim[1],
+                          .ow = y.dim[2],
+                          .kh = w.dim[2],
+                          .kw = w.dim[3],
+                          .stride_h = a->stride[0],
+                          .stride_w = a->stride[1],
+                          .pad_h = a->pad[0],
+                          .pad_w = a->pad[1],
+                          .out_h = y.dim[1],
+                          .out_w = y.dim[2],
+                          .step_h = 1,
+                          .step_w = 1};
+}
+
+static size_t staging_floats(const fv_conv_args *g)
+{
+    return g->staged ? (size_t)g->i * (size_t)g->h * (size_t)g->in_w * FV_LANES : 0;
+}
+
+double fv__conv_products(const fv_conv_args *g)
+{
+    return (double)g->o * g->oh * g->ow * g->i * g->kh * g->kw;
+}
+
+double fv__conv_bytes(fv_shape x, fv_shape y)
+{
+    return 4.0 * (double)(fv__shape_count(x) + fv__shape_count(y));
+}
+
+/* Winograd pays where there is enough to multiply, and where its 4x4 tiles cover little beyond the image. By
+ * shape alone: the sums are not those of the plain form, so it must be the same on every machine. */
+#define FV_WINOGRAD_CHANNELS 32
+
+static bool winograd_pays(const fv_lower *l, const fv_conv_args *g)
+{
+    const int64_t covered = (int64_t)((g->oh + 3) / 4) * ((g->ow + 3) / 4) * 16;
+    return !l->direct && g->kh == 3 && g->kw == 3 && g->stride_h == 1 && g->stride_w == 1 && g->step_h == 1 &&
+           g->step_w == 1 && g->i >= FV_WINOGRAD_CHANNELS && g->o >= FV_WINOGRAD_CHANNELS &&
+           covered <= 2 * (int64_t)g->oh * g->ow;
+}
+
+/* y from x by weights [o][i][3][3], which may be a temporary; bias -1: none. */
+static fv_status lower_winograd(fv_lower *l, fv_conv_args g, int y, int x, int weights, int bias)
+{
+    int32_t *const offset = fv__arena_alloc(l->arena, 4 * (size_t)g.i, sizeof *offset);
+    if (!offset)
+        return FV_ERR_MEMORY;
+    for (int n = 1; n <= 4; n++)
+        for (int k = 0; k < g.i; k++)
+            offset[(n - 1) * g.i + k] = k * n * FV_LANES;
+    g.tap = offset;
+    const fv_conv_args *const args = fv__lower_args(l, &g, sizeof g);
+    const int64_t matrix = (int64_t)g.o * g.i;
+    int u;
+    if (!args)
+        return FV_ERR_MEMORY;
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, 36 * matrix, &u));
+    fv_step_spec transform = {.kernel = FV_KERNEL_winograd_weights,
+                              .domain = FV_PER_RANGE,
+                              .args = args,
+                              .n_operands = 2,
+                              .operand = {u, weights},
+                              .access = {FV_WRITE, FV_READ},
+                              .units = g.o,
+                              .grain = 16,
+                              .bytes = 4.0 * 45 * (double)matrix};
+    FV_TRY(fv__lower_step(l, &transform));
+    fv_step_spec s = {.kernel = FV_KERNEL_winograd,
+                      .domain = FV_PER_BLOCK,
+                      .args = args,
+                      .n_operands = bias >= 0 ? 4 : 3,
+                      .operand = {y, x, u, bias},
+                      .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
+                      .scratch_floats = 36 * 4 * FV_LANES * ((size_t)g.i + (size_t)g.o),
+                      .flops = 2 * fv__conv_products(&g),
+                      .bytes = 4.0 * ((double)g.i * g.h * g.w + (double)g.o * g.oh * g.ow)};
+    return fv__lower_step(l, &s);
+}
+
+fv_status fv__conv_lower(fv_lower *l)
+{
+    const fv_conv_args *g;
+    FV_TRY(make_args(l, fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape), &g));
+    if (winograd_pays(l, g))
+        return lower_winograd(l, *g, l->out, l->in[0], l->in[1], l->n_inputs > 2 ? l->in[2] : -1);
+    fv_step_spec s = {.kernel = FV_KERNEL_conv,
+                      .domain = FV_PER_BLOCK,
+                      .args = g,
+                      .n_operands = 1 + l->n_inputs,
+                      .operand = {l->out, l->in[0], l->in[1], l->n_inputs > 2 ? l->in[2] : 0},
+                      .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
+                      .scratch_floats = staging_floats(g),
+                      .flops = 2 * fv__conv_products(g),
+                      .bytes = fv__conv_bytes(l->in_shape[0], l->out_shape)};
+    return fv__lower_step(l, &s);
+}
+
+/* One phase of dx: pixels (py + m * stride, px + n * stride), as a convolution of dy. */
+static fv_status lower_dx_phase(fv_lower *l, int py, int px, int packed, int64_t *weights)
+{
+    const fv_conv_attrs *const a = l->attrs;
+    const fv_shape dy = l->in_shape[0], w = l->in_shape[1], dx = l->out_shape;
+    const fv_flip_phase v = fv__flip_phase(py, w.dim[2], a->stride[0], a->pad[0]);
+    const fv_flip_phase h = fv__flip_phase(px, w.dim[3], a->stride[1], a->pad[1]);
+    const bool reached = v.n > 0 && h.n > 0; /* else no window covers these pixels: zeros */
+    fv_conv_args args = {.i = dy.dim[0],
+                         .h = dy.dim[1],
+                         .w = dy.dim[2],
+                         .o = dx.dim[0],
+                         .oh = (dx.dim[1] - py + a->stride[0] - 1) / a->stride[0],
+                         .ow = (dx.dim[2] - px + a->stride[1] - 1) / a->stride[1],
+                         .kh = reached ? v.n : 0,
+                         .kw = reached ? h.n : 0,
+                         .stride_h = 1,
+                         .stride_w = 1,
+                         .pad_h = reached ? v.n - 1 - v.base : 0,
+                         .pad_w = reached ? h.n - 1 - h.base : 0,
+                         .out_h = dx.dim[1],
+                         .out_w = dx.dim[2],
+                         .first_h = py,
+                         .first_w = px,
+                         .step_h = a->stride[0],
+                         .step_w = a->stride[1],
+                         .weights = *weights};
+    *weights += (int64_t)dy.dim[0] * dx.dim[0] * v.n * h.n;
+    if (py >= dx.dim[1] || px >= dx.dim[2]) /* a stride longer than the image */
+        return FV_OK;
+    const fv_conv_args *g;
+    FV_TRY(make_args(l, args, &g));
+    if (winograd_pays(l, g))
+        return lower_winograd(l, *g, l->out, l->in[0], packed, -1);
+    fv_step_spec s = {.kernel = FV_KERNEL_conv,
+                      .domain = FV_PER_BLOCK,
+                      .args = g,
+                      .n_operands = 3,
+                      .operand = {l->out, l->in[0], packed},
+                      .access = {FV_WRITE, FV_READ, FV_READ},
+                      .scratch_floats = staging_floats(g),
+                      .flops = 2 * fv__conv_products(g),
+                      .bytes = fv__conv_bytes(dy, dx) / (a->stride[0] * a->stride[1])};
+    return fv__lower_step(l, &s);
+}
+
+fv_status fv__conv_lower_dx(fv_lower *l)
+{
+    const fv_conv_attrs *const a = l->attrs;
+    const fv_shape w = l->in_shape[1];
+    const fv_flip_args flip = {.o = w.dim[0],
+                               .i = w.dim[1],
+                               .kh = w.dim[2],
+                               .kw = w.dim[3],
+                               .stride_h = a->stride[0],
+                               .stride_w = a->stride[1],
+                               .pad_h = a->pad[0],
+                               .pad_w = a->pad[1]};
+    const fv_flip_args *const args = fv__lower_args(l, &flip, sizeof flip);
+    int packed;
+    if (!args)
+        return FV_ERR_MEMORY;
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, fv__shape_count(w), &packed));
+    fv_step_spec pack = {.kernel = FV_KERNEL_pack_flip,
+                         .domain = FV_PER_RANGE,
+                         .args = args,
+                         .n_operands = 2,
+                         .operand = {packed, l->in[1]},
+                         .access = {FV_WRITE, FV_READ},
+                         .units = w.dim[1],
+                         .grain = 8,
+                         .bytes = 8.0 * (double)fv__shape_count(w)};
+    FV_TRY(fv__lower_step(l, &pack));
+    int64_t weights = 0;
+    for (int py = 0; py < a->stride[0]; py++)
+        for (int px = 0; px < a->stride[1]; px++)
+            FV_TRY(lower_dx_phase(l, py, px, packed, &weights));
+    return FV_OK;
+}
+
+/* From so many input channels on, the weight gradient puts channels side by side instead of images. */
+#define FV_ROWS_CHANNELS 16
+/* A chunk of rows, and the sums of a group of output channels, should each take no more: half a core's L2. */
+#define FV_ROWS_CHUNK_BYTES (384 * 1024)
+#define FV_ROWS_SUMS_BYTES  (256 * 1024)
+/* Terms in a chunk, at least: fewer, and loading the sums would cost as much as adding to them. */
+#define FV_ROWS_TERMS 256
+
+static int at_most(int64_t value, int limit)
+{
+    return value < limit ? (int)value : limit;
+}
+
+/* Chunks and groups: block sizes of the loops, which no sum depends on. */
+static fv_status make_rows_args(fv_lower *l, const fv_conv_args *conv, const fv_conv_rows_args **out)
+{
+    fv_conv_rows_args g = {.conv = *conv, .padded = (conv->i + FV_LANES - 1) / FV_LANES * FV_LANES};
+    g.conv.in_w = (conv->ow - 1) * conv->stride_w + conv->kw;
+    const int64_t pixel = (int64_t)FV_LANES * g.padded, taps = (int64_t)conv->kh * conv->kw;
+    const int64_t fit = FV_ROWS_CHUNK_BYTES / (pixel * (int64_t)sizeof(float));
+    g.chunk_pixels = at_most(fit > 8 ? fit : 8, conv->ow);
+    const int terms = conv->ow * FV_LANES;
+    g.chunk_lines = g.chunk_pixels < conv->ow ? 1 : at_most((FV_ROWS_TERMS + terms - 1) / terms, conv->oh);
+    const int64_t rows = FV_ROWS_SUMS_BYTES / (taps * g.padded * (int64_t)sizeof(float));
+    g.group = at_most(rows >= 24 ? rows / 24 * 24 : 6, 48);
+    if (pixel * conv->stride_h * g.conv.in_w * g.chunk_lines > INT32_MAX)
+        return fv__fail(l->ctx, FV_ERR_INPUT,
+                        "expected lines of at most %d values, found %d pixels of %d channels", INT32_MAX,
+                        g.conv.in_w, conv->i);
+    const int n = g.chunk_lines * g.chunk_pixels * FV_LANES;
+    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)n, sizeof *offset);
+    if (!offset)
+        return FV_ERR_MEMORY;
+    for (int k = 0; k < n; k++) {
+        const int image = k % FV_LANES, p = k / FV_LANES % g.chunk_pixels,
+                  line = k / FV_LANES / g.chunk_pixels;
+        offset[k] =
+            ((line * conv->stride_h * g.conv.in_w + p * conv->stride_w) * FV_LANES + image) * g.padded;
+    }
+    g.offset = offset;
+    *out = fv__lower_args(l, &g, sizeof g);
+    return *out ? FV_OK : FV_ERR_MEMORY;
+}
+
+/* Many channels: x as rows, then one product over the whole batch. */
+static fv_status lower_dw_rows(fv_lower *l, const fv_conv_args *conv)
+{
+    const fv_conv_rows_args *g = NULL;
+    FV_TRY(make_rows_args(l, conv, &g));
+    const int64_t sums = (int64_t)conv->kh * conv->kw * g->padded;
+    int rows;
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, (int64_t)conv->h * g->conv.in_w * g->padded, &rows));
+    fv_step_spec turn = {.kernel = FV_KERNEL_conv_rows,
+                         .domain = FV_PER_BLOCK,
+                         .args = g,
+                         .n_operands = 2,
+                         .operand = {rows, l->in[1]},
+                         .access = {FV_WRITE, FV_READ},
+                         .bytes = 8.0 * (double)fv__shape_count(l->in_shape[1])};
+    FV_TRY(fv__lower_step(l, &turn));
+    fv_step_spec s = {.kernel = FV_KERNEL_conv_dw_rows,
+                      .domain = FV_PER_RANGE,
+                      .args = g,
+                      .n_operands = 3,
+                      .operand = {l->out, l->in[0], rows},
+                      .access = {FV_UPDATE, FV_READ, FV_READ},
+                      .units = conv->o,
+                      .grain = g->group,
+                      .scratch_floats = (size_t)(g->group * sums),
+                      .checked_floats = (int64_t)conv->i * conv->kh * conv->kw,
+                      .flops = 2 * fv__conv_products(conv) * l->max_batch,
+                      .bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1]) * l->max_batch};
+    return fv__lower_step(l, &s);
+}
+
+/* Few channels: block by block, images side by side, through shards. */
+static fv_status lower_dw_shards(fv_lower *l, const fv_conv_args *g)
+{
+    const fv_shape dw = l->out_shape;
+    const int64_t count = fv__shape_count(dw);
+    const fv_shard_sum_args sum = {.floats = count};
+    const fv_shard_sum_args *const sum_args = fv__lower_args(l, &sum, sizeof sum);
+    int shards;
+    if (!sum_args)
+        return FV_ERR_MEMORY;
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_SHARD, count, &shards));
+    fv_step_spec s = {.kernel = FV_KERNEL_conv_dw,
+                      .domain = FV_PER_BLOCK,
+                      .args = g,
+                      .n_operands = 3,
+                      .operand = {shards, l->in[0], l->in[1]},
+                      .access = {FV_UPDATE, FV_READ, FV_READ},
+                      .scratch_floats = staging_floats(g),
+                      .flops = 2 * fv__conv_products(g),
+                      .bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1])};
+    FV_TRY(fv__lower_step(l, &s));
+    fv_step_spec add = {.kernel = FV_KERNEL_shard_sum,
+                        .domain = FV_PER_RANGE,
+                        .args = sum_args,
+                        .n_operands = 2,
+                        .operand = {l->out, shards},
+                        .access = {FV_UPDATE, FV_READ},
+                        .units = count,
+                        .grain = 4096,
+                        .checked_floats = 1,
+                        .bytes = 4.0 * 9 * (double)count};
+    return fv__lower_step(l, &add);
+}
+
+fv_status fv__conv_lower_dw(fv_lower *l)
+{
+    const fv_conv_args *g;
+    FV_TRY(make_args(l, fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]), &g));
+    return g->i >= FV_ROWS_CHANNELS ? lower_dw_rows(l, g) : lower_dw_shards(l, g);
+}

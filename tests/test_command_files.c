@@ -1,0 +1,169 @@
+/* test_command_files.c - the command `fovea` and files: pictures to look at, model text from other editors,
+ * and run folders that are full or in use. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include <cmocka.h>
+
+#include "command_line.h"
+#include "fovea.h"
+
+/* A test digit as a PGM, with each pixel as `width` bytes. */
+static void write_digit(const char *path, int index, int width)
+{
+    static unsigned char bytes[64 + 2 * 28 * 28];
+    fv_context *ctx = NULL;
+    fv_data *data = NULL;
+    const fv_data_options options = {.limit = index + 1};
+    assert_int_equal(fv_context_create(NULL, &ctx, NULL, 0), FV_OK);
+    assert_int_equal(fv_data_open(ctx, "digits", FV_SPLIT_TEST, &options, &data), FV_OK);
+    const uint8_t *pixels = fv_data_pixels(data, index);
+    size_t n = (size_t)sprintf((char *)bytes, "P5\n# a digit\n28 28\n%d\n", width == 2 ? 65535 : 255);
+    for (int i = 0; i < 28 * 28; i++)
+        for (int k = 0; k < width; k++)
+            bytes[n++] = pixels[i]; /* 257 p of 65535 is p of 255 */
+    write_file(path, bytes, n);
+    fv_data_destroy(data);
+    fv_context_destroy(ctx);
+}
+
+/* From "probabilities" to the end of the line, cut out of `out`. */
+static void take_probabilities(char *text, size_t bytes)
+{
+    const char *at = strstr(out, "\"probabilities\":");
+    assert_non_null(at);
+    assert_true(strcspn(at, "\n") < bytes);
+    snprintf(text, bytes, "%.*s", (int)strcspn(at, "\n"), at);
+}
+
+/* A picture in a file is seen as the same picture of the data set is, and said to be a digit. */
+static void pictures(void **state)
+{
+    (void)state;
+    enum { INDEX = 5 };
+    static const char *const files[] = {"digit.pgm", "digit16.pgm"};
+    char wanted[1024], found[1024], digit[16];
+    expect("train --model linear --epochs 3 --out seer --quiet " SMALL, 0, NULL);
+    write_digit(files[0], INDEX, 1);
+    write_digit(files[1], INDEX, 2);
+    expect("predict seer --data digits --index 5 --json", 0, NULL);
+    take_probabilities(wanted, sizeof wanted);
+    const int label = atoi(find_member(out, "label"));
+    assert_in_range(label, 0, 9);
+    snprintf(digit, sizeof digit, "\"%d\"", label);
+    for (int i = 0; i < 2; i++) {
+        char line[64], shown[32];
+        snprintf(line, sizeof line, "predict seer %s --json", files[i]);
+        expect(line, 0, NULL);
+        check_json_lines(1);
+        take_probabilities(found, sizeof found);
+        assert_string_equal(found, wanted);
+        assert_string_equal(find_member(out, "class"), digit);
+        assert_int_equal(atoi(find_member(out, "label")), label);
+        snprintf(line, sizeof line, "predict seer %s", files[i]);
+        expect(line, 0, NULL);
+        assert_non_null(strstr(out, files[i]));
+        snprintf(shown, sizeof shown, "  %d  ##", label); /* the first and longest bar */
+        assert_non_null(strstr(out, shown));
+    }
+}
+
+/* Outputs have the numbers of the classes that were trained on: another choice would measure nonsense. */
+static void classes_of_a_run(void **state)
+{
+    (void)state;
+    expect("train --model logistic --classes 3,8 --epochs 1 --out pair --quiet " SMALL, 0, NULL);
+    expect("train --model linear --epochs 1 --out ten --quiet " SMALL, 0, NULL);
+    expect("eval pair --classes 3,8 --limit 100", 0, NULL);
+    expect("predict pair --data digits --classes 3,8 --index 1", 0, NULL);
+    expect_message("eval pair --classes 8,3", 2, "--classes: pair was trained on other classes");
+    expect_message("eval pair --classes 3", 2, "--classes: pair was trained on other classes");
+    expect_message("eval ten --classes 3,8", 2, "expected as many as ten tells apart, 10, found 2");
+    expect_message("predict ten --data digits --classes 3,8 --index 1", 2, "as many as ten tells apart");
+}
+
+/* What the demo proposes can be typed as it stands: it names the program as the program was called. */
+static void proposals(void **state)
+{
+    (void)state;
+    char wanted[512];
+    expect("demo --model linear --epochs 1 --limit 300 --out demo --quiet", 0, NULL);
+    snprintf(wanted, sizeof wanted, "\n  %.400s eval demo ", getenv("FOVEA_COMMAND"));
+    assert_non_null(strstr(out, wanted));
+}
+
+/* A mark at the beginning and other ends of lines make no other model. */
+static void foreign_text(void **state)
+{
+    (void)state;
+    static const char unix_text[] = "input image 1x28x28\nflatten\nlinear out 10\nsoftmax\n",
+                      other_text[] = "\xef\xbb\xbfinput image 1x28x28\r\nflatten\r\nlinear out 10\r\nsoftmax";
+    char hash[2][32];
+    write_file("unix.fovea", unix_text, sizeof unix_text - 1);
+    write_file("other.fovea", other_text, sizeof other_text - 1);
+    expect("train --model unix.fovea --epochs 1 --out unix --json --quiet " SMALL, 0, NULL);
+    final_hash(hash[0]);
+    expect("train --model other.fovea --epochs 1 --out other --json --quiet " SMALL, 0, NULL);
+    final_hash(hash[1]);
+    assert_string_equal(hash[0], hash[1]);
+    expect("eval other --limit 100", 0, NULL);
+}
+
+/* A file that may not grow stands for a full disk. The run fails with a message, not by a signal, and leaves
+ * no weights, whole or half. */
+static void full_disk(void **state)
+{
+    (void)state;
+    struct rlimit old;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    const struct rlimit small = {20000, old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const pid_t child = start("train --model linear --epochs 1 --out full --quiet " SMALL, "out");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(await(child), 1);
+    assert_string_equal(err, "fovea train: full/last.safetensors: cannot write: File too large\n");
+    static const char *const none[] = {"full/last.safetensors", "full/last.safetensors.tmp",
+                                       "full/best.safetensors"};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(access(none[i], F_OK), -1);
+    expect_message("eval full", 3, "full: no weights");
+    expect("train --model linear --epochs 1 --out full --quiet " SMALL, 0, NULL); /* now there is room */
+}
+
+/* A second run into the folder of one that is going is refused, and the first does not notice. */
+static void two_runs(void **state)
+{
+    (void)state;
+    char hash[2][32];
+    expect("train --model mlp --epochs 40 --out alone --json --quiet " SMALL, 0, NULL);
+    final_hash(hash[0]);
+    const pid_t child = start("train --model mlp --epochs 40 --out shared --json --quiet " SMALL, "first");
+    for (int tries = 0; tries < 3000 && access("shared/best.safetensors", F_OK) != 0; tries++)
+        usleep(5000);
+    assert_int_equal(kill(child, SIGSTOP), 0); /* so that it is still there, however fast it is */
+    expect("train --model linear --epochs 1 --out shared --quiet " SMALL, 1,
+           "fovea train: shared: another run is writing to this folder\n");
+    expect_message("train --resume shared", 1, "shared: another run is writing to this folder");
+    assert_int_equal(kill(child, SIGCONT), 0);
+    assert_int_equal(await(child), 0);
+    slurp("first", out);
+    final_hash(hash[1]);
+    assert_string_equal(hash[0], hash[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pictures),
+        cmocka_unit_test(classes_of_a_run),
+        cmocka_unit_test(proposals),
+        cmocka_unit_test(foreign_text),
+        cmocka_unit_test(full_disk),
+        cmocka_unit_test(two_runs),
+    };
+    return cmocka_run_group_tests(tests, enter, leave);
+}

@@ -1,0 +1,254 @@
+/* test_kernel_shapes.c - convolution and linear layers, forward and both gradients, at 1,000 random shapes:
+ * every instruction set of this machine against the double reference and, bit by bit, against each other.
+ * Each is planned and run, and one in turn kernel by kernel before guard pages (op_harness.h).
+ *
+ * Shapes are drawn small, so that most have odd tails; a few are large. Plain C is slow: a part of them.
+ *
+ * Tolerance: a sum of T products of numbers in [-1, 1] is at most T large on its way, and is rounded T + 1
+ * times by at most 2^-24 of itself. Random signs keep it near sqrt(T) and the errors' sum near 2^-24 T / 7;
+ * 2^-22 (T + 2) is far above that and far below one term. Winograd's transforms have numbers up to 8 on both
+ * sides of the sum: where its form may be chosen, 16 times that. FOVEA_TEST_SEED tries other shapes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "op_harness.h"
+
+#include "base/rng.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_SHAPES = 1000, LARGE_ONE_IN = 50, PLAIN_C_ONE_IN = 4, PRODUCTS = 150000, LARGE_FACTOR = 20 };
+enum { WINOGRAD_ONE_IN = 50, WINOGRAD_CHANNELS = 32, WINOGRAD_FACTOR = 16 };
+
+static const char *const isas[] = {"avx512", "avx2", "neon", "portable"};
+enum { N_ISAS = sizeof isas / sizeof *isas, PLAIN_C = N_ISAS - 1 };
+
+static fv_context *contexts[N_ISAS]; /* NULL: not of this machine */
+static uint64_t seed = 20;
+
+static int draw(fv_rng *rng, int least, int most)
+{
+    return least + (int)fv__rng_below(rng, (uint32_t)(most - least + 1));
+}
+
+/* 1 to most, in half of the cases at most a quarter of it. */
+static int draw_small(fv_rng *rng, int most)
+{
+    return draw(rng, 1, fv__rng_below(rng, 2) && most > 4 ? most / 4 : most);
+}
+
+/* The convolution x [i][h][w] to y [o][oh][ow]; where h = 0, the linear layer i to o. */
+typedef struct layer {
+    int n, i, h, w, o, oh, ow, kh, kw, stride[2], pad[2];
+} layer;
+
+static int64_t products_of(const layer *l)
+{
+    return (int64_t)l->n * l->i * l->o * l->oh * l->ow * l->kh * l->kw;
+}
+
+/* Fewer images and channels until the reference can be had in reasonable time. */
+static void shrink(layer *l, int64_t products)
+{
+    while (products_of(l) > products) {
+        int *const most = l->n >= l->i && l->n >= l->o ? &l->n : l->i >= l->o ? &l->i : &l->o;
+        if (*most == 1)
+            break;
+        *most -= (*most + 3) / 4;
+    }
+}
+
+static layer draw_conv(fv_rng *rng)
+{
+    layer l = {.n = draw_small(rng, 70), .i = draw_small(rng, 40), .o = draw_small(rng, 40)};
+    do {
+        l.h = draw_small(rng, 20);
+        l.w = draw_small(rng, 20);
+        l.kh = draw(rng, 1, 7);
+        l.kw = draw(rng, 1, 7);
+        for (int d = 0; d < 2; d++) {
+            l.stride[d] = draw(rng, 0, 1) ? 1 : draw(rng, 1, 3);
+            l.pad[d] = draw(rng, 0, 1) ? 0 : draw(rng, 0, d == 0 ? l.kh : l.kw);
+        }
+    } while (l.h + 2 * l.pad[0] < l.kh || l.w + 2 * l.pad[1] < l.kw);
+    l.oh = (l.h + 2 * l.pad[0] - l.kh) / l.stride[0] + 1;
+    l.ow = (l.w + 2 * l.pad[1] - l.kw) / l.stride[1] + 1;
+    return l;
+}
+
+/* 3x3 with so many channels that Winograd's form may be chosen. */
+static layer draw_winograd(fv_rng *rng)
+{
+    layer l = {.n = draw(rng, 1, 17), .kh = 3, .kw = 3, .stride = {1, 1}};
+    l.i = draw(rng, WINOGRAD_CHANNELS, 40);
+    l.o = draw(rng, WINOGRAD_CHANNELS, 40);
+    l.h = draw(rng, 4, 9);
+    l.w = draw(rng, 4, 9);
+    l.pad[0] = draw(rng, 0, 2);
+    l.pad[1] = draw(rng, 0, 2);
+    l.oh = l.h + 2 * l.pad[0] - 2;
+    l.ow = l.w + 2 * l.pad[1] - 2;
+    return l;
+}
+
+static bool may_be_winograd(const layer *l)
+{
+    return l->kh == 3 && l->kw == 3 && l->i >= WINOGRAD_CHANNELS && l->o >= WINOGRAD_CHANNELS;
+}
+
+static layer draw_linear(fv_rng *rng)
+{
+    return (layer){.n = draw_small(rng, 70), .i = draw_small(rng, 400), .o = draw_small(rng, 200), .oh = 1,
+                   .ow = 1, .kh = 1, .kw = 1};
+}
+
+static void fill(op_call *call, fv_rng *rng)
+{
+    for (int i = 0; i < op_n_inputs(call); i++) {
+        const bool per_image = call->op->role[i] == FV_ROLE_VALUE;
+        const int64_t n = fv__shape_count(call->shape[i]) * (per_image ? call->n : 1);
+        call->value[i] = malloc((size_t)n * sizeof **call->value);
+        assert_non_null(call->value[i]);
+        for (int64_t k = 0; k < n; k++)
+            call->value[i][k] = (float)(2 * fv__rng_uniform(rng) - 1); /* as kernels see it */
+    }
+}
+
+static void compare(const op_call *call, const char *how, double tolerance, const double *expected,
+                    const float *found)
+{
+    for (int64_t i = 0; i < call->n_out; i++)
+        if (!(fabs((double)found[i] - expected[i]) <= tolerance))
+            fail_msg("%s, %s: value %lld is %.9g, the reference has %.9g", call->what, how, (long long)i,
+                     (double)found[i], expected[i]);
+}
+
+static void compare_bits(const op_call *call, const char *how, const float *expected, const float *found)
+{
+    for (int64_t i = 0; i < call->n_out; i++)
+        if (memcmp(&expected[i], &found[i], sizeof *found) != 0)
+            fail_msg("%s, %s: value %lld is %a, elsewhere %a", call->what, how, (long long)i,
+                     (double)found[i], (double)expected[i]);
+}
+
+/* Every instruction set; `turn` says which runs kernel by kernel too. */
+static void check(op_call *call, int turn, double tolerance)
+{
+    float *first = NULL;
+    op_call_check(call);
+    double *const expected = op_by_reference(call);
+    for (int isa = 0; isa < N_ISAS; isa++) {
+        if (!contexts[isa] || (isa == PLAIN_C && turn % PLAIN_C_ONE_IN))
+            continue;
+        for (int way = 0; way < (turn % N_ISAS == isa ? 2 : 1); way++) {
+            char how[64];
+            snprintf(how, sizeof how, "%s%s", isas[isa], way ? ", kernel by kernel" : "");
+            float *const found = way ? op_by_kernels(call, contexts[isa], turn % 3 + 1, false)
+                                     : op_by_plan(call, contexts[isa]);
+            compare(call, how, tolerance, expected, found);
+            if (first)
+                compare_bits(call, how, first, found);
+            if (first)
+                free(found);
+            else
+                first = found;
+        }
+    }
+    free(first);
+    free(expected);
+    op_call_free(call);
+}
+
+static void check_op(const layer *l, int turn, const char *name, fv_shape a, fv_shape b, fv_shape bias,
+                     int64_t n_terms, fv_rng *rng)
+{
+    char words[80] = "";
+    op_call call = {.op = fv__op_find(name), .words = words, .n = l->n, .shape = {a, b, bias}};
+    assert_non_null(call.op);
+    if (l->h) {
+        const bool is_dx = strcmp(name, "conv2d_dx") == 0, is_dw = strcmp(name, "conv2d_dw") == 0;
+        const int used = snprintf(words, sizeof words, "stride=%dx%d pad=%dx%d", l->stride[0], l->stride[1],
+                                  l->pad[0], l->pad[1]);
+        if (is_dx || is_dw)
+            snprintf(words + used, sizeof words - (size_t)used, " size=%dx%d", is_dx ? l->h : l->kh,
+                     is_dx ? l->w : l->kw);
+    }
+    char from[FV_SHAPE_TEXT], with[FV_SHAPE_TEXT];
+    snprintf(call.what, sizeof call.what, "%s, seed %llu, shape %d: %s with %s, %s, batch %d", name,
+             (unsigned long long)seed, turn, fv__shape_text(a, from), fv__shape_text(b, with), words, l->n);
+    fill(&call, rng);
+    check(&call, turn, 0x1p-22 * ((double)n_terms + 2) * (may_be_winograd(l) ? WINOGRAD_FACTOR : 1));
+}
+
+static int64_t limit_of(int turn)
+{
+    return (int64_t)PRODUCTS * (turn % LARGE_ONE_IN == 0 ? LARGE_FACTOR : 1);
+}
+
+static void test_conv(void **state)
+{
+    (void)state;
+    for (int turn = 0; turn < N_SHAPES; turn++) {
+        fv_rng rng = fv__rng(seed, FV_STREAM_CHECK, 1, (uint32_t)turn);
+        layer l = turn % WINOGRAD_ONE_IN == 1 ? draw_winograd(&rng) : draw_conv(&rng);
+        if (turn % WINOGRAD_ONE_IN != 1)
+            shrink(&l, limit_of(turn));
+        const fv_shape x = fv__shape(3, l.i, l.h, l.w, 0), y = fv__shape(3, l.o, l.oh, l.ow, 0);
+        const fv_shape w = fv__shape(4, l.o, l.i, l.kh, l.kw), none = {0};
+        const fv_shape bias = turn % 2 ? fv__shape(1, l.o, 0, 0, 0) : none;
+        check_op(&l, turn, "conv2d", x, w, bias, (int64_t)l.i * l.kh * l.kw, &rng);
+        check_op(&l, turn, "conv2d_dx", y, w, none, (int64_t)l.o * l.kh * l.kw, &rng);
+        check_op(&l, turn, "conv2d_dw", y, x, none, (int64_t)l.n * l.oh * l.ow, &rng);
+    }
+}
+
+static void test_linear(void **state)
+{
+    (void)state;
+    for (int turn = 0; turn < N_SHAPES; turn++) {
+        fv_rng rng = fv__rng(seed, FV_STREAM_CHECK, 2, (uint32_t)turn);
+        layer l = draw_linear(&rng);
+        shrink(&l, limit_of(turn));
+        const fv_shape x = fv__shape(1, l.i, 0, 0, 0), y = fv__shape(1, l.o, 0, 0, 0), none = {0};
+        const fv_shape w = fv__shape(2, l.o, l.i, 0, 0), bias = turn % 2 ? y : none;
+        check_op(&l, turn, "linear", x, w, bias, l.i, &rng);
+        check_op(&l, turn, "linear_dx", y, w, none, l.o, &rng);
+        check_op(&l, turn, "linear_dw", y, x, none, l.n, &rng);
+    }
+}
+
+static int create_contexts(void **state)
+{
+    (void)state;
+    const char *const other = getenv("FOVEA_TEST_SEED");
+    if (other)
+        seed = strtoull(other, NULL, 10);
+    print_message("seed %llu\n", (unsigned long long)seed);
+    for (int isa = 0; isa < N_ISAS; isa++)
+        contexts[isa] = op_context(isas[isa], isa % 2 + 1);
+    return 0;
+}
+
+static int destroy_contexts(void **state)
+{
+    (void)state;
+    for (int isa = 0; isa < N_ISAS; isa++)
+        fv_context_destroy(contexts[isa]);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_linear),
+    };
+    return cmocka_run_group_tests_name("kernel shapes", tests, create_contexts, destroy_contexts);
+}
