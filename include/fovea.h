@@ -262,7 +262,8 @@ typedef struct fv_score {
 } fv_score;
 FV_API fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score);
 
-/* Probabilities of images [first, first+n): probabilities[n][n_classes]. A logistic model gives two. */
+/* Probabilities of images [first, first+n): probabilities[n][n_classes]. A logistic model gives two. Where
+ * one is not finite, FV_ERR_NONFINITE; after a failure the array may be filled in part. */
 FV_API fv_status fv_predict(fv_model *model, const fv_data *data, int first, int n, float *probabilities);
 
 /* ---- this machine ------------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
  * Tolerance: a sum of T products of numbers in [-1, 1] is at most T large on its way, and is rounded T + 1
  * times by at most 2^-24 of itself. Random signs keep it near sqrt(T) and the errors' sum near 2^-24 T / 7;
  * 2^-22 (T + 2) is far above that and far below one term. Winograd's transforms have numbers up to 8 on both
- * sides of the sum: where its form may be chosen, 16 times that. FOVEA_TEST_SEED tries other shapes. */
+ * sides of the sum: where its form may be chosen, 8 times that. FOVEA_TEST_SEED tries other shapes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@
 #include <string.h>
 
 enum { N_SHAPES = 1000, LARGE_ONE_IN = 50, PLAIN_C_ONE_IN = 4, PRODUCTS = 150000, LARGE_FACTOR = 20 };
-enum { WINOGRAD_ONE_IN = 50, WINOGRAD_CHANNELS = 32, WINOGRAD_FACTOR = 16 };
+enum { WINOGRAD_ONE_IN = 50, WINOGRAD_CHANNELS = 32, WINOGRAD_FACTOR = 8 };
 
 static const char *const isas[] = {"avx512", "avx2", "neon", "portable"};
 enum { N_ISAS = sizeof isas / sizeof *isas, PLAIN_C = N_ISAS - 1 };

@@ -10,9 +10,12 @@ leakyrelu name=trunk
 conv c2 5 3x3 pad=1
 softplus
 add trunk
+maxpool 2x2
 dropout 0.2
-conv c3 17 1x1
+conv c3 33 1x1
 batchnorm b3
+relu
+conv c4 32 3x3 pad=1
 globalavgpool
 flatten
 linear h 19

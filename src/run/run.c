@@ -23,7 +23,6 @@ struct fv_run {
     double *total_seconds; /* [step] */
 };
 
-/* A worker's memory ends with room for a line, so that neighbours never share one. */
 static fv_status allocate(fv_run *run)
 {
     const fv_plan *const plan = run->plan;
