@@ -214,6 +214,13 @@ static void run_task(void *user, int task, int worker)
     run_range(run, s, task, worker);
 }
 
+/* Where there are several, a multiple of four: two or four workers then end together. */
+static int count_range_tasks(const fv_step_spec *spec)
+{
+    const int64_t n = (spec->units + spec->grain - 1) / spec->grain, even = (n + 3) / 4 * 4;
+    return (int)(n <= 1 || even > spec->units ? n : even);
+}
+
 static void run_phase(fv_run *run, const fv_phase *phase)
 {
     run->phase = phase;
@@ -222,7 +229,7 @@ static void run_phase(fv_run *run, const fv_phase *phase)
     int n_tasks = run->n_block_tasks;
     for (int s = phase->first_step + phase->n_block_steps; s < phase->first_step + phase->n_steps; s++) {
         const fv_step_spec *const spec = &run->plan->steps[s].spec;
-        run->n_range_tasks[s] = (int)((spec->units + spec->grain - 1) / spec->grain);
+        run->n_range_tasks[s] = count_range_tasks(spec);
         n_tasks += run->n_range_tasks[s];
     }
     fv__pool_run(run->ctx->pool, n_tasks, run_task, run);
