@@ -256,8 +256,7 @@ static void bench_init(bench *b, const op_call *call, const fv_plan *plan, const
             b->memory[i] = guarded_allocate((size_t)buffer_floats(b, &plan->buffers[i]) * sizeof(float));
     for (size_t i = 0; i < plan->n_steps; i++) {
         const fv_step_spec *s = &plan->steps[i].spec;
-        const size_t need = s->scratch_floats * (s->scratch_per_block ? (size_t)b->n_blocks : 1);
-        scratch = need > scratch ? need : scratch;
+        scratch = s->scratch_floats > scratch ? s->scratch_floats : scratch;
     }
     b->scratch = scratch ? guarded_allocate(scratch * sizeof(float)) : NULL;
     for (int i = 0; i < op_n_inputs(call); i++) {

@@ -84,6 +84,9 @@ static void test_alloc_fails(void **state)
     ctx.message[0] = '\0';
     assert_null(fv__alloc(&ctx, SIZE_MAX - 10, 1));
     assert_non_null(strstr(ctx.message, "out of memory"));
+    ctx.message[0] = '\0';
+    assert_null(fv__alloc(&ctx, (size_t)1 << 46, 1)); /* 64 TiB */
+    assert_non_null(strstr(ctx.message, "this machine has"));
     assert_int_equal(c.calls, 0); /* refused before the allocator was asked */
     c.fail_at = 1;
     assert_null(fv__alloc(&ctx, 7, 8));

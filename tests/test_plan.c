@@ -82,8 +82,7 @@ static void check_phases(const fv_plan *plan)
                     CHECK(phase->blocks_per_task % plan->blocks_per_shard == 0,
                           "step %s: a shard is shared by tasks", step_name(plan, s));
             const int64_t floats = (int64_t)step->spec.scratch_floats;
-            CHECK(plan->scratch_floats >= floats * (step->spec.scratch_per_block ? phase->group : 1),
-                  "step %s has too little scratch", step_name(plan, s));
+            CHECK(plan->scratch_floats >= floats, "step %s has too little scratch", step_name(plan, s));
         }
     }
     CHECK(s == (int)plan->n_steps, "%d steps in phases", s);

@@ -59,6 +59,16 @@ int fv__cpu_cores(void)
     return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
 }
 
+size_t fv__machine_memory(void)
+{
+#ifdef _SC_PHYS_PAGES
+    const long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+    if (pages > 0 && bytes > 0)
+        return (size_t)pages * (size_t)bytes;
+#endif
+    return SIZE_MAX;
+}
+
 int fv__cpu_current(void)
 {
 #ifdef __linux__

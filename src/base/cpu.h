@@ -7,6 +7,8 @@
 bool fv__cpu_has(fv_isa isa);
 fv_isa fv__cpu_best(void);
 int fv__cpu_cores(void); /* that this process may use; at least 1 */
+/* Bytes of memory in all; SIZE_MAX where the system does not say. */
+size_t fv__machine_memory(void);
 /* The core that runs the calling thread; -1 where the system does not say. */
 int fv__cpu_current(void);
 /* Moves the calling thread to a core that is not in taken[n], if it may use one. It stays free to move on. */

@@ -6,10 +6,12 @@
  * The pointer that the allocator gave stands just before the block, where fv__free finds it. */
 #include "base/context.h"
 
+#include "base/cpu.h"
+
 #include <stdio.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64, ARENA_ALIGNMENT = 16, ARENA_CHUNK_BYTES = 8192 };
+enum { ALIGNMENT = 64, ARENA_ALIGNMENT = 16, ARENA_CHUNK_BYTES = 8192, ASK_FIRST = 1 << 30 };
 
 bool fv__mul(size_t a, size_t b, size_t *out)
 {
@@ -28,6 +30,12 @@ void *fv__alloc(fv_context *ctx, size_t n, size_t size)
         total > PTRDIFF_MAX) {
         fv__fail(ctx, FV_ERR_MEMORY, "out of memory: %zu blocks of %zu bytes are more than can be addressed",
                  n, size);
+        return NULL;
+    }
+    /* The system would promise more than it has, and end the process when that is used. */
+    if (bytes >= ASK_FIRST && bytes > fv__machine_memory()) {
+        fv__fail(ctx, FV_ERR_MEMORY, "out of memory: %zu bytes were asked for, this machine has %zu", bytes,
+                 fv__machine_memory());
         return NULL;
     }
     void *raw = ctx->allocator.allocate(ctx->allocator.user, total);

@@ -257,27 +257,6 @@ fv_status fv__file_write(fv_context *ctx, const char *path, const void *bytes, s
     return fv__writer_commit(&writer);
 }
 
-fv_status fv__file_append_line(fv_context *ctx, const char *path, const char *line)
-{
-    const size_t n = strlen(line);
-    uint8_t *bytes = fv__alloc(ctx, n + 1, 1);
-    if (!bytes)
-        return FV_ERR_MEMORY;
-    memcpy(bytes, line, n);
-    bytes[n] = '\n';
-    fv_status status;
-    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        status = fv__fail(ctx, FV_ERR_IO, "%s: cannot open for appending: %s", path, strerror(errno));
-    } else {
-        status = write_all(ctx, fd, path, bytes, n + 1);
-        if (close(fd) != 0 && status == FV_OK)
-            status = fv__fail(ctx, FV_ERR_IO, "%s: cannot close: %s", path, strerror(errno));
-    }
-    fv__free(ctx, bytes);
-    return status;
-}
-
 fv_status fv__file_make_dir(fv_context *ctx, const char *path)
 {
     if (path[0] == '\0')

@@ -29,9 +29,6 @@ fv_status fv__file_write(fv_context *ctx, const char *path, const void *bytes, s
 /* A file that is not there is fine. */
 fv_status fv__file_remove(fv_context *ctx, const char *path);
 
-/* Appends `line` and a newline in one write; creates the file. For logs. */
-fv_status fv__file_append_line(fv_context *ctx, const char *path, const char *line);
-
 /* The same as fv__file_write, piece by piece:
  *     open, add ..., commit     a failure of any of them has removed the temporary file; call nothing more
  *     fv__writer_abandon        gives up between open and commit */

@@ -30,8 +30,7 @@ typedef struct fv_step_spec {
     int operand[FV_MAX_OPERANDS];
     fv_access access[FV_MAX_OPERANDS];
     int64_t units, grain;   /* FV_PER_RANGE: so many units, at most `grain` of them a task */
-    size_t scratch_floats;  /* per worker; with FV_PER_BLOCK for one block unless scratch_per_block */
-    bool scratch_per_block; /* the kernel uses scratch_floats for each block of a call */
+    size_t scratch_floats;  /* per worker: a call uses it for block after block */
     int64_t checked_floats; /* FV_PER_RANGE: operand 0 is a gradient, this many floats a unit: it is
                              * searched for NaN and infinity */
     double flops, bytes;    /* per image (FV_PER_BLOCK) or per whole batch (FV_PER_RANGE) */

@@ -204,10 +204,7 @@ static void scale_locals(fv_plan *plan)
             b->offset *= plan->phases[plan->steps[b->first].phase].group;
     }
     for (size_t s = 0; s < plan->n_steps; s++) {
-        const fv_step *const step = &plan->steps[s];
-        int64_t floats = (int64_t)step->spec.scratch_floats;
-        if (step->spec.scratch_per_block)
-            floats *= plan->phases[step->phase].group;
+        const int64_t floats = (int64_t)plan->steps[s].spec.scratch_floats;
         plan->scratch_floats = floats > plan->scratch_floats ? floats : plan->scratch_floats;
     }
 }
