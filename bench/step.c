@@ -80,8 +80,7 @@ static void open_inference(stepper *s, int batch)
         .batch = batch, .n_workers = fv__pool_threads(s->ctx->pool), .output = true};
     die_unless_ok(s->ctx, fv__plan_create(s->ctx, &s->graph, &options, &s->plan), "plan");
     die_unless_ok(s->ctx, fv__run_create(s->ctx, s->plan, &s->run), "run");
-    for (int p = 0; p < s->model->n_params; p++)
-        fv__run_bind(s->run, s->model->params[p].tensor, fv__model_values(s->model, p));
+    fv__bind_model(s->run, s->model);
 }
 
 static void open_stepper(stepper *s, const settings *o)

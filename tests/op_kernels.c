@@ -218,13 +218,6 @@ typedef struct bench {
     float *scratch;
 } bench;
 
-static int root_of(const fv_plan *plan, int buffer)
-{
-    while (plan->buffers[buffer].alias != buffer)
-        buffer = plan->buffers[buffer].alias;
-    return buffer;
-}
-
 static int64_t block_floats(const fv_buffer *buffer)
 {
     return buffer->scope == FV_SCOPE_IMAGE || buffer->scope == FV_SCOPE_ROWS ? buffer->floats * FV_LANES
@@ -252,7 +245,7 @@ static void bench_init(bench *b, const op_call *call, const fv_plan *plan, const
     b->n_shards = (b->n_blocks + plan->blocks_per_shard - 1) / plan->blocks_per_shard;
     b->memory = calloc(plan->n_buffers, sizeof *b->memory);
     for (size_t i = 0; i < plan->n_buffers; i++)
-        if (root_of(plan, (int)i) == (int)i)
+        if (fv__plan_root(plan, (int)i) == (int)i)
             b->memory[i] = guarded_allocate((size_t)buffer_floats(b, &plan->buffers[i]) * sizeof(float));
     for (size_t i = 0; i < plan->n_steps; i++) {
         const fv_step_spec *s = &plan->steps[i].spec;
@@ -260,7 +253,7 @@ static void bench_init(bench *b, const op_call *call, const fv_plan *plan, const
     }
     b->scratch = scratch ? guarded_allocate(scratch * sizeof(float)) : NULL;
     for (int i = 0; i < op_n_inputs(call); i++) {
-        float *const memory = b->memory[root_of(plan, g->input[i])];
+        float *const memory = b->memory[fv__plan_root(plan, g->input[i])];
         if (call->op->role[i] == FV_ROLE_VALUE)
             to_lanes(call->value[i], call->n, fv__shape_count(call->shape[i]), dead_lane(call, i), memory);
         else if (call->op->role[i] != FV_ROLE_LABEL)
@@ -300,7 +293,7 @@ static void run_kernel(const bench *b, const fv_step_spec *s, const fv_batch *ba
     for (int i = 0; i < s->n_operands; i++) {
         if (s->operand[i] < 0)
             continue;
-        const int root = root_of(b->plan, s->operand[i]);
+        const int root = fv__plan_root(b->plan, s->operand[i]);
         c.p[i] = b->memory[root];
         c.stride[i] = block_floats(&b->plan->buffers[root]);
     }
@@ -333,9 +326,9 @@ float *op_by_kernels(const op_call *call, fv_context *ctx, int group, bool in_pl
         run_kernel(&b, &plan->steps[i].spec, &data.batch, group, in_place && plan->steps[i].in_place);
     float *storage[FV_MAX_INPUTS] = {0};
     for (int i = 0; i < op_n_inputs(call); i++)
-        storage[i] = b.memory[root_of(plan, g.input[i])];
+        storage[i] = b.memory[fv__plan_root(plan, g.input[i])];
     const int holder = in_place ? g.input[0] : g.output;
-    take_output(call, b.memory[root_of(plan, holder)], storage, out);
+    take_output(call, b.memory[fv__plan_root(plan, holder)], storage, out);
     bench_deinit(&b);
     fv__plan_destroy(plan);
     fv__graph_deinit(&g.graph);

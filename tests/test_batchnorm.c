@@ -102,8 +102,7 @@ static void expect_probabilities(fv_context *ctx, const fv_model *m, const float
     assert_well(ctx, fv__graph_for_inference(&m->graph, &graph));
     assert_well(ctx, fv__plan_create(ctx, &graph, &options, &plan));
     assert_well(ctx, fv__run_create(ctx, plan, &run));
-    for (int p = 0; p < m->n_params; p++)
-        fv__run_bind(run, m->params[p].tensor, fv__model_values(m, p));
+    fv__bind_model(run, m);
     const fv_batch batch = {.n = 2, .values = images, .inv_total = 1};
     assert_well(ctx, fv__run_step(run, &batch, false));
     const float *const output = fv__run_buffer(run, graph.output);

@@ -9,6 +9,7 @@
 #include "ops/inference.h"
 #include "planning.h"
 #include "run/run.h"
+#include "train/train.h"
 
 enum { MOST = 512 };
 
@@ -43,8 +44,7 @@ static fv_run *run_of(const fv_plan *plan, fv_model *m)
 {
     fv_run *run = NULL;
     assert_well(ctx, fv__run_create(ctx, plan, &run));
-    for (int p = 0; p < m->n_params; p++)
-        fv__run_bind(run, m->params[p].tensor, fv__model_values(m, p));
+    fv__bind_model(run, m);
     return run;
 }
 

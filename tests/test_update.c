@@ -67,8 +67,7 @@ static void several_runs_share_an_update(void **state)
     fv_run *run = NULL;
     assert_well(s->ctx, fv__plan_create(s->ctx, &h.trainer->graph, &options, &plan));
     assert_well(s->ctx, fv__run_create(s->ctx, plan, &run));
-    for (int p = 0; p < m->n_params; p++)
-        fv__run_bind(run, m->params[p].tensor, fv__model_values(m, p));
+    fv__bind_model(run, m);
     fv_batch batch = {.n = N, .pixels = h.pixels, .labels = h.labels, .inv_total = 1.0f / N};
     assert_well(s->ctx, fv__run_step(run, &batch, false));
     double loss = 0, whole = 0;

@@ -47,7 +47,6 @@ typedef struct fv_lower {
     bool decays;            /* of the parameter that an update changes */
     int max_batch;          /* images the plan is made for */
     bool direct;            /* plain sums only: no Winograd */
-    const fv_kernels *kernels;
     struct fv_plan *plan;
 } fv_lower;
 

@@ -124,7 +124,6 @@ static fv_status lower_node(fv_plan *plan, int k)
                   .node = k,
                   .max_batch = plan->options.batch,
                   .direct = plan->options.direct,
-                  .kernels = plan->kernels,
                   .plan = plan};
     for (int i = 0; i < node->n_inputs; i++) {
         const fv_tensor *const t = &graph->tensors[node->input[i]];

@@ -8,12 +8,4 @@ fv_status fv__plan_lower(fv_plan *plan);    /* nodes -> steps and buffers */
 fv_status fv__plan_segment(fv_plan *plan);  /* steps -> phases */
 fv_status fv__plan_place(fv_plan *plan);    /* buffers -> addresses */
 
-/* The buffer whose memory `buffer` shares. */
-static inline int fv__plan_root(const fv_plan *plan, int buffer)
-{
-    while (plan->buffers[buffer].alias != buffer)
-        buffer = plan->buffers[buffer].alias;
-    return buffer;
-}
-
 #endif

@@ -81,6 +81,14 @@ typedef struct fv_plan {
     int64_t shared_floats, local_floats, scratch_floats;
 } fv_plan;
 
+/* The buffer whose memory `buffer` shares. */
+static inline int fv__plan_root(const fv_plan *plan, int buffer)
+{
+    while (plan->buffers[buffer].alias != buffer)
+        buffer = plan->buffers[buffer].alias;
+    return buffer;
+}
+
 /* The graph is copied. Fails on memory only: shapes were settled when the graph was built. */
 fv_status fv__plan_create(fv_context *ctx, const fv_graph *graph, const fv_plan_options *options,
                           fv_plan **out);

@@ -79,16 +79,9 @@ void fv__run_bind(fv_run *run, int tensor, float *storage)
     run->bound[tensor] = storage;
 }
 
-static int root_of(const fv_plan *plan, int buffer)
-{
-    while (plan->buffers[buffer].alias != buffer)
-        buffer = plan->buffers[buffer].alias;
-    return buffer;
-}
-
 float *fv__run_buffer(fv_run *run, int tensor)
 {
-    const fv_buffer *const b = &run->plan->buffers[root_of(run->plan, tensor)];
+    const fv_buffer *const b = &run->plan->buffers[fv__plan_root(run->plan, tensor)];
     const bool kept = b->first < 0 && b->last >= (int)run->plan->n_steps;
     return b->place == FV_PLACE_SHARED && kept ? run->shared + b->offset : NULL;
 }
@@ -124,18 +117,17 @@ const double *fv__run_seconds(const fv_run *run)
     return run->total_seconds;
 }
 
-/* Where operand k of a step lies for the blocks from `block` on; `group` is the first block of the worker's
- * group, to which local memory is relative. */
-static float *resolve(const fv_run *run, int buffer, int worker, int block, int group)
+/* Where a buffer that shares no other's memory lies for the blocks from `block` on. Local memory holds the
+ * blocks of the call alone. */
+static float *resolve(const fv_run *run, int root, int worker, int block)
 {
-    const int root = root_of(run->plan, buffer);
     const fv_buffer *const b = &run->plan->buffers[root];
     const bool by_block = b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS;
     switch (b->place) {
     case FV_PLACE_EXTERNAL:
         return run->bound[root];
     case FV_PLACE_LOCAL:
-        return run->local[worker] + b->offset + (block - group) * b->stride;
+        return run->local[worker] + b->offset;
     case FV_PLACE_SHARED:
         return run->shared + b->offset + (by_block ? block * b->stride : 0);
     default:
@@ -152,8 +144,9 @@ static void call_kernel(fv_run *run, int s, int worker, fv_call *call)
     call->blocks_per_shard = plan->blocks_per_shard;
     call->scratch = run->local[worker] + plan->local_floats;
     for (int k = 0; k < spec->n_operands; k++) {
-        call->p[k] = resolve(run, spec->operand[k], worker, call->first_block, call->first_block);
-        call->stride[k] = plan->buffers[root_of(plan, spec->operand[k])].stride;
+        const int root = fv__plan_root(plan, spec->operand[k]);
+        call->p[k] = resolve(run, root, worker, call->first_block);
+        call->stride[k] = plan->buffers[root].stride;
     }
     for (int k = spec->n_operands; k < FV_MAX_OPERANDS; k++)
         call->p[k] = NULL;

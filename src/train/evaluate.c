@@ -41,8 +41,7 @@ static fv_status make(fv_evaluator *e)
     fv__graph_deinit(&graph);
     FV_TRY(status);
     FV_TRY(fv__run_create(e->ctx, e->plan, &e->run));
-    for (int p = 0; p < e->model->n_params; p++)
-        fv__run_bind(e->run, e->model->params[p].tensor, fv__model_values(e->model, p));
+    fv__bind_model(e->run, e->model);
     e->pixels = fv__alloc(e->ctx, FV_EVALUATE_BATCH, sizeof *e->pixels);
     return e->pixels ? FV_OK : FV_ERR_MEMORY;
 }

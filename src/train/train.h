@@ -20,6 +20,10 @@ fv_status fv__predict(fv_evaluator *evaluator, const fv_data *data, int first, i
 /* Size and classes of the data against the model's. */
 fv_status fv__check_data(const fv_model *model, const fv_data *data);
 
+/* Binds every parameter and statistic of the model to `run`. The plan is of the model's graph, or of one that
+ * grew from it. */
+void fv__bind_model(fv_run *run, const fv_model *model);
+
 /* ---- one update ------------------------------------------------------------------------------------ */
 
 /* Images that go through the plan at once, at most: larger batches are several runs of one update. */

@@ -6,6 +6,12 @@
 
 #include <string.h>
 
+void fv__bind_model(fv_run *run, const fv_model *model)
+{
+    for (int p = 0; p < model->n_params; p++)
+        fv__run_bind(run, model->params[p].tensor, fv__model_values(model, p));
+}
+
 static fv_status make(fv_trainer *t, int batch, const char *optimizer)
 {
     const int *gradient;
@@ -21,8 +27,7 @@ static fv_status make(fv_trainer *t, int batch, const char *optimizer)
     t->momentum = fv__alloc(t->ctx, t->model->n_values, sizeof *t->momentum);
     if (!t->momentum)
         return FV_ERR_MEMORY;
-    for (int p = 0; p < t->model->n_params; p++)
-        fv__run_bind(t->run, t->model->params[p].tensor, fv__model_values(t->model, p));
+    fv__bind_model(t->run, t->model);
     for (size_t s = 0; s < t->graph.n_tensors; s++) {
         const fv_tensor *const tensor = &t->graph.tensors[s];
         if (tensor->role == FV_ROLE_STATE && tensor->source < 0)
@@ -70,8 +75,7 @@ static const char *first_bad_layer(fv_trainer *t, const fv_batch *batch)
     if (fv__plan_create(t->ctx, &t->model->graph, &options, &plan) != FV_OK ||
         fv__run_create(t->ctx, plan, &run) != FV_OK)
         goto cleanup;
-    for (int p = 0; p < t->model->n_params; p++)
-        fv__run_bind(run, t->model->params[p].tensor, fv__model_values(t->model, p));
+    fv__bind_model(run, t->model);
     fv__run_step(run, batch, false);
     const int n_blocks = (batch->n + FV_LANES - 1) / FV_LANES;
     for (size_t k = 0; k < t->model->graph.n_nodes && !layer; k++) {
