@@ -186,6 +186,8 @@ static life life_of(const fv_plan *plan, int root)
         floats += stride * (plan->max_blocks - 1);
     else if (b->scope == FV_SCOPE_SHARD)
         floats += stride * (FV_SHARDS - 1);
+    else if (b->scope == FV_SCOPE_PLANES)
+        floats += stride * (b->planes - 1);
     CHECK(b->scope == FV_SCOPE_BATCH || stride >= b->floats * (per_image ? FV_LANES : 1), "%s: stride %lld",
           b->name, (long long)stride);
     l.begin = b->offset;

@@ -88,6 +88,11 @@ typedef struct fv_op {
     fv_status (*grad)(fv_grad *g);        /* required unless no_gradient */
     void (*ref)(const fv_ref *r);
     fv_status (*lower)(struct fv_lower *l);
+    /* One image on planes of 16 channels: either each channel is treated by itself, and `lower` serves for
+     * planes as for blocks; or there is a lowering of its own, which says FV_ERR_UNSUPPORTED, and nothing
+     * else, to a shape it cannot do. With neither, the operation takes its image in lanes. */
+    bool by_channel;
+    fv_status (*lower_planes)(struct fv_lower *l);
     fv_cost (*cost)(const void *attrs, const fv_shape *in, fv_shape out);
     const fv_case *cases;
     int n_cases;

@@ -59,6 +59,38 @@ typedef struct fv_conv_rows_args {
     const int32_t *offset; /* [chunk_lines * chunk_pixels * 16]: floats from a chunk's first term of x */
 } fv_conv_rows_args;
 
+/* ---- one image on planes: 16 of its channels side by side (planes.inc) ---------------------------- */
+
+/* Weights [matrix][o][k], packed into panels. */
+typedef struct fv_panel_args {
+    int o, matrices;
+    int64_t k;
+} fv_panel_args;
+
+/* What follows a convolution: a batch normalisation, ReLU. A residual is an operand. */
+typedef struct fv_finish_args {
+    int channels;
+    int64_t pixels;
+    bool bias, affine, relu;
+} fv_finish_args;
+
+typedef struct fv_planes_out_args {
+    int64_t channels, pixels;
+    int step;
+} fv_planes_out_args;
+
+typedef struct fv_planes_args {
+    fv_conv_args conv;
+    fv_finish_args finish;
+    int in_planes, out_planes;
+    bool pointwise;            /* a window of one pixel, no padding */
+    int rows;                  /* of outputs, or of tiles */
+    int row_units, panel_units; /* into so many ranges are the rows and the panels of weights cut */
+    int channels;              /* of a larger window: so many are unfolded at a time */
+    int offsets;               /* 16, or a window's pixels if they are more */
+    const int32_t *offset;     /* [4][offsets]: k * 16 * (1 to 4 planes of a panel) */
+} fv_planes_args;
+
 /* A channel's plane of `pixels` vectors: bias, standardise, channel_sum. */
 typedef struct fv_plane_args {
     int channels;

@@ -4,6 +4,7 @@
  *
  * Stands in the place of batchnorm in a graph for inference, from which nothing is learned. */
 #include "ops/batchnorm.h"
+#include "ops/planes.h"
 
 #include <math.h>
 
@@ -30,6 +31,13 @@ static fv_status lower(fv_lower *l)
     return fv__lower_simple(l, FV_KERNEL_batchnorm_inference, &args, sizeof args);
 }
 
+static fv_status lower_planes(fv_lower *l)
+{
+    const fv_plane_args planes = fv__batchnorm_planes(l->out_shape);
+    const fv_fused fused = {.affine = true, .norm = {l->in[1], l->in[2], l->in[3], l->in[4]}, .residual = -1};
+    return fv__planes_lower_finish(l, &fused, planes.channels, planes.pixels);
+}
+
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs, (void)in;
@@ -46,6 +54,6 @@ static const fv_case cases[] = {
 const fv_op fv_op_batchnorm_inference = {
     .name = "batchnorm_inference", .n_inputs = 5, .in_place = true, .no_gradient = true,
     .role = {FV_ROLE_VALUE, FV_ROLE_STATISTIC, FV_ROLE_STATISTIC, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
-    .infer = infer, .ref = ref, .lower = lower, .cost = cost,
+    .infer = infer, .ref = ref, .lower = lower, .lower_planes = lower_planes, .cost = cost,
     .cases = cases, .n_cases = sizeof cases / sizeof *cases,
 };

@@ -238,6 +238,7 @@ const fv_op fv_op_conv2d = {
     .grad = grad,
     .ref = ref,
     .lower = fv__conv_lower,
+    .lower_planes = fv__conv_lower_planes,
     .cost = cost,
     .cases = cases,
     .n_cases = COUNT(cases),

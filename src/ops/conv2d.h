@@ -16,6 +16,7 @@ double fv__conv_products(const fv_conv_args *g);  /* multiply-adds of one image 
 double fv__conv_bytes(fv_shape x, fv_shape y);    /* of two tensors of one image */
 
 fv_status fv__conv_lower(fv_lower *l);
+fv_status fv__conv_lower_planes(fv_lower *l);
 fv_status fv__conv_lower_dx(fv_lower *l);
 fv_status fv__conv_lower_dw(fv_lower *l);
 

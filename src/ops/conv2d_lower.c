@@ -1,5 +1,6 @@
 /* conv2d_lower.c - conv2d and its gradients in terms of kernels: sizes, offsets, block sizes. */
 #include "ops/conv2d.h"
+#include "ops/planes.h"
 
 /* The kernel's view of a convolution from x to y. */
 static fv_status make_args(fv_lower *l, fv_conv_args g, const fv_conv_args **out)
@@ -123,6 +124,12 @@ fv_status fv__conv_lower(fv_lower *l)
                       .flops = 2 * fv__conv_products(g),
                       .bytes = fv__conv_bytes(l->in_shape[0], l->out_shape)};
     return fv__lower_step(l, &s);
+}
+
+fv_status fv__conv_lower_planes(fv_lower *l)
+{
+    const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
+    return fv__planes_lower_conv(l, &g, winograd_pays(l, &g));
 }
 
 /* One phase of dx: pixels (py + m * stride, px + n * stride), as a convolution of dy. */

@@ -1,5 +1,5 @@
 /* flatten.c - an image [c][h][w] read as a vector [c*h*w], and back. Nothing moves: a view. */
-#include "kernels/lower.h"
+#include "ops/planes.h"
 #include "ops/ops.h"
 
 #include <string.h>
@@ -33,6 +33,11 @@ static void ref(const fv_ref *r)
     memcpy(r->out, r->in[0], (size_t)n * sizeof *r->out);
 }
 
+static fv_status lower_planes(fv_lower *l)
+{
+    return fv__planes_lower_out(l, l->in_shape[0], 1);
+}
+
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs, (void)in, (void)out;
@@ -46,7 +51,7 @@ static const fv_case cases[] = {
 
 const fv_op fv_op_flatten = {
     .name = "flatten", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .is_view = true,
-    .infer = infer, .grad = grad, .ref = ref, .cost = cost,
+    .infer = infer, .grad = grad, .ref = ref, .lower_planes = lower_planes, .cost = cost,
     .cases = cases, .n_cases = sizeof cases / sizeof *cases,
 };
 

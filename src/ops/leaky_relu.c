@@ -59,6 +59,7 @@ static const fv_case cases[] = {
 const fv_op fv_op_leaky_relu = {
     .name = "leaky_relu", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = true,
     .attr_bytes = sizeof(leaky_attrs), .attrs = specs, .n_attrs = sizeof specs / sizeof *specs,
+    .by_channel = true,
     .infer = fv__unary_infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
     .cases = cases, .n_cases = sizeof cases / sizeof *cases,
 };

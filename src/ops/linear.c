@@ -7,6 +7,7 @@
  * x [i], w [o][i], b [o], y [o]. (Lecture "Backprop".) */
 #include "kernels/lower.h"
 #include "ops/ops.h"
+#include "ops/planes.h"
 
 #include <string.h>
 
@@ -118,6 +119,24 @@ static fv_status lower(fv_lower *l)
     return lower_matmul(l, (fv_matmul_args){.m = n_out, .k = n_in, .row_stride = n_in, .column_stride = 1});
 }
 
+/* A convolution of an image of one pixel. */
+static fv_status lower_planes(fv_lower *l)
+{
+    if (l->in_shape[0].rank != 1)
+        return FV_ERR_UNSUPPORTED;
+    const fv_conv_args g = {.i = l->in_shape[0].dim[0],
+                            .h = 1,
+                            .w = 1,
+                            .o = l->out_shape.dim[0],
+                            .oh = 1,
+                            .ow = 1,
+                            .kh = 1,
+                            .kw = 1,
+                            .stride_h = 1,
+                            .stride_w = 1};
+    return fv__planes_lower_conv(l, &g, false);
+}
+
 static fv_status lower_dx(fv_lower *l)
 {
     const int n_out = l->in_shape[0].dim[0], n_in = l->out_shape.dim[0];
@@ -209,6 +228,7 @@ const fv_op fv_op_linear = {
     .grad = grad,
     .ref = ref,
     .lower = lower,
+    .lower_planes = lower_planes,
     .cost = cost,
     .cases = cases,
     .n_cases = COUNT(cases),

@@ -91,6 +91,7 @@ static const fv_case cases[] = {
 const fv_op fv_op_maxpool = {
     .name = "maxpool", .n_inputs = 1, .role = {FV_ROLE_VALUE},
     .attr_bytes = sizeof(fv_window_attrs), .attrs = specs, .n_attrs = FV_N_POOL_WINDOW_SPECS,
+    .by_channel = true,
     .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
     .cases = cases, .n_cases = sizeof cases / sizeof *cases,
 };

@@ -41,6 +41,24 @@ static fv_status lower(fv_lower *l)
     return fv__lower_simple(l, FV_KERNEL_standardise, &args, sizeof args);
 }
 
+static fv_status lower_planes(fv_lower *l)
+{
+    const fv_chw image = fv__shape_chw(l->out_shape);
+    const fv_gather_args args = {image.c, image.h, image.w};
+    const fv_step_spec s = {.kernel = FV_KERNEL_standardise_planes,
+                            .domain = FV_PER_RANGE,
+                            .args = fv__lower_args(l, &args, sizeof args),
+                            .n_operands = 4,
+                            .operand = {l->out, l->in[0], l->in[1], l->in[2]},
+                            .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
+                            .units = image.h,
+                            .grain = 32,
+                            .of_images = true,
+                            .flops = 2.0 * image.c * image.h * image.w,
+                            .bytes = 8.0 * image.c * image.h * image.w};
+    return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
+}
+
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs, (void)in;
@@ -57,6 +75,6 @@ static const fv_case cases[] = {
 const fv_op fv_op_standardise = {
     .name = "standardise", .n_inputs = 3,
     .role = {FV_ROLE_VALUE, FV_ROLE_STATISTIC, FV_ROLE_STATISTIC}, .in_place = true,
-    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
+    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .lower_planes = lower_planes, .cost = cost,
     .cases = cases, .n_cases = sizeof cases / sizeof *cases,
 };

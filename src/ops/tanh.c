@@ -40,6 +40,7 @@ static fv_status lower(fv_lower *l)
 
 const fv_op fv_op_tanh = {
     .name = "tanh", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = true,
+    .by_channel = true,
     .infer = fv__unary_infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
     .cases = fv__unary_cases, .n_cases = FV_N_UNARY_CASES,
 };

@@ -112,6 +112,8 @@ static fv_status lower_node(fv_plan *plan, int k)
 {
     const fv_graph *const graph = plan->graph;
     const fv_node *const node = &graph->nodes[k];
+    for (int i = 0; i < node->n_inputs; i++)
+        FV_TRY(fv__planes_out(plan, node->input[i]));
     if (node->op->is_view) {
         plan->buffers[node->output].alias = node->input[0];
         return FV_OK;
@@ -124,6 +126,7 @@ static fv_status lower_node(fv_plan *plan, int k)
                   .node = k,
                   .max_batch = plan->options.batch,
                   .direct = plan->options.direct,
+                  .n_workers = plan->options.n_workers,
                   .plan = plan};
     for (int i = 0; i < node->n_inputs; i++) {
         const fv_tensor *const t = &graph->tensors[node->input[i]];
@@ -136,30 +139,45 @@ static fv_status lower_node(fv_plan *plan, int k)
     return node->op->lower(&l);
 }
 
+static fv_status lower_input(fv_plan *plan)
+{
+    const fv_graph *const graph = plan->graph;
+    const fv_chw c = fv__shape_chw(graph->tensors[graph->input].shape);
+    const fv_gather_args g = {c.c, c.h, c.w};
+    fv_lower l = {.arena = &plan->arena, .plan = plan, .node = -1};
+    fv_step_spec s = {.kernel = FV_KERNEL_gather,
+                      .domain = FV_PER_BLOCK,
+                      .n_operands = 1,
+                      .operand = {graph->input},
+                      .access = {FV_WRITE},
+                      .bytes = 5.0 * c.c * c.h * c.w,
+                      .scratch_floats = (size_t)(FV_LANES / 4) * (size_t)c.c * (size_t)c.h * (size_t)c.w};
+    s.args = fv__lower_args(&l, &g, sizeof g);
+    return s.args ? fv__lower_step(&l, &s) : FV_ERR_MEMORY;
+}
+
 fv_status fv__plan_lower(fv_plan *plan)
 {
     const fv_graph *const graph = plan->graph;
+    const bool planes = plan->options.planes && graph->input >= 0;
     bool *wanted;
+    bool *const skip = fv__arena_alloc(&plan->arena, graph->n_nodes, sizeof *skip); /* not wanted, or fused */
+    if (!skip)
+        return FV_ERR_MEMORY;
     FV_TRY(add_tensors(plan));
     FV_TRY(find_wanted(plan, &wanted));
-    if (graph->input >= 0 && wanted[graph->input]) {
-        const fv_chw c = fv__shape_chw(graph->tensors[graph->input].shape);
-        const fv_gather_args g = {c.c, c.h, c.w};
-        fv_lower l = {.arena = &plan->arena, .plan = plan, .node = -1};
-        fv_step_spec s = {.kernel = FV_KERNEL_gather,
-                          .domain = FV_PER_BLOCK,
-                          .n_operands = 1,
-                          .operand = {graph->input},
-                          .access = {FV_WRITE},
-                          .bytes = 5.0 * c.c * c.h * c.w,
-                          .scratch_floats = (size_t)(FV_LANES / 4) * (size_t)c.c * (size_t)c.h * (size_t)c.w};
-        s.args = fv__lower_args(&l, &g, sizeof g);
-        if (!s.args)
-            return FV_ERR_MEMORY;
-        FV_TRY(fv__lower_step(&l, &s));
+    if (graph->input >= 0 && wanted[graph->input])
+        FV_TRY(planes ? fv__planes_input(plan) : lower_input(plan));
+    for (size_t k = 0; k < graph->n_nodes; k++)
+        skip[k] = !wanted[graph->nodes[k].output];
+    for (int k = 0; k < (int)graph->n_nodes; k++) {
+        if (skip[k])
+            continue;
+        const fv_status status = planes ? fv__planes_lower_node(plan, k, skip) : FV_ERR_UNSUPPORTED;
+        FV_TRY(status == FV_ERR_UNSUPPORTED ? lower_node(plan, k) : status);
     }
-    for (int k = 0; k < (int)graph->n_nodes; k++)
-        if (wanted[graph->nodes[k].output])
-            FV_TRY(lower_node(plan, k));
+    for (size_t t = 0; planes && t < graph->n_tensors; t++)
+        if ((int)t == graph->output || (int)t == graph->loss)
+            FV_TRY(fv__planes_out(plan, (int)t));
     return FV_OK;
 }

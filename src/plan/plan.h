@@ -27,6 +27,9 @@ typedef struct fv_plan_options {
     bool output, loss;
     bool updates;     /* the update nodes */
     bool direct;      /* convolutions by their plain sums: no Winograd */
+    bool planes;      /* for inference of one image (batch 1): its channels side by side instead of 16 images,
+                       * as far as the operations can */
+    bool frozen;      /* what is prepared from parameters is kept from run to run; see fv__run_refresh */
     bool keep_all;    /* every node but updates, and no buffer shares memory with another: tests and checks
                        * can read every tensor */
 } fv_plan_options;
@@ -41,7 +44,8 @@ typedef enum fv_place {
 typedef struct fv_buffer {
     const char *name;
     fv_scope scope;
-    int64_t floats;      /* per image, shard, batch or row, by scope */
+    int64_t floats;      /* per image, shard, batch, row or plane, by scope */
+    int planes;          /* FV_SCOPE_PLANES: so many */
     int alias;           /* the buffer whose memory it shares (views, in place); itself if none */
     fv_place place;
     int first, last;     /* steps between which it lives; first -1: before all, last n_steps: after all */
@@ -53,6 +57,7 @@ typedef struct fv_step {
     fv_step_spec spec;
     const fv_node *node; /* that it came from; NULL: the plan's own (gather) */
     bool in_place;       /* operand 0 may be written over operand 1 */
+    bool prepares;       /* needs no images: packs parameters */
     int phase;
 } fv_step;
 
@@ -77,7 +82,9 @@ typedef struct fv_plan {
     fv_step *steps;
     size_t n_steps, step_capacity;
     fv_phase *phases;
-    int n_phases;
+    int n_phases, n_prepared; /* the first n_prepared phases need no images */
+    int *on_planes;           /* [tensor]: the buffer that holds it so, -1: none; NULL: no plan for planes */
+    bool *in_lanes;           /* [tensor] on planes: whether it is in lanes too */
     int64_t shared_floats, local_floats, scratch_floats;
 } fv_plan;
 

@@ -29,35 +29,39 @@ static int distance(const fv_step_spec *from, const fv_step_spec *to)
     return from->domain == FV_PER_BLOCK && to->domain == FV_PER_BLOCK ? 0 : 1;
 }
 
-static void earliest(fv_plan *plan)
+/* The earliest phases, from `begin` on, of the steps that prepare or of the others. Returns the next phase.
+ */
+static int earliest(fv_plan *plan, bool prepares, int begin)
 {
+    int end = begin;
     for (size_t t = 0; t < plan->n_steps; t++) {
         fv_step *const to = &plan->steps[t];
+        if (to->prepares != prepares)
+            continue;
+        to->phase = begin;
         for (size_t f = 0; f < t; f++) {
             const fv_step *const from = &plan->steps[f];
-            if (from->phase + 1 <= to->phase || !depends(plan, &to->spec, &from->spec))
+            if (from->prepares != prepares || from->phase + 1 <= to->phase ||
+                !depends(plan, &to->spec, &from->spec))
                 continue;
             const int phase = from->phase + distance(&from->spec, &to->spec);
             if (phase > to->phase)
                 to->phase = phase;
         }
+        end = to->phase + 1 > end ? to->phase + 1 : end;
     }
+    return end;
 }
 
-/* What can be prepared before any image comes (packed weights) is the first phase; then come the images. */
-static void prepare(fv_plan *plan)
+/* What can be prepared before any image comes (packed weights) stands in phases of its own, the first. */
+static void find_prepared(fv_plan *plan)
 {
-    bool any = false;
     for (size_t t = 0; t < plan->n_steps; t++) {
-        bool needs_images = plan->steps[t].spec.domain == FV_PER_BLOCK;
-        for (size_t f = 0; f < t && !needs_images; f++)
-            needs_images =
-                plan->steps[f].phase > 0 && depends(plan, &plan->steps[t].spec, &plan->steps[f].spec);
-        plan->steps[t].phase = needs_images;
-        any = any || !needs_images;
+        fv_step *const to = &plan->steps[t];
+        to->prepares = to->spec.domain == FV_PER_RANGE && !to->spec.of_images;
+        for (size_t f = 0; f < t && to->prepares; f++)
+            to->prepares = plan->steps[f].prepares || !depends(plan, &to->spec, &plan->steps[f].spec);
     }
-    for (size_t t = 0; t < plan->n_steps && !any; t++)
-        plan->steps[t].phase = 0;
 }
 
 static bool changes_parameters(const fv_plan *plan, const fv_step *step)
@@ -87,13 +91,13 @@ static fv_status sort_steps(fv_plan *plan)
     for (int p = 0; p < plan->n_phases; p++) {
         fv_phase *const phase = &plan->phases[p];
         phase->first_step = (int)n;
-        for (int domain = FV_PER_BLOCK; domain <= FV_PER_RANGE; domain++) {
+        for (int whole = 0; whole <= 1; whole++) {
             for (size_t s = 0; s < plan->n_steps; s++)
-                if (plan->steps[s].phase == p && (int)plan->steps[s].spec.domain == domain) {
+                if (plan->steps[s].phase == p && (plan->steps[s].spec.domain != FV_PER_BLOCK) == whole) {
                     phase->is_update |= changes_parameters(plan, &plan->steps[s]);
                     sorted[n++] = plan->steps[s];
                 }
-            if (domain == FV_PER_BLOCK)
+            if (!whole)
                 phase->n_block_steps = (int)n - phase->first_step;
         }
         phase->n_steps = (int)n - phase->first_step;
@@ -105,8 +109,9 @@ static fv_status sort_steps(fv_plan *plan)
 
 fv_status fv__plan_segment(fv_plan *plan)
 {
-    prepare(plan);
-    earliest(plan);
+    find_prepared(plan);
+    plan->n_prepared = earliest(plan, true, 0);
+    earliest(plan, false, plan->n_prepared);
     updates_last(plan);
     for (size_t s = 0; s < plan->n_steps; s++)
         if (plan->steps[s].phase >= plan->n_phases)

@@ -14,6 +14,7 @@ struct fv_run {
     float **bound; /* [buffer]: external storage */
     int n_workers;
     const fv_batch *batch;
+    bool prepared;         /* what a frozen plan keeps has been made */
     int n_blocks;
     const fv_phase *phase;
     int n_block_tasks;
@@ -86,6 +87,11 @@ float *fv__run_buffer(fv_run *run, int tensor)
     return b->place == FV_PLACE_SHARED && kept ? run->shared + b->offset : NULL;
 }
 
+void fv__run_refresh(fv_run *run)
+{
+    run->prepared = false;
+}
+
 size_t fv__run_bytes(const fv_run *run)
 {
     const fv_plan *const plan = run->plan;
@@ -147,6 +153,8 @@ static void call_kernel(fv_run *run, int s, int worker, fv_call *call)
         const int root = fv__plan_root(plan, spec->operand[k]);
         call->p[k] = resolve(run, root, worker, call->first_block);
         call->stride[k] = plan->buffers[root].stride;
+        if (spec->domain == FV_PER_PLANE)
+            call->p[k] += call->begin * call->stride[k];
     }
     for (int k = spec->n_operands; k < FV_MAX_OPERANDS; k++)
         call->p[k] = NULL;
@@ -188,6 +196,8 @@ static void run_range(fv_run *run, int s, int task, int worker)
     fv_call call = {.n_blocks = run->n_blocks,
                     .begin = spec->units * task / run->n_range_tasks[s],
                     .end = spec->units * (task + 1) / run->n_range_tasks[s]};
+    if (spec->domain == FV_PER_PLANE)
+        call.n_blocks = (int)(call.end - call.begin);
     call_kernel(run, s, worker, &call);
     check_gradient(run, s, &call);
 }
@@ -258,7 +268,7 @@ fv_status fv__run_step(fv_run *run, const fv_batch *batch, bool update)
     run->n_blocks = (batch->n + FV_LANES - 1) / FV_LANES;
     atomic_store(&run->bad_step, (int)plan->n_steps);
     bool checked = false;
-    for (int p = 0; p < plan->n_phases; p++) {
+    for (int p = plan->options.frozen && run->prepared ? plan->n_prepared : 0; p < plan->n_phases; p++) {
         if (plan->phases[p].is_update && !checked) {
             FV_TRY(check_finite(run));
             checked = true;
@@ -266,5 +276,6 @@ fv_status fv__run_step(fv_run *run, const fv_batch *batch, bool update)
         if (!plan->phases[p].is_update || update)
             run_phase(run, &plan->phases[p]);
     }
+    run->prepared = true;
     return checked ? FV_OK : check_finite(run);
 }

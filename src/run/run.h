@@ -17,6 +17,8 @@ float *fv__run_buffer(fv_run *run, int tensor);
 /* Runs all phases. Where the plan has updates they are skipped unless `update`. FV_ERR_NONFINITE names the
  * layer; then no parameter was changed. */
 fv_status fv__run_step(fv_run *run, const fv_batch *batch, bool update);
+/* Parameters have changed: where the plan is frozen, what was prepared from them is made again. */
+void fv__run_refresh(fv_run *run);
 size_t fv__run_bytes(const fv_run *run);
 
 /* seconds[step]: summed since the run was made, over workers; NULL unless profiling was switched on. */

@@ -1,0 +1,189 @@
+/* planes.c - the convolution of one image, whose channels lie side by side (kernels/planes.inc), as steps:
+ * weights and constants are packed before any image comes, then come the sums, cut into units for the
+ * workers. */
+#include "ops/planes.h"
+
+/* Of x that a unit reads again and again: a part of a core's L2. */
+#define FV_PLANES_BYTES (256 * 1024)
+/* Units for each worker, at least: so that they end together. */
+#define FV_PLANES_UNITS 2
+/* Terms that are unfolded at a time: their weights are to stay in L1. */
+#define FV_PLANES_TERMS 144
+/* Planes of a panel of weights, as the kernels have it. */
+#define FV_PLANES_PANEL 4
+
+int fv__planes(int channels)
+{
+    return (channels + FV_LANES - 1) / FV_LANES;
+}
+
+static int ceil_div(int64_t a, int64_t b)
+{
+    return (int)((a + b - 1) / b);
+}
+
+/* Floats between a window's weights, for panels of 1 to 4 planes. */
+static fv_status make_offsets(fv_lower *l, fv_planes_args *g)
+{
+    const int taps = g->conv.kh * g->conv.kw;
+    g->offsets = taps > FV_LANES ? taps : FV_LANES;
+    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)(FV_PLANES_PANEL * g->offsets), sizeof *offset);
+    if (!offset)
+        return FV_ERR_MEMORY;
+    for (int planes = 1; planes <= FV_PLANES_PANEL; planes++)
+        for (int k = 0; k < g->offsets; k++)
+            offset[(planes - 1) * g->offsets + k] = k * planes * FV_LANES;
+    g->offset = offset;
+    return FV_OK;
+}
+
+/* Ranges of rows, so that what a unit reads stays in L2; ranges of panels, so that every worker has some. */
+static void cut_units(const fv_lower *l, fv_planes_args *g, int64_t row_bytes)
+{
+    const int wanted = FV_PLANES_UNITS * (l->n_workers > 0 ? l->n_workers : 1);
+    const int panels = ceil_div(g->out_planes, FV_PLANES_PANEL);
+    g->row_units = ceil_div(g->rows * row_bytes, FV_PLANES_BYTES);
+    g->row_units = g->row_units < g->rows ? g->row_units : g->rows;
+    g->panel_units = ceil_div(wanted, g->row_units);
+    if (g->panel_units > panels) {
+        g->panel_units = panels;
+        const int more = ceil_div(wanted, panels);
+        g->row_units = more > g->row_units ? more : g->row_units;
+        g->row_units = g->row_units < g->rows ? g->row_units : g->rows;
+    }
+}
+
+static fv_status pack(fv_lower *l, const fv_conv_args *c, bool winograd, int *packed)
+{
+    const int64_t matrices = winograd ? 36 : 1, terms = winograd ? c->i : (int64_t)c->i * c->kh * c->kw;
+    const fv_panel_args args = {c->o, (int)matrices, terms};
+    int weights = l->in[1];
+    if (winograd) {
+        const fv_conv_args *const conv = fv__lower_args(l, c, sizeof *c);
+        FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, 36 * (int64_t)c->o * c->i, &weights));
+        const fv_step_spec transform = {.kernel = FV_KERNEL_winograd_weights,
+                                        .domain = FV_PER_RANGE,
+                                        .args = conv,
+                                        .n_operands = 2,
+                                        .operand = {weights, l->in[1]},
+                                        .access = {FV_WRITE, FV_READ},
+                                        .units = c->o,
+                                        .grain = 16,
+                                        .bytes = 4.0 * 45 * c->o * c->i};
+        if (!conv)
+            return FV_ERR_MEMORY;
+        FV_TRY(fv__lower_step(l, &transform));
+    }
+    const int planes = fv__planes(c->o);
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, matrices * terms * planes * FV_LANES, packed));
+    const fv_step_spec s = {.kernel = FV_KERNEL_pack_panels,
+                            .domain = FV_PER_RANGE,
+                            .args = fv__lower_args(l, &args, sizeof args),
+                            .n_operands = 2,
+                            .operand = {*packed, weights},
+                            .access = {FV_WRITE, FV_READ},
+                            .units = matrices * ceil_div(planes, FV_PLANES_PANEL),
+                            .grain = 1,
+                            .bytes = 8.0 * (double)(matrices * terms) * c->o};
+    return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
+}
+
+static fv_status pack_finish(fv_lower *l, const fv_finish_args *finish, const fv_fused *fused, int bias,
+                             int *constants)
+{
+    const int planes = fv__planes(finish->channels);
+    fv_step_spec s = {.kernel = FV_KERNEL_pack_finish,
+                      .domain = FV_PER_RANGE,
+                      .args = fv__lower_args(l, finish, sizeof *finish),
+                      .n_operands = 1,
+                      .access = {FV_WRITE},
+                      .units = 1,
+                      .grain = 1};
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, (int64_t)planes * 4 * FV_LANES, constants));
+    s.operand[0] = *constants;
+    if (finish->bias)
+        s.operand[s.n_operands++] = bias;
+    for (int i = 0; i < 4 && finish->affine; i++)
+        s.operand[s.n_operands++] = fused->norm[i];
+    return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
+}
+
+fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, bool winograd)
+{
+    const fv_fused none = {.residual = -1}, *const fused = l->fused ? l->fused : &none;
+    fv_planes_args g = {.conv = *conv,
+                        .finish = {.channels = conv->o,
+                                   .pixels = (int64_t)conv->oh * conv->ow,
+                                   .bias = l->n_inputs > 2,
+                                   .affine = fused->affine,
+                                   .relu = fused->relu},
+                        .in_planes = fv__planes(conv->i),
+                        .out_planes = fv__planes(conv->o),
+                        .pointwise = conv->kh == 1 && conv->kw == 1 && conv->pad_h == 0 && conv->pad_w == 0,
+                        .rows = winograd ? ceil_div(conv->oh, 4) : conv->oh};
+    const int columns = ceil_div(conv->ow, 4), in = g.in_planes * FV_LANES;
+    int packed, constants;
+    const int taps = conv->kh * conv->kw, some = taps < FV_PLANES_TERMS ? FV_PLANES_TERMS / taps : 1;
+    g.channels = some > FV_LANES ? some / FV_LANES * FV_LANES : some;
+    /* floats that a row of a unit takes in L2 */
+    const int64_t row = winograd      ? (int64_t)36 * columns * (in + FV_PLANES_PANEL * FV_LANES)
+                        : g.pointwise ? (int64_t)conv->ow * in
+                                      : (int64_t)conv->ow * g.channels * taps;
+    cut_units(l, &g, (int64_t)sizeof(float) * row / (winograd ? 2 : 1));
+    const size_t scratch = (size_t)row * (size_t)ceil_div(g.rows, g.row_units);
+    FV_TRY(make_offsets(l, &g));
+    FV_TRY(pack(l, conv, winograd, &packed));
+    FV_TRY(pack_finish(l, &g.finish, fused, l->in[2], &constants));
+    const double products = (double)conv->o * conv->oh * conv->ow * conv->i * conv->kh * conv->kw;
+    const fv_step_spec s = {.kernel = winograd ? FV_KERNEL_winograd_planes : FV_KERNEL_conv_planes,
+                            .domain = FV_PER_RANGE,
+                            .args = fv__lower_args(l, &g, sizeof g),
+                            .n_operands = fused->residual >= 0 ? 5 : 4,
+                            .operand = {l->out, l->in[0], packed, constants, fused->residual},
+                            .access = {FV_WRITE, FV_READ, FV_READ, FV_READ, FV_READ},
+                            .units = (int64_t)g.row_units * g.panel_units,
+                            .grain = 1,
+                            .of_images = true,
+                            .scratch_floats = scratch,
+                            .flops = 2 * products,
+                            .bytes = 4.0 * ((double)conv->i * conv->h * conv->w +
+                                            (double)conv->o * conv->i * conv->kh * conv->kw +
+                                            (double)conv->o * conv->oh * conv->ow)};
+    return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
+}
+
+fv_status fv__planes_lower_finish(fv_lower *l, const fv_fused *fused, int channels, int64_t pixels)
+{
+    const fv_finish_args finish = {.channels = channels, .pixels = pixels, .affine = fused->affine};
+    int constants;
+    FV_TRY(pack_finish(l, &finish, fused, -1, &constants));
+    const fv_step_spec s = {.kernel = FV_KERNEL_finish_planes,
+                            .domain = FV_PER_RANGE,
+                            .args = fv__lower_args(l, &finish, sizeof finish),
+                            .n_operands = 3,
+                            .operand = {l->out, l->in[0], constants},
+                            .access = {FV_WRITE, FV_READ, FV_READ},
+                            .units = fv__planes(channels),
+                            .grain = 1,
+                            .of_images = true,
+                            .flops = 3.0 * channels * (double)pixels,
+                            .bytes = 8.0 * channels * (double)pixels};
+    return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
+}
+
+fv_status fv__planes_lower_out(fv_lower *l, fv_shape shape, int step)
+{
+    const fv_chw image = fv__shape_chw(shape);
+    const fv_planes_out_args args = {image.c, (int64_t)image.h * image.w, step};
+    const fv_step_spec s = {.kernel = FV_KERNEL_planes_out,
+                            .domain = FV_PER_RANGE,
+                            .args = fv__lower_args(l, &args, sizeof args),
+                            .n_operands = 2,
+                            .operand = {l->out, l->in[0]},
+                            .access = {FV_WRITE, FV_READ},
+                            .units = image.c,
+                            .grain = 64,
+                            .of_images = true,
+                            .bytes = 4.0 * (1 + step) * (double)fv__shape_count(shape)};
+    return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
+}

@@ -1,0 +1,185 @@
+/* planes.c - part of the first pass: one image, its channels side by side, while the operations can.
+ *
+ * A tensor on planes has a buffer of its own beside the tensor's. An operation that cannot work so finds its
+ * inputs turned into lane 0 of 16 images, as the other operations know them. What stands alone behind a
+ * convolution (batch normalisation, a residual, ReLU) becomes part of it. */
+#include "plan/passes.h"
+
+#include "ops/ops.h"
+#include "ops/planes.h"
+
+static fv_status add_planes(fv_plan *plan, int tensor)
+{
+    const fv_tensor *const t = &plan->graph->tensors[tensor];
+    const fv_chw image = fv__shape_chw(t->shape);
+    fv_lower l = {.plan = plan};
+    FV_TRY(fv__lower_buffer(&l, FV_SCOPE_PLANES, (int64_t)image.h * image.w * FV_LANES,
+                            &plan->on_planes[tensor]));
+    fv_buffer *const b = &plan->buffers[plan->on_planes[tensor]];
+    b->name = t->name;
+    b->planes = fv__planes(image.c);
+    return FV_OK;
+}
+
+fv_status fv__planes_input(fv_plan *plan)
+{
+    const fv_graph *const graph = plan->graph;
+    const fv_chw image = fv__shape_chw(graph->tensors[graph->input].shape);
+    const fv_gather_args args = {image.c, image.h, image.w};
+    fv_lower l = {.arena = &plan->arena, .plan = plan, .node = -1};
+    plan->on_planes = fv__arena_alloc(&plan->arena, graph->n_tensors, sizeof *plan->on_planes);
+    plan->in_lanes = fv__arena_alloc(&plan->arena, graph->n_tensors, sizeof *plan->in_lanes);
+    if (!plan->on_planes || !plan->in_lanes)
+        return FV_ERR_MEMORY;
+    for (size_t t = 0; t < graph->n_tensors; t++)
+        plan->on_planes[t] = -1;
+    FV_TRY(add_planes(plan, graph->input));
+    const fv_step_spec s = {.kernel = FV_KERNEL_gather_planes,
+                            .domain = FV_PER_RANGE,
+                            .args = fv__lower_args(&l, &args, sizeof args),
+                            .n_operands = 1,
+                            .operand = {plan->on_planes[graph->input]},
+                            .access = {FV_WRITE},
+                            .units = image.h,
+                            .grain = 32,
+                            .of_images = true,
+                            .bytes = 5.0 * image.c * image.h * image.w};
+    return s.args ? fv__lower_step(&l, &s) : FV_ERR_MEMORY;
+}
+
+/* The only node that reads `tensor`; NULL: none, or several, or it is what the plan is made for. */
+static const fv_node *only_reader(const fv_plan *plan, int tensor, const bool *skip)
+{
+    const fv_graph *const graph = plan->graph;
+    const fv_node *reader = NULL;
+    if (tensor == graph->output || plan->options.keep_all)
+        return NULL;
+    for (size_t k = 0; k < graph->n_nodes; k++)
+        for (int i = 0; i < graph->nodes[k].n_inputs && !skip[k]; i++)
+            if (graph->nodes[k].input[i] == tensor) {
+                if (reader)
+                    return NULL;
+                reader = &graph->nodes[k];
+            }
+    return reader;
+}
+
+/* What follows the sum of node k and stands alone there, in the order in which a kernel does it. Returns the
+ * tensor that comes out; the nodes need no steps of their own. */
+static int find_fused(fv_plan *plan, int k, bool *skip, fv_fused *fused)
+{
+    const fv_graph *const graph = plan->graph;
+    int tensor = graph->nodes[k].output;
+    *fused = (fv_fused){.residual = -1};
+    for (const fv_node *n; (n = only_reader(plan, tensor, skip)) != NULL; tensor = n->output) {
+        if (n->op == &fv_op_batchnorm_inference && !fused->affine && fused->residual < 0 && !fused->relu) {
+            fused->affine = true;
+            for (int i = 0; i < 4; i++)
+                fused->norm[i] = n->input[1 + i];
+        } else if (n->op == &fv_op_add && fused->residual < 0 && !fused->relu) {
+            const int other = n->input[n->input[0] == tensor];
+            if (other == tensor || plan->on_planes[other] < 0)
+                break;
+            fused->residual = plan->on_planes[other];
+        } else if (n->op == &fv_op_relu && !fused->relu) {
+            fused->relu = true;
+        } else {
+            break;
+        }
+        skip[n - graph->nodes] = true;
+    }
+    return tensor;
+}
+
+static fv_lower begin(fv_plan *plan, int k)
+{
+    const fv_graph *const graph = plan->graph;
+    const fv_node *const node = &graph->nodes[k];
+    fv_lower l = {.ctx = plan->ctx,
+                  .arena = &plan->arena,
+                  .attrs = node->attrs,
+                  .out_shape = graph->tensors[node->output].shape,
+                  .node = k,
+                  .max_batch = 1,
+                  .direct = plan->options.direct,
+                  .n_workers = plan->options.n_workers,
+                  .plan = plan,
+                  .n_inputs = node->n_inputs};
+    for (int i = 0; i < node->n_inputs; i++) {
+        const int planes = plan->on_planes[node->input[i]];
+        l.in[i] = planes >= 0 ? planes : node->input[i];
+        l.in_shape[i] = graph->tensors[node->input[i]].shape;
+    }
+    return l;
+}
+
+static fv_shape of_one_channel(fv_shape shape)
+{
+    shape.dim[0] = 1;
+    return shape;
+}
+
+/* The steps that blocks of 16 images would have, with planes of 16 channels in their place. */
+static fv_status lower_by_channel(fv_plan *plan, int k, fv_lower *l)
+{
+    const int planes = fv__planes(l->out_shape.dim[0]);
+    const size_t first = plan->n_steps;
+    l->out_shape = of_one_channel(l->out_shape);
+    for (int i = 0; i < l->n_inputs; i++)
+        l->in_shape[i] = of_one_channel(l->in_shape[i]);
+    FV_TRY(plan->graph->nodes[k].op->lower(l));
+    for (size_t s = first; s < plan->n_steps; s++) {
+        fv_step_spec *const spec = &plan->steps[s].spec;
+        spec->domain = FV_PER_PLANE;
+        spec->units = planes;
+        spec->grain = 1;
+        spec->flops *= planes * FV_LANES;
+        spec->bytes *= planes * FV_LANES;
+    }
+    return FV_OK;
+}
+
+/* A view of planes is one still, unless pixels would have to move between planes. */
+static bool stays_view(const fv_node *node, const fv_lower *l)
+{
+    const fv_chw image = fv__shape_chw(l->in_shape[0]);
+    return node->op->is_view && (!node->op->lower_planes || (image.h == 1 && image.w == 1));
+}
+
+fv_status fv__planes_lower_node(fv_plan *plan, int k, bool *skip)
+{
+    const fv_node *const node = &plan->graph->nodes[k];
+    bool able = node->op->by_channel || node->op->lower_planes;
+    for (int i = 0; i < node->n_inputs; i++)
+        if (plan->graph->tensors[node->input[i]].role == FV_ROLE_VALUE ||
+            plan->graph->tensors[node->input[i]].role == FV_ROLE_INPUT)
+            able = able && plan->on_planes[node->input[i]] >= 0;
+    if (!able)
+        return FV_ERR_UNSUPPORTED;
+    fv_lower l = begin(plan, k);
+    if (stays_view(node, &l)) {
+        FV_TRY(add_planes(plan, node->output));
+        plan->buffers[plan->on_planes[node->output]].alias = l.in[0];
+        return FV_OK;
+    }
+    fv_fused fused;
+    const bool sums = node->op == &fv_op_conv2d || node->op == &fv_op_linear;
+    const int out = sums ? find_fused(plan, k, skip, &fused) : node->output;
+    l.fused = sums ? &fused : NULL;
+    FV_TRY(add_planes(plan, out));
+    l.out = plan->on_planes[out];
+    return node->op->by_channel ? lower_by_channel(plan, k, &l) : node->op->lower_planes(&l);
+}
+
+fv_status fv__planes_out(fv_plan *plan, int tensor)
+{
+    if (!plan->on_planes || plan->on_planes[tensor] < 0 || plan->in_lanes[tensor])
+        return FV_OK;
+    fv_lower l = {.arena = &plan->arena,
+                  .plan = plan,
+                  .node = plan->graph->tensors[tensor].source,
+                  .out = tensor,
+                  .in = {plan->on_planes[tensor]}};
+    plan->in_lanes[tensor] = true;
+    return fv__planes_lower_out(&l, plan->graph->tensors[tensor].shape, FV_LANES);
+}
