@@ -25,6 +25,7 @@ static const cli_option options[] = {
 typedef struct task {
     cli_session session;
     fv_model *model;
+    fv_predictor *predictor;
     fv_model_info info;
     float *probabilities; /* [n_classes] */
     cli_record record;
@@ -111,7 +112,7 @@ static int predict_one(task *t, const fv_data *data, int index, const char *sour
 {
     int top[TOP], n_top;
     char title[4200];
-    const fv_status status = fv_predict(t->model, data, index, 1, t->probabilities);
+    const fv_status status = fv_predictor_run(t->predictor, data, index, 1, t->probabilities);
     if (status != FV_OK)
         return cli_fail(&t->session, status);
     find_top(t, top, &n_top);
@@ -194,12 +195,16 @@ static int run(const cli_command *command, const cli_args *args)
     if (!code) {
         t.info = fv_model_describe(t.model);
         t.probabilities = calloc((size_t)t.info.n_classes, sizeof *t.probabilities);
+        const fv_status status = fv_predictor_create(t.model, 1, &t.predictor);
         if (!t.probabilities)
             code = cli_error("predict", CLI_EXIT_FAILED, "out of memory");
+        else if (status != FV_OK)
+            code = cli_fail(&t.session, status);
         else
             code = args->data ? predict_indices(&t) : predict_files(&t);
     }
     free(t.probabilities);
+    fv_predictor_destroy(t.predictor);
     fv_model_destroy(t.model);
     cli_session_close(&t.session);
     return code;

@@ -266,6 +266,23 @@ FV_API fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *sco
  * one is not finite, FV_ERR_NONFINITE; after a failure the array may be filled in part. */
 FV_API fv_status fv_predict(fv_model *model, const fv_data *data, int first, int n, float *probabilities);
 
+/* A model made ready to predict, for those who ask more than once: its memory, and the weights in the order
+ * in which the kernels read them, are kept from call to call. It is made for about n images at a time and
+ * takes any number; the bits are the same. The model has to outlive it. Like its context, it is for one
+ * thread at a time. */
+typedef struct fv_predictor fv_predictor;
+FV_API fv_status fv_predictor_create(fv_model *model, int n, fv_predictor **out);
+FV_API void fv_predictor_destroy(fv_predictor *predictor);
+/* The model's parameters have changed since: the next call takes them as they are then. */
+FV_API void fv_predictor_refresh(fv_predictor *predictor);
+/* As fv_predict. Pixels are [n][c][h][w], 0 to 255; values are the same as floats, 0 to 1. */
+FV_API fv_status fv_predictor_run(fv_predictor *predictor, const fv_data *data, int first, int n,
+                                  float *probabilities);
+FV_API fv_status fv_predictor_run_pixels(fv_predictor *predictor, const uint8_t *pixels, int n,
+                                         float *probabilities);
+FV_API fv_status fv_predictor_run_values(fv_predictor *predictor, const float *values, int n,
+                                         float *probabilities);
+
 /* ---- this machine ------------------------------------------------------------------------------- */
 
 typedef struct fv_bench_result {

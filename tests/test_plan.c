@@ -34,14 +34,32 @@ static int root_of(const fv_plan *plan, int b)
     return b;
 }
 
-/* The tensor whose value this one shows: views look through. */
+static bool is_written(const fv_plan *plan, int b)
+{
+    for (size_t s = 0; s < plan->n_steps; s++)
+        for (int k = 0; k < plan->steps[s].spec.n_operands; k++)
+            if (plan->steps[s].spec.operand[k] == b && plan->steps[s].spec.access[k] != FV_READ)
+                return true;
+    return false;
+}
+
+/* The tensor that is held, in lanes or on planes; -1: a buffer of the plan's own. */
+static int tensor_of(const fv_plan *plan, int b)
+{
+    for (int t = 0; t < (int)plan->graph->n_tensors; t++)
+        if (t == b || (plan->on_planes && plan->on_planes[t] == b))
+            return t;
+    return -1;
+}
+
+/* The buffer whose value this one shows: views look through, where no step makes them. */
 static int value_of(const fv_plan *plan, int b)
 {
-    while (b < (int)plan->graph->n_tensors && plan->graph->tensors[b].source >= 0) {
-        const fv_node *node = &plan->graph->nodes[plan->graph->tensors[b].source];
-        if (!node->op->is_view)
+    for (int t; (t = tensor_of(plan, b)) >= 0 && plan->graph->tensors[t].source >= 0;) {
+        const fv_node *node = &plan->graph->nodes[plan->graph->tensors[t].source];
+        if (!node->op->is_view || is_written(plan, b))
             break;
-        b = node->input[0];
+        b = b == t ? node->input[0] : plan->on_planes[node->input[0]];
     }
     return b;
 }
@@ -178,6 +196,12 @@ static life life_of(const fv_plan *plan, int root)
             l.last = (int)plan->n_steps;
             l.last_phase = plan->n_phases;
         }
+    const bool prepared = l.first >= 0 && plan->steps[l.first].prepares;
+    if (plan->options.frozen && prepared && !plan->steps[l.last].prepares) {
+        l.first = l.first_phase = -1;
+        l.last = (int)plan->n_steps;
+        l.last_phase = plan->n_phases;
+    }
     const bool per_image = b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS;
     int64_t floats = b->floats * (per_image ? FV_LANES : 1), stride = b->stride;
     if (b->place == FV_PLACE_LOCAL)
@@ -267,6 +291,11 @@ static void placements(void **state)
                 check_plan(&inference, o, model_at(i), "inference");
                 o.loss = true;
                 check_plan(&inference, o, model_at(i), "evaluation");
+                o.frozen = true;
+                check_plan(&inference, o, model_at(i), "evaluation, frozen");
+                o.planes = true;
+                if (batches[b] == 1)
+                    check_plan(&inference, o, model_at(i), "evaluation of one image");
             }
         fv__graph_deinit(&training);
         fv__graph_deinit(&inference);

@@ -1,8 +1,7 @@
 /* plan_api.c - fv_model_plan_text: the plan of a training step, or of inference, as text. */
 #include "base/pool.h"
 #include "model/model.h"
-#include "ops/inference.h"
-#include "plan/plan.h"
+#include "train/train.h"
 
 /* What the plan is made from, with the same passes as training and prediction use. */
 static fv_status training_graph(const fv_model *model, fv_graph *graph)
@@ -17,14 +16,22 @@ static fv_status training_graph(const fv_model *model, fv_graph *graph)
     return status;
 }
 
-static fv_status print(fv_context *ctx, const fv_graph *graph, const fv_plan_options *options, char **out)
+static fv_status training_plan(const fv_model *model, int batch, fv_plan **plan)
 {
-    fv_plan *plan = NULL;
+    fv_graph graph = {.ctx = model->ctx};
+    FV_TRY(training_graph(model, &graph));
+    const fv_plan_options options = {
+        .batch = batch, .n_workers = fv__pool_threads(model->ctx->pool), .loss = true, .updates = true};
+    const fv_status status = fv__plan_create(model->ctx, &graph, &options, plan);
+    fv__graph_deinit(&graph);
+    return status;
+}
+
+static fv_status print(fv_context *ctx, const fv_plan *plan, char **out)
+{
     fv_text text;
-    FV_TRY(fv__plan_create(ctx, graph, options, &plan));
     fv__text_init(&text, ctx);
     const fv_status status = fv__plan_print(plan, &text);
-    fv__plan_destroy(plan);
     if (status == FV_OK)
         *out = text.data;
     else
@@ -37,15 +44,10 @@ fv_status fv_model_plan_text(fv_model *model, int batch, bool training, char **t
     fv_context *const ctx = model->ctx;
     if (batch < 1)
         return fv__fail(ctx, FV_ERR_ARGUMENT, "fv_model_plan_text: batch %d; expected 1 or more", batch);
-    fv_graph graph = {.ctx = ctx};
-    FV_TRY(training ? training_graph(model, &graph) : fv__graph_for_inference(&model->graph, &graph));
-    const fv_plan_options options = {.batch = batch,
-                                     .n_workers = fv__pool_threads(ctx->pool),
-                                     .output = !training,
-                                     .loss = training,
-                                     .updates = training};
-    const fv_status status = print(ctx, &graph, &options, text);
-    fv__graph_deinit(&graph);
+    fv_plan *plan = NULL;
+    FV_TRY(training ? training_plan(model, batch, &plan) : fv__inference_plan(model, batch, false, &plan));
+    const fv_status status = print(ctx, plan, text);
+    fv__plan_destroy(plan);
     return status;
 }
 

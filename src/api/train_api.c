@@ -1,4 +1,4 @@
-/* train_api.c - training, evaluation and prediction, as fovea.h has them. */
+/* train_api.c - training and evaluation, as fovea.h has them. */
 #include "train/train.h"
 
 #include <string.h>
@@ -53,20 +53,8 @@ fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score)
         if (data->labels[i] < 0)
             return fv__fail(model->ctx, FV_ERR_INPUT,
                             "%s: expected a label for every image, found none for image %d", data->name, i);
-    FV_TRY(fv__evaluator_create(model, true, &evaluator));
+    FV_TRY(fv__evaluator_create(model, true, data->n, &evaluator));
     const fv_status status = fv__evaluate(evaluator, data, 0, data->n, score);
-    fv__evaluator_destroy(evaluator);
-    return status;
-}
-
-fv_status fv_predict(fv_model *model, const fv_data *data, int first, int n, float *probabilities)
-{
-    if (first < 0 || n < 0 || first > data->n - n)
-        return fv__fail(model->ctx, FV_ERR_ARGUMENT, "%s: expected images within 0..%d, found %d from %d on",
-                        data->name, data->n - 1, n, first);
-    fv_evaluator *evaluator;
-    FV_TRY(fv__evaluator_create(model, false, &evaluator));
-    const fv_status status = fv__predict(evaluator, data, first, n, probabilities);
     fv__evaluator_destroy(evaluator);
     return status;
 }

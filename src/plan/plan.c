@@ -56,8 +56,9 @@ static void print_step(const fv_plan *plan, const fv_step *step, fv_text *text)
 {
     const fv_step_spec *const s = &step->spec;
     char shape[FV_SHAPE_TEXT] = "";
-    if (s->operand[0] < (int)plan->graph->n_tensors)
-        fv__shape_text(plan->graph->tensors[s->operand[0]].shape, shape);
+    for (int t = 0; t < (int)plan->graph->n_tensors; t++)
+        if (t == s->operand[0] || (plan->on_planes && plan->on_planes[t] == s->operand[0]))
+            fv__shape_text(plan->graph->tensors[t].shape, shape);
     const bool per_block = s->domain == FV_PER_BLOCK;
     const double images = per_block ? plan->options.batch : 1;
     fv__text_add(text, "  %-26s %-18s %-14s %9.3f %10.3f   %s", step->node ? step->node->name : "input",
@@ -73,8 +74,12 @@ static void print_step(const fv_plan *plan, const fv_step *step, fv_text *text)
 
 fv_status fv__plan_print(const fv_plan *plan, fv_text *text)
 {
-    fv__text_add(text, "batch %d: %d blocks of %d images; kernels for %s\n", plan->options.batch,
-                 plan->max_blocks, FV_LANES, fv__isa_name(plan->kernels->isa));
+    const char *const isa = fv__isa_name(plan->kernels->isa);
+    if (plan->on_planes)
+        fv__text_add(text, "one image, on planes of %d channels; kernels for %s\n", FV_LANES, isa);
+    else
+        fv__text_add(text, "batch %d: %d block%s of %d images; kernels for %s\n", plan->options.batch,
+                     plan->max_blocks, plan->max_blocks == 1 ? "" : "s", FV_LANES, isa);
     fv__text_add(text, "  %-26s %-18s %-14s %9s %10s   per    memory, bytes\n", "step", "kernel", "shape",
                  "MFLOP", "MiB");
     double flops = 0;

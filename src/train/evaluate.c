@@ -1,4 +1,8 @@
-/* evaluate.c - runs a model without dropout over images: probabilities, errors and loss. */
+/* evaluate.c - runs a model without dropout over images: probabilities, errors and loss.
+ *
+ * Sixteen images go side by side, or each goes alone on planes of 16 channels, where that is faster; the bits
+ * are the same. Measured with two workers: alone is faster for up to four images, and for any number where 16
+ * images of one tensor take more than the caches hold (ResNet-50 at 224x224: 19 ms an image and not 38). */
 #include "train/train.h"
 
 #include "base/pool.h"
@@ -8,6 +12,8 @@
 #include <string.h>
 
 #define FV_EVALUATE_BATCH 256
+#define FV_FEW_IMAGES     4
+#define FV_LARGE_TENSOR   (256 * 1024) /* values of one image */
 
 struct fv_evaluator {
     fv_context *ctx;
@@ -15,7 +21,8 @@ struct fv_evaluator {
     bool loss;
     fv_plan *plan;
     fv_run *run;
-    const uint8_t **pixels; /* [FV_EVALUATE_BATCH] */
+    const uint8_t **pixels; /* [batch of the plan], or */
+    const float **values;
 };
 
 fv_status fv__check_data(const fv_model *model, const fv_data *data)
@@ -31,22 +38,67 @@ fv_status fv__check_data(const fv_model *model, const fv_data *data)
     return FV_OK;
 }
 
-static fv_status make(fv_evaluator *e)
+static bool one_by_one(const fv_graph *graph, int n)
 {
-    fv_graph graph;
-    FV_TRY(fv__graph_for_inference(&e->model->graph, &graph));
-    const fv_plan_options options = {.batch = FV_EVALUATE_BATCH, .n_workers = fv__pool_threads(e->ctx->pool),
-                                     .output = true, .loss = e->loss};
-    const fv_status status = fv__plan_create(e->ctx, &graph, &options, &e->plan);
-    fv__graph_deinit(&graph);
-    FV_TRY(status);
-    FV_TRY(fv__run_create(e->ctx, e->plan, &e->run));
-    fv__bind_model(e->run, e->model);
-    e->pixels = fv__alloc(e->ctx, FV_EVALUATE_BATCH, sizeof *e->pixels);
-    return e->pixels ? FV_OK : FV_ERR_MEMORY;
+    int64_t largest = 0;
+    for (size_t k = 0; k < graph->n_nodes; k++) {
+        const int64_t values = fv__shape_count(graph->tensors[graph->nodes[k].output].shape);
+        largest = values > largest ? values : largest;
+    }
+    return n <= FV_FEW_IMAGES || largest >= FV_LARGE_TENSOR;
 }
 
-fv_status fv__evaluator_create(fv_model *model, bool loss, fv_evaluator **out)
+/* Whether most of the work goes on planes: an operation that does not wastes 15 of 16 lanes on one image. */
+static bool mostly_on_planes(const fv_plan *plan)
+{
+    double lanes = 0, all = 0;
+    for (size_t s = 0; s < plan->n_steps; s++) {
+        const fv_step_spec *const spec = &plan->steps[s].spec;
+        lanes += spec->domain == FV_PER_BLOCK ? spec->flops : 0;
+        all += spec->flops;
+    }
+    return lanes <= 0.02 * all;
+}
+
+static fv_status choose_plan(fv_context *ctx, const fv_graph *graph, int n, bool loss, fv_plan **plan)
+{
+    fv_plan_options options = {.batch = 1,
+                               .n_workers = fv__pool_threads(ctx->pool),
+                               .output = true,
+                               .loss = loss,
+                               .frozen = true,
+                               .planes = true};
+    if (one_by_one(graph, n)) {
+        FV_TRY(fv__plan_create(ctx, graph, &options, plan));
+        if (n <= 1 || mostly_on_planes(*plan))
+            return FV_OK;
+        fv__plan_destroy(*plan);
+    }
+    options.planes = false;
+    options.batch = n < FV_EVALUATE_BATCH ? n : FV_EVALUATE_BATCH;
+    return fv__plan_create(ctx, graph, &options, plan);
+}
+
+fv_status fv__inference_plan(const fv_model *model, int n, bool loss, fv_plan **plan)
+{
+    fv_graph graph;
+    FV_TRY(fv__graph_for_inference(&model->graph, &graph));
+    const fv_status status = choose_plan(model->ctx, &graph, n, loss, plan);
+    fv__graph_deinit(&graph);
+    return status;
+}
+
+static fv_status make(fv_evaluator *e, int n)
+{
+    FV_TRY(fv__inference_plan(e->model, n, e->loss, &e->plan));
+    FV_TRY(fv__run_create(e->ctx, e->plan, &e->run));
+    fv__bind_model(e->run, e->model);
+    e->pixels = fv__alloc(e->ctx, (size_t)e->plan->options.batch, sizeof *e->pixels);
+    e->values = fv__alloc(e->ctx, (size_t)e->plan->options.batch, sizeof *e->values);
+    return e->pixels && e->values ? FV_OK : FV_ERR_MEMORY;
+}
+
+fv_status fv__evaluator_create(fv_model *model, bool loss, int n, fv_evaluator **out)
 {
     fv_evaluator *const e = fv__alloc(model->ctx, 1, sizeof *e);
     if (!e)
@@ -54,7 +106,7 @@ fv_status fv__evaluator_create(fv_model *model, bool loss, fv_evaluator **out)
     e->ctx = model->ctx;
     e->model = model;
     e->loss = loss && model->graph.loss >= 0;
-    const fv_status status = make(e);
+    const fv_status status = make(e, n);
     if (status != FV_OK) {
         fv__evaluator_destroy(e);
         return status;
@@ -69,17 +121,29 @@ void fv__evaluator_destroy(fv_evaluator *e)
         return;
     fv__run_destroy(e->run);
     fv__plan_destroy(e->plan);
+    fv__free(e->ctx, e->values);
     fv__free(e->ctx, e->pixels);
     fv__free(e->ctx, e);
 }
 
-/* Runs images [first, first + n), n at most FV_EVALUATE_BATCH. */
-static fv_status run_some(fv_evaluator *e, const fv_data *data, int first, int n)
+void fv__evaluator_refresh(fv_evaluator *e)
 {
-    const size_t image = (size_t)data->c * (size_t)data->h * (size_t)data->w;
-    for (int i = 0; i < n; i++)
-        e->pixels[i] = data->pixels + (size_t)(first + i) * image;
-    const fv_batch batch = {.n = n, .pixels = e->pixels, .labels = e->loss ? data->labels + first : NULL,
+    fv__run_refresh(e->run);
+}
+
+/* Runs images [first, first + n), n at most the plan's batch. */
+static fv_status run_some(fv_evaluator *e, const fv_images *images, int first, int n)
+{
+    const fv_chw c = fv__shape_chw(e->model->graph.tensors[e->model->graph.input].shape);
+    const size_t image = (size_t)c.c * (size_t)c.h * (size_t)c.w;
+    for (int i = 0; i < n && images->pixels; i++)
+        e->pixels[i] = images->pixels + (size_t)(first + i) * image;
+    for (int i = 0; i < n && images->values; i++)
+        e->values[i] = images->values + (size_t)(first + i) * image;
+    const fv_batch batch = {.n = n,
+                            .pixels = images->pixels ? e->pixels : NULL,
+                            .values = images->values ? e->values : NULL,
+                            .labels = e->loss ? images->labels + first : NULL,
                             .inv_total = 1.0f};
     return fv__run_step(e->run, &batch, false);
 }
@@ -113,10 +177,12 @@ fv_status fv__evaluate(fv_evaluator *e, const fv_data *data, int first, int n, f
     const int n_outputs = count_outputs(e), n_classes = fv__model_n_classes(e->model);
     /* labels are below FV_MAX_CLASSES, however many outputs the model has */
     fv_score s = {.n = n, .n_classes = n_classes < FV_MAX_CLASSES ? n_classes : FV_MAX_CLASSES};
+    const fv_images images = {.pixels = data->pixels, .labels = data->labels};
     double loss = 0;
-    for (int done = 0; done < n; done += FV_EVALUATE_BATCH) {
-        const int some = n - done < FV_EVALUATE_BATCH ? n - done : FV_EVALUATE_BATCH;
-        FV_TRY(run_some(e, data, first + done, some));
+    fv__evaluator_refresh(e);
+    for (int done = 0, some; done < n; done += some) {
+        some = n - done < e->plan->options.batch ? n - done : e->plan->options.batch;
+        FV_TRY(run_some(e, &images, first + done, some));
         const float *const output = fv__run_buffer(e->run, e->model->graph.output);
         const float *const losses = e->loss ? fv__run_buffer(e->run, e->model->graph.loss) : NULL;
         for (int i = 0; i < some; i++) {
@@ -136,13 +202,12 @@ fv_status fv__evaluate(fv_evaluator *e, const fv_data *data, int first, int n, f
     return FV_OK;
 }
 
-fv_status fv__predict(fv_evaluator *e, const fv_data *data, int first, int n, float *probabilities)
+fv_status fv__predict(fv_evaluator *e, const fv_images *images, int first, int n, float *probabilities)
 {
-    FV_TRY(fv__check_data(e->model, data));
     const int n_outputs = count_outputs(e), n_classes = fv__model_n_classes(e->model);
-    for (int done = 0; done < n; done += FV_EVALUATE_BATCH) {
-        const int some = n - done < FV_EVALUATE_BATCH ? n - done : FV_EVALUATE_BATCH;
-        FV_TRY(run_some(e, data, first + done, some));
+    for (int done = 0, some; done < n; done += some) {
+        some = n - done < e->plan->options.batch ? n - done : e->plan->options.batch;
+        FV_TRY(run_some(e, images, first + done, some));
         const float *const output = fv__run_buffer(e->run, e->model->graph.output);
         for (int i = 0; i < some; i++)
             for (int k = 0; k < n_classes; k++) {
@@ -150,7 +215,7 @@ fv_status fv__predict(fv_evaluator *e, const fv_data *data, int first, int n, fl
                 if (!isfinite(p)) /* the parameters overflow on this image, or are no numbers */
                     return fv__fail(e->ctx, FV_ERR_NONFINITE,
                                     "%s: image %d: expected finite probabilities, found NaN or infinity",
-                                    data->name, first + done + i);
+                                    images->name, first + done + i);
                 *probabilities++ = p;
             }
     }

@@ -108,7 +108,8 @@ static fv_status begin(loop *l)
     l->batch = o->batch > 0 && o->batch < l->n_train ? o->batch : l->n_train;
     l->steps = (l->n_train + l->batch - 1) / l->batch;
     FV_TRY(fv__trainer_create(l->model, l->batch, o->optimizer, &l->trainer));
-    FV_TRY(fv__evaluator_create(l->model, true, &l->evaluator));
+    const int n_test = l->test ? l->test->n : o->n_valid;
+    FV_TRY(fv__evaluator_create(l->model, true, n_test, &l->evaluator));
     l->order = fv__alloc(l->ctx, (size_t)l->n_train, sizeof *l->order);
     l->pixels = fv__alloc(l->ctx, (size_t)l->batch, sizeof *l->pixels);
     l->labels = fv__alloc(l->ctx, (size_t)l->batch, sizeof *l->labels);

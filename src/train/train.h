@@ -10,13 +10,27 @@
 
 typedef struct fv_evaluator fv_evaluator;
 
-/* With `loss`, labels are needed; without, only probabilities are computed. Reads model->values as they are
- * at each call. */
-fv_status fv__evaluator_create(fv_model *model, bool loss, fv_evaluator **out);
+/* The plan by which n images at a time are evaluated. */
+fv_status fv__inference_plan(const fv_model *model, int n, bool loss, fv_plan **plan);
+
+/* Images of the model's size, one after the other. */
+typedef struct fv_images {
+    const char *name;      /* for messages */
+    const uint8_t *pixels; /* these, or */
+    const float *values;   /* these: pixels / 255 */
+    const int *labels;
+} fv_images;
+
+/* For about n images at a time. With `loss`, labels are needed; without, only probabilities are computed. */
+fv_status fv__evaluator_create(fv_model *model, bool loss, int n, fv_evaluator **out);
 void fv__evaluator_destroy(fv_evaluator *evaluator);
-/* Images [first, first + n). FV_ERR_INPUT where the data does not fit the model. */
+/* Images [first, first + n), with the model's values as they are now. FV_ERR_INPUT where the data does not
+ * fit the model. */
 fv_status fv__evaluate(fv_evaluator *evaluator, const fv_data *data, int first, int n, fv_score *score);
-fv_status fv__predict(fv_evaluator *evaluator, const fv_data *data, int first, int n, float *probabilities);
+/* With the values that the model had at the first call, or at the first after a refresh. */
+void fv__evaluator_refresh(fv_evaluator *evaluator);
+fv_status fv__predict(fv_evaluator *evaluator, const fv_images *images, int first, int n,
+                      float *probabilities);
 /* Size and classes of the data against the model's. */
 fv_status fv__check_data(const fv_model *model, const fv_data *data);
 
