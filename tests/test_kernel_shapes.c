@@ -44,30 +44,42 @@ static int draw_small(fv_rng *rng, int most)
     return draw(rng, 1, fv__rng_below(rng, 2) && most > 4 ? most / 4 : most);
 }
 
-/* The convolution x [i][h][w] to y [o][oh][ow]; where h = 0, the linear layer i to o. */
+/* The convolution x [i][h][w] to y [o][oh][ow], both of one group; where h = 0, the linear layer i to o. */
 typedef struct layer {
-    int n, i, h, w, o, oh, ow, kh, kw, stride[2], pad[2];
+    int n, groups, i, h, w, o, oh, ow, kh, kw, stride[2], pad[2], dilation[2];
 } layer;
 
 static int64_t products_of(const layer *l)
 {
-    return (int64_t)l->n * l->i * l->o * l->oh * l->ow * l->kh * l->kw;
+    return (int64_t)l->n * l->groups * l->i * l->o * l->oh * l->ow * l->kh * l->kw;
 }
 
 /* Fewer images and channels until the reference can be had in reasonable time. */
 static void shrink(layer *l, int64_t products)
 {
     while (products_of(l) > products) {
-        int *const most = l->n >= l->i && l->n >= l->o ? &l->n : l->i >= l->o ? &l->i : &l->o;
+        int *most = l->n >= l->i && l->n >= l->o ? &l->n : l->i >= l->o ? &l->i : &l->o;
+        most = l->groups > *most ? &l->groups : most;
         if (*most == 1)
             break;
         *most -= (*most + 3) / 4;
     }
 }
 
+/* Of one direction; less than 1: the window does not fit. */
+static int outputs(int size, int kernel, int stride, int pad, int dilation)
+{
+    const int room = size + 2 * pad - (kernel - 1) * dilation - 1;
+    return room < 0 ? 0 : room / stride + 1;
+}
+
 static layer draw_conv(fv_rng *rng)
 {
-    layer l = {.n = draw_small(rng, 70), .i = draw_small(rng, 40), .o = draw_small(rng, 40)};
+    layer l = {.n = draw_small(rng, 70), .groups = 1, .i = draw_small(rng, 40), .o = draw_small(rng, 40)};
+    if (draw(rng, 0, 3) == 0) /* groups of any channels, or depthwise with some outputs a channel */
+        l.groups = draw_small(rng, 6);
+    else if (draw(rng, 0, 3) == 0)
+        l = (layer){.n = l.n, .groups = l.i, .i = 1, .o = draw(rng, 0, 2) ? 1 : draw(rng, 2, 4)};
     do {
         l.h = draw_small(rng, 20);
         l.w = draw_small(rng, 20);
@@ -75,18 +87,19 @@ static layer draw_conv(fv_rng *rng)
         l.kw = draw(rng, 1, 7);
         for (int d = 0; d < 2; d++) {
             l.stride[d] = draw(rng, 0, 1) ? 1 : draw(rng, 1, 3);
-            l.pad[d] = draw(rng, 0, 1) ? 0 : draw(rng, 0, d == 0 ? l.kh : l.kw);
+            l.dilation[d] = draw(rng, 0, 2) ? 1 : draw(rng, 1, 4);
+            l.pad[d] = draw(rng, 0, 1) ? 0 : draw(rng, 0, (d == 0 ? l.kh : l.kw) * l.dilation[d]);
         }
-    } while (l.h + 2 * l.pad[0] < l.kh || l.w + 2 * l.pad[1] < l.kw);
-    l.oh = (l.h + 2 * l.pad[0] - l.kh) / l.stride[0] + 1;
-    l.ow = (l.w + 2 * l.pad[1] - l.kw) / l.stride[1] + 1;
+        l.oh = outputs(l.h, l.kh, l.stride[0], l.pad[0], l.dilation[0]);
+        l.ow = outputs(l.w, l.kw, l.stride[1], l.pad[1], l.dilation[1]);
+    } while (l.oh < 1 || l.ow < 1);
     return l;
 }
 
 /* 3x3 with so many channels that Winograd's form may be chosen. */
 static layer draw_winograd(fv_rng *rng)
 {
-    layer l = {.n = draw(rng, 1, 17), .kh = 3, .kw = 3, .stride = {1, 1}};
+    layer l = {.n = draw(rng, 1, 17), .groups = 1, .kh = 3, .kw = 3, .stride = {1, 1}, .dilation = {1, 1}};
     l.i = draw(rng, WINOGRAD_CHANNELS, 40);
     l.o = draw(rng, WINOGRAD_CHANNELS, 40);
     l.h = draw(rng, 4, 9);
@@ -105,8 +118,8 @@ static bool may_be_winograd(const layer *l)
 
 static layer draw_linear(fv_rng *rng)
 {
-    return (layer){.n = draw_small(rng, 70), .i = draw_small(rng, 400), .o = draw_small(rng, 200), .oh = 1,
-                   .ow = 1, .kh = 1, .kw = 1};
+    return (layer){.n = draw_small(rng, 70), .groups = 1, .i = draw_small(rng, 400), .o = draw_small(rng, 200),
+                   .oh = 1, .ow = 1, .kh = 1, .kw = 1};
 }
 
 static void fill(op_call *call, fv_rng *rng)
@@ -169,13 +182,14 @@ static void check(op_call *call, int turn, double tolerance)
 static void check_op(const layer *l, int turn, const char *name, fv_shape a, fv_shape b, fv_shape bias,
                      int64_t n_terms, fv_rng *rng)
 {
-    char words[80] = "";
+    char words[128] = "";
     op_call call = {.op = fv__op_find(name), .words = words, .n = l->n, .shape = {a, b, bias}};
     assert_non_null(call.op);
     if (l->h) {
         const bool is_dx = strcmp(name, "conv2d_dx") == 0, is_dw = strcmp(name, "conv2d_dw") == 0;
-        const int used = snprintf(words, sizeof words, "stride=%dx%d pad=%dx%d", l->stride[0], l->stride[1],
-                                  l->pad[0], l->pad[1]);
+        const int used =
+            snprintf(words, sizeof words, "stride=%dx%d pad=%dx%d dilation=%dx%d groups=%d", l->stride[0],
+                     l->stride[1], l->pad[0], l->pad[1], l->dilation[0], l->dilation[1], l->groups);
         if (is_dx || is_dw)
             snprintf(words + used, sizeof words - (size_t)used, " size=%dx%d", is_dx ? l->h : l->kh,
                      is_dx ? l->w : l->kw);
@@ -200,9 +214,10 @@ static void test_conv(void **state)
         layer l = turn % WINOGRAD_ONE_IN == 1 ? draw_winograd(&rng) : draw_conv(&rng);
         if (turn % WINOGRAD_ONE_IN != 1)
             shrink(&l, limit_of(turn));
-        const fv_shape x = fv__shape(3, l.i, l.h, l.w, 0), y = fv__shape(3, l.o, l.oh, l.ow, 0);
-        const fv_shape w = fv__shape(4, l.o, l.i, l.kh, l.kw), none = {0};
-        const fv_shape bias = turn % 2 ? fv__shape(1, l.o, 0, 0, 0) : none;
+        const int n_in = l.groups * l.i, n_out = l.groups * l.o;
+        const fv_shape x = fv__shape(3, n_in, l.h, l.w, 0), y = fv__shape(3, n_out, l.oh, l.ow, 0);
+        const fv_shape w = fv__shape(4, n_out, l.i, l.kh, l.kw), none = {0};
+        const fv_shape bias = turn % 2 ? fv__shape(1, n_out, 0, 0, 0) : none;
         check_op(&l, turn, "conv2d", x, w, bias, (int64_t)l.i * l.kh * l.kw, &rng);
         check_op(&l, turn, "conv2d_dx", y, w, none, (int64_t)l.o * l.kh * l.kw, &rng);
         check_op(&l, turn, "conv2d_dw", y, x, none, (int64_t)l.n * l.oh * l.ow, &rng);

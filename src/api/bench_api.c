@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/pool.h"
 #include "base/rng.h"
+#include "ops/ops.h"
 #include "train/train.h"
 
 #include <stdio.h>
@@ -111,8 +112,8 @@ static void name_step(const fv_graph *graph, const fv_node *node, char name[TEXT
     snprintf(name, TEXT_BYTES, "%.*s %s %s", n, op, what, node->layer);
 }
 
-/* "6@28x28 5x5 from 1" for convolutions, "10 from 84" for linear layers, else the shape of the result. A
- * weight gradient is described as its forward pass is. */
+/* "6@28x28 5x5 from 1" for convolutions, followed by ", 3 groups" where there are several, "10 from 84" for
+ * linear layers, else the shape of the result. A weight gradient is described as its forward pass is. */
 static void describe_step(const fv_graph *graph, const fv_node *node, char shape[TEXT_BYTES])
 {
     const bool conv = strncmp(node->op->name, "conv2d", 6) == 0,
@@ -130,8 +131,12 @@ static void describe_step(const fv_graph *graph, const fv_node *node, char shape
     else
         n = (size_t)snprintf(shape, TEXT_BYTES, "%s", fv__shape_text(out, text));
     if (conv)
-        snprintf(shape + n, TEXT_BYTES - n, " %dx%d from %d", window.dim[2], window.dim[3], in.dim[0]);
-    else if (linear)
+        n += (size_t)snprintf(shape + n, TEXT_BYTES - n, " %dx%d from %d", window.dim[2], window.dim[3],
+                              in.dim[0]);
+    const int groups = conv ? ((const fv_conv_attrs *)node->attrs)->groups : 1;
+    if (groups > 1)
+        snprintf(shape + n, TEXT_BYTES - n, ", %d groups", groups);
+    if (linear)
         snprintf(shape + n, TEXT_BYTES - n, " from %d", in.dim[0]);
 }
 

@@ -11,15 +11,17 @@ typedef struct fv_gather_args {
 } fv_gather_args;
 
 /* y[o][oy][ox] = b[o] + sum over i, ky, kx of
- *                w[o][i][ky][kx] * x[i][oy*stride + ky - pad][ox*stride + kx - pad].
- * Zeros stand around x; pad may be negative: then x is cropped. y may be every step-th pixel of a larger
- * image, from pixel (first_h, first_w) on, and the weights may begin somewhere in their buffer: so one data
- * gradient of a strided convolution is made of several convolutions. */
+ *                w[o][i][ky][kx] * x[i][oy*stride + ky*dilation - pad][ox*stride + kx*dilation - pad],
+ * group after group of channels o and i. Zeros stand around x; pad may be negative: then x is cropped. y may
+ * be every step-th pixel of a larger image, from pixel (first_h, first_w) on, and the weights may begin
+ * somewhere in their buffer: so one data gradient of a strided convolution is made of several convolutions. */
 typedef struct fv_conv_args {
-    int i, h, w;        /* input, as stored */
-    int o, oh, ow;      /* output */
+    int groups;         /* each has channels, weights and biases of its own, one after the other */
+    int i, h, w;        /* input, as stored; channels of one group */
+    int o, oh, ow;      /* output, likewise */
     int kh, kw;         /* 0: no window, and outputs are their bias */
     int stride_h, stride_w;
+    int dilation_h, dilation_w;
     int pad_h, pad_w;
     int out_h, out_w;   /* the image that holds the outputs */
     int first_h, first_w, step_h, step_w;
@@ -29,33 +31,47 @@ typedef struct fv_conv_args {
     bool staged;        /* rows are copied to scratch, padded; else they are read where they are */
 } fv_conv_args;
 
-/* Weights [o][i][kh][kw] for the data gradient of a convolution of this stride and padding. */
+/* Weights [o][i][kh][kw] of each group for the data gradient of a convolution of this stride and padding. */
 typedef struct fv_flip_args {
-    int o, i, kh, kw;
-    int stride_h, stride_w, pad_h, pad_w;
+    int groups, o, i, kh, kw;
+    int stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
 } fv_flip_args;
 
-/* The pixels p, p + s, p + 2s ... of dx in one direction: the taps of the kernel that reach them are k0,
- * k0 + s ..., n of them, and tap k0 reads dy at `base` for pixel p. */
+/* The pixels p, p + s, p + 2s ... of dx in one direction. With t = gcd(s, d), the taps of the kernel that
+ * reach them are k0, k0 + s/t ..., n of them: those with k d = p + pad modulo s, none where t does not divide
+ * p + pad. Tap k0 reads dy at `base` for pixel p, each next one `dilation` = d/t before it. */
 typedef struct fv_flip_phase {
-    int k0, n, base;
+    int k0, n, step, base, dilation;
 } fv_flip_phase;
 
-static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pad)
+static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pad, int dilation)
 {
-    const int k0 = (p + pad) % stride;
-    const int n = k0 < kernel ? (kernel - k0 + stride - 1) / stride : 0;
-    return (fv_flip_phase){k0, n, (p + pad - k0) / stride};
+    int t = stride, rest = dilation;
+    while (rest) {
+        const int next = t % rest;
+        t = rest;
+        rest = next;
+    }
+    const int step = stride / t;
+    int k0 = 0;
+    while (k0 < step && k0 < kernel && (p + pad - (int64_t)k0 * dilation) % stride != 0)
+        k0++;
+    const bool reached = k0 < step && k0 < kernel;
+    return (fv_flip_phase){.k0 = k0,
+                           .n = reached ? (kernel - k0 + step - 1) / step : 0,
+                           .step = step,
+                           .base = reached ? (int)((p + pad - (int64_t)k0 * dilation) / stride) : 0,
+                           .dilation = dilation / t};
 }
 
-/* The weight gradient over rows: `conv` is the forward convolution. An image of x as rows is
+/* The weight gradient over rows: `conv` is the forward convolution. A group of an image of x as rows is
  * [h][in_w][16][padded]: for each pixel and image its channels side by side, zeros beside the image. A chunk
  * of dy is several whole lines, or part of one. */
 typedef struct fv_conv_rows_args {
     fv_conv_args conv;
     int padded;            /* input channels, rounded up to 16 */
     int chunk_lines, chunk_pixels;
-    int group;             /* output channels at a time: their sums fit in a core's L2 */
+    int together;          /* output channels at a time: their sums fit in a core's L2 */
     const int32_t *offset; /* [chunk_lines * chunk_pixels * 16]: floats from a chunk's first term of x */
 } fv_conv_rows_args;
 

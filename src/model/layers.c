@@ -75,9 +75,10 @@ static fv_status build_conv(fv_parse *p, const fv_layer_kind *kind, const fv_lay
     if (in.rank != 3)
         return fv__line_fail(&p->line, 1, "conv %s reads an image, but its input is a vector of %d values",
                              words->name, in.dim[0]);
-    const fv_shape weight = fv__shape(4, words->count, in.dim[0], kh, kw);
-    return weighted(p, kind, words, weight, (int64_t)in.dim[0] * kh * kw, (int64_t)words->count * kh * kw,
-                    output);
+    const fv_conv_attrs *const attrs = (const void *)words->attrs;
+    const int seen = in.dim[0] < attrs->groups ? 1 : in.dim[0] / attrs->groups; /* the node checks it */
+    return weighted(p, kind, words, fv__shape(4, words->count, seen, kh, kw), (int64_t)seen * kh * kw,
+                    (int64_t)words->count * kh * kw, output);
 }
 
 static fv_status build_linear(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,

@@ -1,28 +1,40 @@
 /* conv2d.c - two-dimensional convolution (cross-correlation, as the lectures and PyTorch have it), and its
  * gradients.
  *
- *   y[o][oy][ox] = b[o] + sum over i, ky, kx of w[o][i][ky][kx] * x[i][oy*s + ky - p][ox*s + kx - p]
+ *   y[o][oy][ox] = b[o] + sum over i, ky, kx of w[o][i][ky][kx] * x[i][oy*s + ky*d - p][ox*s + kx*d - p]
  *
- * x [i][h][w], w [o][i][kh][kw], b [o], y [o][oh][ow], oh = floor((h + 2p - kh) / s) + 1; outside of x are
- * zeros. Gradients (lecture "Convolutional network", slide "gradient of convolution layer"):
+ * x [i][h][w], w [o][i][kh][kw], b [o], y [o][oh][ow], oh = floor((h + 2p - (kh - 1) d - 1) / s) + 1; outside
+ * of x are zeros. With g groups, outputs and inputs are cut into g equal parts, and each part of the outputs
+ * sees its part of the inputs alone: w [o][i/g][kh][kw], as PyTorch has it. Gradients (lecture "Convolutional
+ * network", slide "gradient of convolution layer"):
  *
  *   dx = dy convolved with w turned around, with zeros around dy
- *   dw[o][i][ky][kx] = sum over images, oy, ox of dy[o][oy][ox] * x[i][oy*s + ky - p][ox*s + kx - p] */
+ *   dw[o][i][ky][kx] = sum over images, oy, ox of dy[o][oy][ox] * x[i][oy*s + ky*d - p][ox*s + kx*d - p] */
 #include "ops/conv2d.h"
 
+#include <stdio.h>
 #include <string.h>
 
+/* The last is of the gradients alone: the harness sets it by words too. A model text cannot name them. */
 static const fv_attr_spec specs[] = {
     {"stride", FV_ATTR_PAIR, offsetof(fv_conv_attrs, stride), 1, 1024, 1},
     {"pad", FV_ATTR_PAIR, offsetof(fv_conv_attrs, pad), 0, 1024, 0},
-};
-
-/* The harness sets `size` by words too; a model text cannot name conv2d_dx. */
-static const fv_attr_spec grad_specs[] = {
-    {"stride", FV_ATTR_PAIR, offsetof(fv_conv_attrs, stride), 1, 1024, 1},
-    {"pad", FV_ATTR_PAIR, offsetof(fv_conv_attrs, pad), 0, 1024, 0},
+    {"dilation", FV_ATTR_PAIR, offsetof(fv_conv_attrs, dilation), 1, 1024, 1},
+    {"groups", FV_ATTR_INT, offsetof(fv_conv_attrs, groups), 1, FV_MAX_DIM, 1},
     {"size", FV_ATTR_PAIR, offsetof(fv_conv_attrs, size), 1, FV_MAX_DIM, 1},
 };
+
+static fv_status window_does_not_fit(const fv_infer *q, fv_shape x, fv_shape w)
+{
+    const fv_conv_attrs *const a = q->attrs;
+    char dilated[112] = "";
+    if (a->dilation[0] > 1 || a->dilation[1] > 1)
+        snprintf(dilated, sizeof dilated, ", which dilation=%dx%d makes %lldx%lld", a->dilation[0],
+                 a->dilation[1], (w.dim[2] - 1) * (long long)a->dilation[0] + 1,
+                 (w.dim[3] - 1) * (long long)a->dilation[1] + 1);
+    return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a window of at most %dx%d, found %dx%d%s", q->what,
+                    x.dim[1] + 2 * a->pad[0], x.dim[2] + 2 * a->pad[1], w.dim[2], w.dim[3], dilated);
+}
 
 static fv_status infer(fv_infer *q)
 {
@@ -32,18 +44,22 @@ static fv_status infer(fv_infer *q)
     if (x.rank != 3)
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected an image (channels x height x width), found %s",
                         q->what, fv__shape_text(x, text));
-    if (w.rank != 4 || w.dim[1] != x.dim[0])
+    if (x.dim[0] % a->groups || w.dim[0] % a->groups)
+        return fv__fail(q->ctx, FV_ERR_INPUT,
+                        "%s: groups=%d has to divide the channels, but %d come in and %d go out", q->what,
+                        a->groups, x.dim[0], w.dim[0]);
+    if (w.rank != 4 || w.dim[1] != x.dim[0] / a->groups)
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected weights for %d input channels, found %s", q->what,
-                        x.dim[0], fv__shape_text(w, text));
+                        x.dim[0] / a->groups, fv__shape_text(w, text));
     if (q->n_inputs > 2 && (q->input[2]->shape.rank != 1 || q->input[2]->shape.dim[0] != w.dim[0]))
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a bias of %d, found %s", q->what, w.dim[0],
                         fv__shape_text(q->input[2]->shape, text));
     int out[2];
     for (int d = 0; d < 2; d++) {
-        const int64_t room = (int64_t)x.dim[1 + d] + 2 * (int64_t)a->pad[d] - w.dim[2 + d];
+        const int64_t reach = (w.dim[2 + d] - 1) * (int64_t)a->dilation[d] + 1;
+        const int64_t room = (int64_t)x.dim[1 + d] + 2 * (int64_t)a->pad[d] - reach;
         if (room < 0)
-            return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a window of at most %dx%d, found %dx%d",
-                            q->what, x.dim[1] + 2 * a->pad[0], x.dim[2] + 2 * a->pad[1], w.dim[2], w.dim[3]);
+            return window_does_not_fit(q, x, w);
         out[d] = (int)(room / a->stride[d]) + 1;
     }
     q->out = fv__shape(3, w.dim[0], out[0], out[1], 0);
@@ -53,14 +69,15 @@ static fv_status infer(fv_infer *q)
 static fv_status infer_dx(fv_infer *q)
 {
     const fv_conv_attrs *const a = q->attrs;
-    q->out = fv__shape(3, q->input[1]->shape.dim[1], a->size[0], a->size[1], 0);
+    q->out = fv__shape(3, q->input[1]->shape.dim[1] * a->groups, a->size[0], a->size[1], 0);
     return FV_OK;
 }
 
 static fv_status infer_dw(fv_infer *q)
 {
     const fv_conv_attrs *const a = q->attrs;
-    q->out = fv__shape(4, q->input[0]->shape.dim[0], q->input[1]->shape.dim[0], a->size[0], a->size[1]);
+    const int o = q->input[0]->shape.dim[0], i = q->input[1]->shape.dim[0] / a->groups;
+    q->out = fv__shape(4, o, i, a->size[0], a->size[1]);
     return FV_OK;
 }
 
@@ -89,24 +106,26 @@ typedef struct product {
     int64_t y, w, x;
 } product;
 
-/* One step of the odometer (o, oy, ox, i, ky, kx) is a loop nest; all three references share it. */
+/* One step of the odometer (o, oy, ox, i, ky, kx) is a loop nest; all three references share it. i counts
+ * within the group. */
 static void each_product(const fv_conv_attrs *a, fv_shape x, fv_shape w, fv_shape y,
                          void (*visit)(void *user, product p), void *user)
 {
+    const int n = x.dim[0] / a->groups, outputs = y.dim[0] / a->groups;
     for (int o = 0; o < y.dim[0]; o++)
         for (int oy = 0; oy < y.dim[1]; oy++)
             for (int ox = 0; ox < y.dim[2]; ox++)
-                for (int i = 0; i < x.dim[0]; i++)
+                for (int i = 0; i < n; i++)
                     for (int ky = 0; ky < w.dim[2]; ky++)
                         for (int kx = 0; kx < w.dim[3]; kx++) {
-                            const int iy = oy * a->stride[0] + ky - a->pad[0];
-                            const int ix = ox * a->stride[1] + kx - a->pad[1];
+                            const int iy = oy * a->stride[0] + ky * a->dilation[0] - a->pad[0];
+                            const int ix = ox * a->stride[1] + kx * a->dilation[1] - a->pad[1];
                             if (iy < 0 || iy >= x.dim[1] || ix < 0 || ix >= x.dim[2])
                                 continue;
-                            visit(user,
-                                  (product){((int64_t)o * y.dim[1] + oy) * y.dim[2] + ox,
-                                            (((int64_t)o * x.dim[0] + i) * w.dim[2] + ky) * w.dim[3] + kx,
-                                            ((int64_t)i * x.dim[1] + iy) * x.dim[2] + ix});
+                            const int64_t channel = o / outputs * n + i;
+                            visit(user, (product){((int64_t)o * y.dim[1] + oy) * y.dim[2] + ox,
+                                                  (((int64_t)o * n + i) * w.dim[2] + ky) * w.dim[3] + kx,
+                                                  (channel * x.dim[1] + iy) * x.dim[2] + ix});
                         }
 }
 
@@ -198,6 +217,12 @@ static const fv_case cases[] = {
     {3, {{3, {1, 6, 6}}, {4, {2, 1, 3, 3}}, {1, {2}}}, "pad=4"},
     {16, {{3, {1, 28, 28}}, {4, {6, 1, 5, 5}}, {1, {6}}}, "pad=2"},
     {20, {{3, {6, 14, 14}}, {4, {16, 6, 5, 5}}, {1, {16}}}, ""},
+    {17, {{3, {3, 9, 8}}, {4, {5, 3, 3, 2}}, {1, {5}}}, "dilation=2x3 pad=1"},
+    {5, {{3, {2, 6, 9}}, {4, {3, 2, 3, 3}}, {1, {3}}}, "stride=3x2 dilation=2x4 pad=2x5"},
+    {16, {{3, {6, 5, 5}}, {4, {4, 3, 3, 3}}, {1, {4}}}, "groups=2 pad=1"},
+    {19, {{3, {5, 6, 11}}, {4, {5, 1, 3, 3}}, {1, {5}}}, "groups=5 pad=1"},
+    {16, {{3, {3, 7, 7}}, {4, {6, 1, 3, 5}}, {1, {6}}}, "groups=3 stride=2 pad=1x2 dilation=1x2"},
+    {3, {{3, {34, 3, 4}}, {4, {17, 2, 2, 1}}, {1, {17}}}, "groups=17"},
 };
 
 /* dy, w */
@@ -210,6 +235,12 @@ static const fv_case dx_cases[] = {
     {5, {{3, {2, 2, 2}}, {4, {2, 3, 2, 2}}}, "stride=4 size=7x6"},
     {3, {{3, {2, 3, 1}}, {4, {2, 2, 3, 3}}}, "stride=2x5 pad=2 size=4x2"},
     {16, {{3, {16, 10, 10}}, {4, {16, 6, 5, 5}}}, "size=14x14"},
+    {17, {{3, {5, 7, 7}}, {4, {5, 3, 3, 2}}}, "dilation=2x3 pad=1 size=9x8"},
+    {5, {{3, {2, 3, 4}}, {4, {2, 3, 3, 3}}}, "stride=2x4 dilation=2x2 pad=1x2 size=7x14"},
+    {3, {{3, {2, 2, 3}}, {4, {2, 2, 2, 3}}}, "stride=6x4 dilation=4x6 pad=3x5 size=7x12"},
+    {16, {{3, {6, 5, 5}}, {4, {6, 2, 3, 3}}}, "groups=2 pad=1 size=5x5"},
+    {19, {{3, {10, 3, 6}}, {4, {10, 1, 3, 3}}}, "groups=5 stride=2 pad=1 size=6x11"},
+    {16, {{3, {7, 6, 9}}, {4, {7, 1, 3, 3}}}, "groups=7 pad=1 size=6x9"},
 };
 
 /* dy, x */
@@ -222,6 +253,12 @@ static const fv_case dw_cases[] = {
     {40, {{3, {7, 9, 9}}, {3, {33, 9, 9}}}, "pad=1 size=3x3"},
     {20, {{3, {50, 3, 3}}, {3, {16, 3, 3}}}, "size=1x1"},
     {3, {{3, {2, 6, 40}}, {3, {200, 6, 40}}}, "size=1x1"},
+    {17, {{3, {5, 7, 7}}, {3, {3, 9, 8}}}, "dilation=2x3 pad=1 size=3x2"},
+    {20, {{3, {7, 3, 3}}, {3, {20, 9, 9}}}, "dilation=3x2 stride=2 pad=1 size=3x3"},
+    {40, {{3, {10, 5, 5}}, {3, {6, 5, 5}}}, "groups=2 pad=1 size=3x3"},
+    {19, {{3, {66, 3, 3}}, {3, {34, 3, 3}}}, "groups=2 pad=1 size=3x3"},
+    {150, {{3, {10, 3, 6}}, {3, {5, 6, 11}}}, "groups=5 stride=2 pad=1 size=3x3"},
+    {17, {{3, {7, 4, 8}}, {3, {7, 6, 14}}}, "groups=7 size=2x4 dilation=2"},
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -233,7 +270,7 @@ const fv_op fv_op_conv2d = {
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
     .attr_bytes = sizeof(fv_conv_attrs),
     .attrs = specs,
-    .n_attrs = COUNT(specs),
+    .n_attrs = COUNT(specs) - 1,
     .infer = infer,
     .grad = grad,
     .ref = ref,
@@ -249,8 +286,8 @@ const fv_op fv_op_conv2d_dx = {
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
     .attr_bytes = sizeof(fv_conv_attrs),
-    .attrs = grad_specs,
-    .n_attrs = COUNT(grad_specs),
+    .attrs = specs,
+    .n_attrs = COUNT(specs),
     .no_gradient = true,
     .infer = infer_dx,
     .ref = ref_dx,
@@ -265,8 +302,8 @@ const fv_op fv_op_conv2d_dw = {
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .attr_bytes = sizeof(fv_conv_attrs),
-    .attrs = grad_specs,
-    .n_attrs = COUNT(grad_specs),
+    .attrs = specs,
+    .n_attrs = COUNT(specs),
     .no_gradient = true,
     .infer = infer_dw,
     .ref = ref_dw,

@@ -5,11 +5,6 @@
 #include "kernels/lower.h"
 #include "ops/ops.h"
 
-typedef struct fv_conv_attrs {
-    int stride[2], pad[2];
-    int size[2]; /* conv2d_dx: of x; conv2d_dw: of the kernel. Unused by conv2d */
-} fv_conv_attrs;
-
 /* The kernel's view of a convolution from x to y, but for the offsets. */
 fv_conv_args fv__conv_forward_args(const fv_conv_attrs *a, fv_shape x, fv_shape w, fv_shape y);
 double fv__conv_products(const fv_conv_args *g);  /* multiply-adds of one image */

@@ -5,10 +5,12 @@
 /* The kernel's view of a convolution from x to y. */
 static fv_status make_args(fv_lower *l, fv_conv_args g, const fv_conv_args **out)
 {
-    const int reach = (g.ow - 1) * g.stride_w + g.kw; /* columns of the padded image that windows read */
+    /* columns of the padded image that windows read */
+    const int reach = (g.ow - 1) * g.stride_w + (g.kw - 1) * g.dilation_w + 1;
     g.staged = g.pad_w != 0 || reach > g.w;
     g.in_w = g.staged ? reach : g.w;
-    if ((int64_t)g.kh * g.in_w > INT32_MAX / FV_LANES)
+    const int64_t rows = (int64_t)(g.kh - 1) * g.dilation_h + 1;
+    if (rows * g.in_w > INT32_MAX / FV_LANES)
         return fv__fail(l->ctx, FV_ERR_INPUT,
                         "expected a window of at most %d pixels of rows, found %dx%d over %d",
                         INT32_MAX / FV_LANES, g.kh, g.kw, g.in_w);
@@ -17,7 +19,7 @@ static fv_status make_args(fv_lower *l, fv_conv_args g, const fv_conv_args **out
         return FV_ERR_MEMORY;
     for (int ky = 0; ky < g.kh; ky++)
         for (int kx = 0; kx < g.kw; kx++)
-            tap[ky * g.kw + kx] = (ky * g.in_w + kx) * FV_LANES;
+            tap[ky * g.kw + kx] = (ky * g.dilation_h * g.in_w + kx * g.dilation_w) * FV_LANES;
     g.tap = tap;
     *out = fv__lower_args(l, &g, sizeof g);
     return *out ? FV_OK : FV_ERR_MEMORY;
@@ -25,16 +27,19 @@ static fv_status make_args(fv_lower *l, fv_conv_args g, const fv_conv_args **out
 
 fv_conv_args fv__conv_forward_args(const fv_conv_attrs *a, fv_shape x, fv_shape w, fv_shape y)
 {
-    return (fv_conv_args){.i = x.dim[0],
+    return (fv_conv_args){.groups = a->groups,
+                          .i = x.dim[0] / a->groups,
                           .h = x.dim[1],
                           .w = x.dim[2],
-                          .o = y.dim[0],
+                          .o = y.dim[0] / a->groups,
                           .oh = y.dim[1],
                           .ow = y.dim[2],
                           .kh = w.dim[2],
                           .kw = w.dim[3],
                           .stride_h = a->stride[0],
                           .stride_w = a->stride[1],
+                          .dilation_h = a->dilation[0],
+                          .dilation_w = a->dilation[1],
                           .pad_h = a->pad[0],
                           .pad_w = a->pad[1],
                           .out_h = y.dim[1],
@@ -50,7 +55,7 @@ static size_t staging_floats(const fv_conv_args *g)
 
 double fv__conv_products(const fv_conv_args *g)
 {
-    return (double)g->o * g->oh * g->ow * g->i * g->kh * g->kw;
+    return (double)g->groups * g->o * g->oh * g->ow * g->i * g->kh * g->kw;
 }
 
 double fv__conv_bytes(fv_shape x, fv_shape y)
@@ -65,8 +70,9 @@ double fv__conv_bytes(fv_shape x, fv_shape y)
 static bool winograd_pays(const fv_lower *l, const fv_conv_args *g)
 {
     const int64_t covered = (int64_t)((g->oh + 3) / 4) * ((g->ow + 3) / 4) * 16;
-    return !l->direct && g->kh == 3 && g->kw == 3 && g->stride_h == 1 && g->stride_w == 1 && g->step_h == 1 &&
-           g->step_w == 1 && g->i >= FV_WINOGRAD_CHANNELS && g->o >= FV_WINOGRAD_CHANNELS &&
+    const bool plain = g->kh == 3 && g->kw == 3 && g->stride_h == 1 && g->stride_w == 1 && g->step_h == 1 &&
+                       g->step_w == 1 && g->dilation_h == 1 && g->dilation_w == 1 && g->groups == 1;
+    return !l->direct && plain && g->i >= FV_WINOGRAD_CHANNELS && g->o >= FV_WINOGRAD_CHANNELS &&
            covered <= 2 * (int64_t)g->oh * g->ow;
 }
 
@@ -129,6 +135,8 @@ fv_status fv__conv_lower(fv_lower *l)
 fv_status fv__conv_lower_planes(fv_lower *l)
 {
     const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
+    if (g.groups > 1) /* a vector of 16 outputs would see several groups of inputs */
+        return FV_ERR_UNSUPPORTED;
     return fv__planes_lower_conv(l, &g, winograd_pays(l, &g));
 }
 
@@ -137,21 +145,24 @@ static fv_status lower_dx_phase(fv_lower *l, int py, int px, int packed, int64_t
 {
     const fv_conv_attrs *const a = l->attrs;
     const fv_shape dy = l->in_shape[0], w = l->in_shape[1], dx = l->out_shape;
-    const fv_flip_phase v = fv__flip_phase(py, w.dim[2], a->stride[0], a->pad[0]);
-    const fv_flip_phase h = fv__flip_phase(px, w.dim[3], a->stride[1], a->pad[1]);
+    const fv_flip_phase v = fv__flip_phase(py, w.dim[2], a->stride[0], a->pad[0], a->dilation[0]);
+    const fv_flip_phase h = fv__flip_phase(px, w.dim[3], a->stride[1], a->pad[1], a->dilation[1]);
     const bool reached = v.n > 0 && h.n > 0; /* else no window covers these pixels: zeros */
-    fv_conv_args args = {.i = dy.dim[0],
+    fv_conv_args args = {.groups = a->groups,
+                         .i = dy.dim[0] / a->groups,
                          .h = dy.dim[1],
                          .w = dy.dim[2],
-                         .o = dx.dim[0],
+                         .o = dx.dim[0] / a->groups,
                          .oh = (dx.dim[1] - py + a->stride[0] - 1) / a->stride[0],
                          .ow = (dx.dim[2] - px + a->stride[1] - 1) / a->stride[1],
                          .kh = reached ? v.n : 0,
                          .kw = reached ? h.n : 0,
                          .stride_h = 1,
                          .stride_w = 1,
-                         .pad_h = reached ? v.n - 1 - v.base : 0,
-                         .pad_w = reached ? h.n - 1 - h.base : 0,
+                         .dilation_h = v.dilation,
+                         .dilation_w = h.dilation,
+                         .pad_h = reached ? (v.n - 1) * v.dilation - v.base : 0,
+                         .pad_w = reached ? (h.n - 1) * h.dilation - h.base : 0,
                          .out_h = dx.dim[1],
                          .out_w = dx.dim[2],
                          .first_h = py,
@@ -159,7 +170,7 @@ static fv_status lower_dx_phase(fv_lower *l, int py, int px, int packed, int64_t
                          .step_h = a->stride[0],
                          .step_w = a->stride[1],
                          .weights = *weights};
-    *weights += (int64_t)dy.dim[0] * dx.dim[0] * v.n * h.n;
+    *weights += (int64_t)dy.dim[0] * args.o * v.n * h.n;
     if (py >= dx.dim[1] || px >= dx.dim[2]) /* a stride longer than the image */
         return FV_OK;
     const fv_conv_args *g;
@@ -182,14 +193,17 @@ fv_status fv__conv_lower_dx(fv_lower *l)
 {
     const fv_conv_attrs *const a = l->attrs;
     const fv_shape w = l->in_shape[1];
-    const fv_flip_args flip = {.o = w.dim[0],
+    const fv_flip_args flip = {.groups = a->groups,
+                               .o = w.dim[0] / a->groups,
                                .i = w.dim[1],
                                .kh = w.dim[2],
                                .kw = w.dim[3],
                                .stride_h = a->stride[0],
                                .stride_w = a->stride[1],
                                .pad_h = a->pad[0],
-                               .pad_w = a->pad[1]};
+                               .pad_w = a->pad[1],
+                               .dilation_h = a->dilation[0],
+                               .dilation_w = a->dilation[1]};
     const fv_flip_args *const args = fv__lower_args(l, &flip, sizeof flip);
     int packed;
     if (!args)
@@ -201,7 +215,7 @@ fv_status fv__conv_lower_dx(fv_lower *l)
                          .n_operands = 2,
                          .operand = {packed, l->in[1]},
                          .access = {FV_WRITE, FV_READ},
-                         .units = w.dim[1],
+                         .units = l->out_shape.dim[0],
                          .grain = 8,
                          .bytes = 8.0 * (double)fv__shape_count(w)};
     FV_TRY(fv__lower_step(l, &pack));
@@ -229,14 +243,14 @@ static int at_most(int64_t value, int limit)
 static fv_status make_rows_args(fv_lower *l, const fv_conv_args *conv, const fv_conv_rows_args **out)
 {
     fv_conv_rows_args g = {.conv = *conv, .padded = (conv->i + FV_LANES - 1) / FV_LANES * FV_LANES};
-    g.conv.in_w = (conv->ow - 1) * conv->stride_w + conv->kw;
+    g.conv.in_w = (conv->ow - 1) * conv->stride_w + (conv->kw - 1) * conv->dilation_w + 1;
     const int64_t pixel = (int64_t)FV_LANES * g.padded, taps = (int64_t)conv->kh * conv->kw;
     const int64_t fit = FV_ROWS_CHUNK_BYTES / (pixel * (int64_t)sizeof(float));
     g.chunk_pixels = at_most(fit > 8 ? fit : 8, conv->ow);
     const int terms = conv->ow * FV_LANES;
     g.chunk_lines = g.chunk_pixels < conv->ow ? 1 : at_most((FV_ROWS_TERMS + terms - 1) / terms, conv->oh);
     const int64_t rows = FV_ROWS_SUMS_BYTES / (taps * g.padded * (int64_t)sizeof(float));
-    g.group = at_most(rows >= 24 ? rows / 24 * 24 : 6, 48);
+    g.together = at_most(rows >= 24 ? rows / 24 * 24 : 6, 48);
     if (pixel * conv->stride_h * g.conv.in_w * g.chunk_lines > INT32_MAX)
         return fv__fail(l->ctx, FV_ERR_INPUT,
                         "expected lines of at most %d values, found %d pixels of %d channels", INT32_MAX,
@@ -263,7 +277,8 @@ static fv_status lower_dw_rows(fv_lower *l, const fv_conv_args *conv)
     FV_TRY(make_rows_args(l, conv, &g));
     const int64_t sums = (int64_t)conv->kh * conv->kw * g->padded;
     int rows;
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, (int64_t)conv->h * g->conv.in_w * g->padded, &rows));
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, (int64_t)conv->groups * conv->h * g->conv.in_w * g->padded,
+                           &rows));
     fv_step_spec turn = {.kernel = FV_KERNEL_conv_rows,
                          .domain = FV_PER_BLOCK,
                          .args = g,
@@ -278,9 +293,9 @@ static fv_status lower_dw_rows(fv_lower *l, const fv_conv_args *conv)
                       .n_operands = 3,
                       .operand = {l->out, l->in[0], rows},
                       .access = {FV_UPDATE, FV_READ, FV_READ},
-                      .units = conv->o,
-                      .grain = g->group,
-                      .scratch_floats = (size_t)(g->group * sums),
+                      .units = (int64_t)conv->groups * conv->o,
+                      .grain = g->together,
+                      .scratch_floats = (size_t)(g->together * sums),
                       .checked_floats = (int64_t)conv->i * conv->kh * conv->kw,
                       .flops = 2 * fv__conv_products(conv) * l->max_batch,
                       .bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1]) * l->max_batch};

@@ -124,7 +124,8 @@ static fv_status lower_planes(fv_lower *l)
 {
     if (l->in_shape[0].rank != 1)
         return FV_ERR_UNSUPPORTED;
-    const fv_conv_args g = {.i = l->in_shape[0].dim[0],
+    const fv_conv_args g = {.groups = 1,
+                            .i = l->in_shape[0].dim[0],
                             .h = 1,
                             .w = 1,
                             .o = l->out_shape.dim[0],
@@ -133,7 +134,9 @@ static fv_status lower_planes(fv_lower *l)
                             .kh = 1,
                             .kw = 1,
                             .stride_h = 1,
-                            .stride_w = 1};
+                            .stride_w = 1,
+                            .dilation_h = 1,
+                            .dilation_w = 1};
     return fv__planes_lower_conv(l, &g, false);
 }
 

@@ -8,9 +8,15 @@
 #include "ops/ops.def"
 #undef FV_OP
 
-/* Attributes shared by the operations that slide a window: conv2d, its gradients, pooling. */
+/* Attributes shared by the operations that slide a window: pooling; conv2d and its gradients. */
 typedef struct fv_window_attrs {
     int kernel[2], stride[2], pad[2]; /* h, w; pooling: a stride of 0 means the kernel's size */
 } fv_window_attrs;
+
+typedef struct fv_conv_attrs {
+    int stride[2], pad[2], dilation[2]; /* h, w */
+    int groups;
+    int size[2]; /* conv2d_dx: of x; conv2d_dw: of the kernel. Unused by conv2d */
+} fv_conv_attrs;
 
 #endif

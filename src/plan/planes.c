@@ -64,12 +64,17 @@ static const fv_node *only_reader(const fv_plan *plan, int tensor, const bool *s
     return reader;
 }
 
+/* Nodes that may be fused behind a sum: batch normalisation, a residual, ReLU. */
+#define FUSED_NODES 3
+
 /* What follows the sum of node k and stands alone there, in the order in which a kernel does it. Returns the
- * tensor that comes out; the nodes need no steps of their own. */
-static int find_fused(fv_plan *plan, int k, bool *skip, fv_fused *fused)
+ * tensor that comes out; the nodes, up to the first -1, need no steps of their own. */
+static int find_fused(const fv_plan *plan, int k, const bool *skip, fv_fused *fused,
+                      int nodes[FUSED_NODES + 1])
 {
     const fv_graph *const graph = plan->graph;
     int tensor = graph->nodes[k].output;
+    int n_fused = 0;
     *fused = (fv_fused){.residual = -1};
     for (const fv_node *n; (n = only_reader(plan, tensor, skip)) != NULL; tensor = n->output) {
         if (n->op == &fv_op_batchnorm_inference && !fused->affine && fused->residual < 0 && !fused->relu) {
@@ -86,8 +91,9 @@ static int find_fused(fv_plan *plan, int k, bool *skip, fv_fused *fused)
         } else {
             break;
         }
-        skip[n - graph->nodes] = true;
+        nodes[n_fused++] = (int)(n - graph->nodes);
     }
+    nodes[n_fused] = -1;
     return tensor;
 }
 
@@ -163,12 +169,19 @@ fv_status fv__planes_lower_node(fv_plan *plan, int k, bool *skip)
         return FV_OK;
     }
     fv_fused fused;
+    int behind[FUSED_NODES + 1] = {-1};
     const bool sums = node->op == &fv_op_conv2d || node->op == &fv_op_linear;
-    const int out = sums ? find_fused(plan, k, skip, &fused) : node->output;
+    const int out = sums ? find_fused(plan, k, skip, &fused, behind) : node->output;
     l.fused = sums ? &fused : NULL;
     FV_TRY(add_planes(plan, out));
     l.out = plan->on_planes[out];
-    return node->op->by_channel ? lower_by_channel(plan, k, &l) : node->op->lower_planes(&l);
+    const fv_status status =
+        node->op->by_channel ? lower_by_channel(plan, k, &l) : node->op->lower_planes(&l);
+    if (status == FV_ERR_UNSUPPORTED)
+        plan->on_planes[out] = -1;
+    for (int i = 0; status == FV_OK && behind[i] >= 0; i++)
+        skip[behind[i]] = true;
+    return status;
 }
 
 fv_status fv__planes_out(fv_plan *plan, int tensor)
