@@ -14,7 +14,8 @@ typedef struct fv_gather_args {
  *                w[o][i][ky][kx] * x[i][oy*stride + ky*dilation - pad][ox*stride + kx*dilation - pad],
  * group after group of channels o and i. Zeros stand around x; pad may be negative: then x is cropped. y may
  * be every step-th pixel of a larger image, from pixel (first_h, first_w) on, and the weights may begin
- * somewhere in their buffer: so one data gradient of a strided convolution is made of several convolutions. */
+ * somewhere in their buffer: so one data gradient of a strided convolution is made of several convolutions.
+ */
 typedef struct fv_conv_args {
     int groups;         /* each has channels, weights and biases of its own, one after the other */
     int i, h, w;        /* input, as stored; channels of one group */
