@@ -256,7 +256,7 @@ static void wrong_attributes(void **state)
          "m:3: conv2d c2: groups=3 has to divide the channels, but 6 come in and 8 go out"},
         {IN "conv c1 6 3x3\nconv c2 9 3x3 groups=9\n",
          "m:3: conv2d c2: groups=9 has to divide the channels, but 6 come in and 9 go out"},
-        {IN "conv c1 6 3x3 size=3\n", "m:2:15: unknown key 'size' of conv; nearest is 'bias'"},
+        {IN "conv c1 6 3x3 size=3\n", "m:2:15: unknown key 'size' of conv"},
         {IN "maxpool 9\n",
          "m:2: maxpool: the window 9x9 does not fit an image of 1x8x8 with padding 0x0: its height "
          "is 9, the padded image's 8"},
