@@ -78,9 +78,15 @@ typedef struct fv_conv_rows_args {
 
 /* ---- one image on planes: 16 of its channels side by side (planes.inc) ---------------------------- */
 
-/* Weights [matrix][o][k], packed into panels. */
+/* Planes of outputs whose weights lie together, in a panel: [panel][k][width], width = 16 * (4, or what is
+ * left over). */
+#define FV_PANEL 4
+/* Channels whose weights are transformed at a time for Winograd's sums: those of a panel fill part of L2. */
+#define FV_WINOGRAD_CHANNELS 32
+
+/* Weights [o][k], packed into panels. */
 typedef struct fv_panel_args {
-    int o, matrices;
+    int o;
     int64_t k;
 } fv_panel_args;
 

@@ -9,8 +9,6 @@
 #define FV_PLANES_UNITS 2
 /* Terms that are unfolded at a time: their weights are to stay in L1. */
 #define FV_PLANES_TERMS 144
-/* Planes of a panel of weights, as the kernels have it. */
-#define FV_PLANES_PANEL 4
 
 int fv__planes(int channels)
 {
@@ -27,10 +25,10 @@ static fv_status make_offsets(fv_lower *l, fv_planes_args *g)
 {
     const int taps = g->conv.kh * g->conv.kw;
     g->offsets = taps > FV_LANES ? taps : FV_LANES;
-    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)(FV_PLANES_PANEL * g->offsets), sizeof *offset);
+    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)(FV_PANEL * g->offsets), sizeof *offset);
     if (!offset)
         return FV_ERR_MEMORY;
-    for (int planes = 1; planes <= FV_PLANES_PANEL; planes++)
+    for (int planes = 1; planes <= FV_PANEL; planes++)
         for (int k = 0; k < g->offsets; k++)
             offset[(planes - 1) * g->offsets + k] = k * planes * FV_LANES;
     g->offset = offset;
@@ -41,7 +39,7 @@ static fv_status make_offsets(fv_lower *l, fv_planes_args *g)
 static void cut_units(const fv_lower *l, fv_planes_args *g, int64_t row_bytes)
 {
     const int wanted = FV_PLANES_UNITS * (l->n_workers > 0 ? l->n_workers : 1);
-    const int panels = ceil_div(g->out_planes, FV_PLANES_PANEL);
+    const int panels = ceil_div(g->out_planes, FV_PANEL);
     g->row_units = ceil_div(g->rows * row_bytes, FV_PLANES_BYTES);
     g->row_units = g->row_units < g->rows ? g->row_units : g->rows;
     g->panel_units = ceil_div(wanted, g->row_units);
@@ -53,38 +51,20 @@ static void cut_units(const fv_lower *l, fv_planes_args *g, int64_t row_bytes)
     }
 }
 
-static fv_status pack(fv_lower *l, const fv_conv_args *c, bool winograd, int *packed)
+static fv_status pack(fv_lower *l, const fv_conv_args *c, int *packed)
 {
-    const int64_t matrices = winograd ? 36 : 1, terms = winograd ? c->i : (int64_t)c->i * c->kh * c->kw;
-    const fv_panel_args args = {c->o, (int)matrices, terms};
-    int weights = l->in[1];
-    if (winograd) {
-        const fv_conv_args *const conv = fv__lower_args(l, c, sizeof *c);
-        FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, 36 * (int64_t)c->o * c->i, &weights));
-        const fv_step_spec transform = {.kernel = FV_KERNEL_winograd_weights,
-                                        .domain = FV_PER_RANGE,
-                                        .args = conv,
-                                        .n_operands = 2,
-                                        .operand = {weights, l->in[1]},
-                                        .access = {FV_WRITE, FV_READ},
-                                        .units = c->o,
-                                        .grain = 16,
-                                        .bytes = 4.0 * 45 * c->o * c->i};
-        if (!conv)
-            return FV_ERR_MEMORY;
-        FV_TRY(fv__lower_step(l, &transform));
-    }
+    const fv_panel_args args = {c->o, (int64_t)c->i * c->kh * c->kw};
     const int planes = fv__planes(c->o);
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, matrices * terms * planes * FV_LANES, packed));
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, args.k * planes * FV_LANES, packed));
     const fv_step_spec s = {.kernel = FV_KERNEL_pack_panels,
                             .domain = FV_PER_RANGE,
                             .args = fv__lower_args(l, &args, sizeof args),
                             .n_operands = 2,
-                            .operand = {*packed, weights},
+                            .operand = {*packed, l->in[1]},
                             .access = {FV_WRITE, FV_READ},
-                            .units = matrices * ceil_div(planes, FV_PLANES_PANEL),
+                            .units = ceil_div(planes, FV_PANEL),
                             .grain = 1,
-                            .bytes = 8.0 * (double)(matrices * terms) * c->o};
+                            .bytes = 8.0 * (double)args.k * c->o};
     return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
 }
 
@@ -126,13 +106,14 @@ fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, bool wino
     const int taps = conv->kh * conv->kw, some = taps < FV_PLANES_TERMS ? FV_PLANES_TERMS / taps : 1;
     g.channels = some > FV_LANES ? some / FV_LANES * FV_LANES : some;
     /* floats that a row of a unit takes in L2 */
-    const int64_t row = winograd      ? (int64_t)36 * columns * (in + FV_PLANES_PANEL * FV_LANES)
+    const int64_t row = winograd      ? (int64_t)36 * columns * (in + FV_PANEL * FV_LANES)
                         : g.pointwise ? (int64_t)conv->ow * in
                                       : (int64_t)conv->ow * g.channels * taps;
     cut_units(l, &g, (int64_t)sizeof(float) * row / (winograd ? 2 : 1));
-    const size_t scratch = (size_t)row * (size_t)ceil_div(g.rows, g.row_units);
+    const size_t scratch = (size_t)row * (size_t)ceil_div(g.rows, g.row_units) +
+                           (winograd ? 36 * (FV_WINOGRAD_CHANNELS * FV_PANEL + 1) * FV_LANES : 0);
     FV_TRY(make_offsets(l, &g));
-    FV_TRY(pack(l, conv, winograd, &packed));
+    FV_TRY(pack(l, conv, &packed));
     FV_TRY(pack_finish(l, &g.finish, fused, l->in[2], &constants));
     const double products = (double)conv->o * conv->oh * conv->ow * conv->i * conv->kh * conv->kw;
     const fv_step_spec s = {.kernel = winograd ? FV_KERNEL_winograd_planes : FV_KERNEL_conv_planes,
