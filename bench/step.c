@@ -1,5 +1,5 @@
 /* step.c - bench_step: whole steps of one network on random pixels, training as `fovea train` does it or
- * inference as prediction does it, without data set, evaluation or files. Prints one JSON object.
+ * inference as fv_predictor does it, without data set, evaluation or files. Prints one JSON object.
  *
  * The learning rate is 0: every parameter is read, changed by nothing and written, and the numbers that the
  * kernels meet stay ordinary ones however long the program runs. */
@@ -31,13 +31,13 @@ typedef struct settings {
 typedef struct stepper {
     fv_context *ctx;
     fv_model *model;
-    fv_trainer *trainer; /* NULL: inference, then: */
-    fv_graph graph;
-    fv_plan *plan;
-    fv_run *run;
     fv_batch batch;
     const uint8_t **pixels; /* [batch], behind them the pixels */
     int *labels;
+    fv_trainer *trainer; /* NULL: inference, then: */
+    fv_graph graph;
+    fv_evaluator *evaluator;
+    float *probabilities;
 } stepper;
 
 /* ---- the step --------------------------------------------------------------------------------------- */
@@ -76,11 +76,10 @@ static void set_statistics(fv_model *model)
 static void open_inference(stepper *s, int batch)
 {
     die_unless_ok(s->ctx, fv__graph_for_inference(&s->model->graph, &s->graph), "graph");
-    const fv_plan_options options = {
-        .batch = batch, .n_workers = fv__pool_threads(s->ctx->pool), .output = true};
-    die_unless_ok(s->ctx, fv__plan_create(s->ctx, &s->graph, &options, &s->plan), "plan");
-    die_unless_ok(s->ctx, fv__run_create(s->ctx, s->plan, &s->run), "run");
-    fv__bind_model(s->run, s->model);
+    die_unless_ok(s->ctx, fv__evaluator_create(s->model, false, batch, &s->evaluator), "plan");
+    s->probabilities = malloc((size_t)batch * (size_t)fv__model_n_classes(s->model) * sizeof(float));
+    if (!s->probabilities)
+        die("out of memory");
 }
 
 static void open_stepper(stepper *s, const settings *o)
@@ -98,8 +97,8 @@ static void open_stepper(stepper *s, const settings *o)
 static void close_stepper(stepper *s)
 {
     fv__trainer_destroy(s->trainer);
-    fv__run_destroy(s->run);
-    fv__plan_destroy(s->plan);
+    fv__evaluator_destroy(s->evaluator);
+    free(s->probabilities);
     if (s->graph.ctx)
         fv__graph_deinit(&s->graph);
     free((void *)s->pixels[0]);
@@ -114,10 +113,11 @@ static double steps(stepper *s, int n)
 {
     const double start = fv__seconds();
     double loss = 0;
+    const fv_images images = {.name = "random pixels", .pixels = s->pixels[0]};
     for (int i = 0; i < n; i++)
         die_unless_ok(s->ctx,
                       s->trainer ? fv__trainer_step(s->trainer, &s->batch, &loss)
-                                 : fv__run_step(s->run, &s->batch, false),
+                                 : fv__predict(s->evaluator, &images, 0, s->batch.n, s->probabilities),
                       "step");
     return fv__seconds() - start;
 }
@@ -197,8 +197,6 @@ static settings read_options(int argc, char **argv)
         fputs(usage, stderr);
         exit(2);
     }
-    if (o.infer && o.batch > FV_MAX_RUN)
-        die("--infer: expected a batch of at most %d, found %d", FV_MAX_RUN, o.batch);
     return o;
 }
 
@@ -221,13 +219,14 @@ int main(int argc, char **argv)
     }
     const double step = median(seconds, o.blocks), flops = flops_of(&s);
     const double typical_peak = median(peak, o.blocks);
+    const size_t run_bytes = s.trainer ? fv__run_bytes(s.trainer->run) : fv__evaluator_bytes(s.evaluator);
     struct rusage usage_now;
     getrusage(RUSAGE_SELF, &usage_now);
     printf(
         "{\"samples_per_s\":%.7g,\"step_ms\":%.5g,\"gflops\":%.5g,\"peak_gflops\":%.5g,\"peak_share\":%.4g,"
         "\"flops_per_step\":%.10g,\"run_bytes\":%zu,\"max_resident_kib\":%ld,\"isa\":\"%s\"}\n",
         o.batch / step, step * 1e3, flops / step * 1e-9, typical_peak * 1e-9, flops / step / typical_peak,
-        flops, fv__run_bytes(s.trainer ? s.trainer->run : s.run), usage_now.ru_maxrss, fv_context_isa(s.ctx));
+        flops, run_bytes, usage_now.ru_maxrss, fv_context_isa(s.ctx));
     close_stepper(&s);
     return 0;
 }

@@ -131,6 +131,11 @@ void fv__evaluator_refresh(fv_evaluator *e)
     fv__run_refresh(e->run);
 }
 
+size_t fv__evaluator_bytes(const fv_evaluator *e)
+{
+    return fv__run_bytes(e->run);
+}
+
 /* Runs images [first, first + n), n at most the plan's batch. */
 static fv_status run_some(fv_evaluator *e, const fv_images *images, int first, int n)
 {

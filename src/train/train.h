@@ -29,6 +29,8 @@ void fv__evaluator_destroy(fv_evaluator *evaluator);
 fv_status fv__evaluate(fv_evaluator *evaluator, const fv_data *data, int first, int n, fv_score *score);
 /* With the values that the model had at the first call, or at the first after a refresh. */
 void fv__evaluator_refresh(fv_evaluator *evaluator);
+/* As fv__run_bytes. */
+size_t fv__evaluator_bytes(const fv_evaluator *evaluator);
 fv_status fv__predict(fv_evaluator *evaluator, const fv_images *images, int first, int n,
                       float *probabilities);
 /* Size and classes of the data against the model's. */
