@@ -79,12 +79,12 @@ static bool winograd_pays(const fv_lower *l, const fv_conv_args *g)
 /* y from x by weights [o][i][3][3], which may be a temporary; bias -1: none. */
 static fv_status lower_winograd(fv_lower *l, fv_conv_args g, int y, int x, int weights, int bias)
 {
-    int32_t *const offset = fv__arena_alloc(l->arena, 4 * (size_t)g.i, sizeof *offset);
+    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)4 * FV_LANES, sizeof *offset);
     if (!offset)
         return FV_ERR_MEMORY;
     for (int n = 1; n <= 4; n++)
-        for (int k = 0; k < g.i; k++)
-            offset[(n - 1) * g.i + k] = k * n * FV_LANES;
+        for (int k = 0; k < FV_LANES; k++)
+            offset[(n - 1) * FV_LANES + k] = k * n * FV_LANES;
     g.tap = offset;
     const fv_conv_args *const args = fv__lower_args(l, &g, sizeof g);
     const int64_t matrix = (int64_t)g.o * g.i;
@@ -108,7 +108,7 @@ static fv_status lower_winograd(fv_lower *l, fv_conv_args g, int y, int x, int w
                       .n_operands = bias >= 0 ? 4 : 3,
                       .operand = {y, x, u, bias},
                       .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
-                      .scratch_floats = 36 * 4 * FV_LANES * ((size_t)g.i + (size_t)g.o),
+                      .scratch_floats = 36 * FV_LANES * (4 * ((size_t)g.i + (size_t)g.o) + 2),
                       .flops = 2 * fv__conv_products(&g),
                       .bytes = 4.0 * ((double)g.i * g.h * g.w + (double)g.o * g.oh * g.ow)};
     return fv__lower_step(l, &s);
