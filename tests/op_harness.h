@@ -46,9 +46,9 @@ fv_context *op_context(const char *isa, int n_threads);
 double *op_by_reference(const op_call *call);
 float *op_by_plan(const op_call *call, fv_context *ctx);
 /* Kernel by kernel, `group` blocks a call, each operand in a guarded block of its own, ranges cut in three.
- * `in_place`: the output stands in the first input's memory. Lanes past the last image must stay finite, and
- * 0 for losses and their gradients. */
-float *op_by_kernels(const op_call *call, fv_context *ctx, int group, bool in_place);
+ * `over`: the output stands in the memory of input over - 1; 0: in its own. Lanes past the last image must
+ * stay finite, and 0 for losses and their gradients. */
+float *op_by_kernels(const op_call *call, fv_context *ctx, int group, int over);
 bool op_is_update(const fv_op *op);
 /* Changes a statistic, its first input, where it is: that is its output. */
 bool op_is_track(const fv_op *op);

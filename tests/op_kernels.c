@@ -287,7 +287,7 @@ static void run_blocks(const bench *b, const fv_step_spec *s, fv_call *c, fv_ker
     }
 }
 
-static void run_kernel(const bench *b, const fv_step_spec *s, const fv_batch *batch, int group, bool in_place)
+static void run_kernel(const bench *b, const fv_step_spec *s, const fv_batch *batch, int group, int over)
 {
     const fv_kernel_fn kernel = b->plan->kernels->run[s->kernel];
     fv_call c = {.args = s->args, .blocks_per_shard = b->plan->blocks_per_shard, .scratch = b->scratch,
@@ -299,8 +299,8 @@ static void run_kernel(const bench *b, const fv_step_spec *s, const fv_batch *ba
         c.p[i] = b->memory[root];
         c.stride[i] = block_floats(&b->plan->buffers[root]);
     }
-    if (in_place)
-        c.p[0] = c.p[1];
+    if (over)
+        c.p[0] = c.p[over];
     if (s->domain == FV_PER_BLOCK) {
         run_blocks(b, s, &c, kernel, group);
         return;
@@ -313,7 +313,7 @@ static void run_kernel(const bench *b, const fv_step_spec *s, const fv_batch *ba
     }
 }
 
-float *op_by_kernels(const op_call *call, fv_context *ctx, int group, bool in_place)
+float *op_by_kernels(const op_call *call, fv_context *ctx, int group, int over)
 {
     op_graph g;
     bench b;
@@ -325,11 +325,11 @@ float *op_by_kernels(const op_call *call, fv_context *ctx, int group, bool in_pl
     bench_init(&b, call, plan, &g);
     make_batch(call, &data);
     for (size_t i = 0; i < plan->n_steps; i++)
-        run_kernel(&b, &plan->steps[i].spec, &data.batch, group, in_place && plan->steps[i].in_place);
+        run_kernel(&b, &plan->steps[i].spec, &data.batch, group, plan->steps[i].over >> over & 1 ? over : 0);
     float *storage[FV_MAX_INPUTS] = {0};
     for (int i = 0; i < op_n_inputs(call); i++)
         storage[i] = b.memory[fv__plan_root(plan, g.input[i])];
-    const int holder = in_place ? g.input[0] : g.output;
+    const int holder = over ? g.input[over - 1] : g.output;
     take_output(call, b.memory[fv__plan_root(plan, holder)], storage, out);
     bench_deinit(&b);
     fv__plan_destroy(plan);

@@ -61,13 +61,15 @@ static void check_isa(const op_call *call, int isa, const double *expected, floa
     fv_context *ctx = op_context(isas[isa], isa + 1);
     if (!ctx)
         return;
-    for (int way = 0; way < 4; way++) {
-        static const char *const names[] = {"planned", "block by block", "3 blocks at once", "in place"};
-        if (way == 3 && !call->op->in_place)
+    for (int way = 0; way < 5; way++) {
+        static const char *const names[] = {"planned", "block by block", "3 blocks at once",
+                                            "over its first input", "over its second"};
+        const int over = way < 3 ? 0 : way - 2;
+        if (over && !(call->op->in_place >> (over - 1) & 1))
             continue;
         snprintf(how, sizeof how, "%s, %s", isas[isa], names[way]);
         float *found =
-            way == 0 ? op_by_plan(call, ctx) : op_by_kernels(call, ctx, way == 1 ? 1 : 3, way == 3);
+            way == 0 ? op_by_plan(call, ctx) : op_by_kernels(call, ctx, way == 1 ? 1 : 3, over);
         compare(call, how, expected, found);
         if (!*first) {
             *first = found;

@@ -82,7 +82,9 @@ typedef struct fv_op {
     int n_attrs;
     bool is_view;                         /* the output is the first input under another shape */
     bool is_loss;
-    bool in_place;                        /* may write its output over its first input */
+    unsigned in_place;                    /* bit i: may write its output over input i */
+    bool cheap;                           /* for the way back it is made again of its inputs, where those are
+                                           * still there, rather than kept */
     bool no_gradient;                     /* said aloud: a backward operation or an update */
     fv_status (*infer)(fv_infer *q);
     fv_status (*grad)(fv_grad *g);        /* required unless no_gradient */

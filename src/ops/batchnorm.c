@@ -56,7 +56,7 @@ static void ref(const fv_ref *r)
 
 static fv_status lower(fv_lower *l)
 {
-    const fv_plane_args args = fv__batchnorm_planes(l->out_shape);
+    const fv_norm_args args = {.plane = fv__batchnorm_planes(l->out_shape)};
     l->n_inputs = 4; /* the running statistics are for inference */
     return fv__lower_simple(l, FV_KERNEL_batchnorm, &args, sizeof args);
 }
@@ -77,7 +77,7 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_batchnorm = {
-    .name = "batchnorm", .n_inputs = 6, .in_place = true,
+    .name = "batchnorm", .n_inputs = 6, .in_place = 1, .cheap = true,
     .role = {FV_ROLE_VALUE, FV_ROLE_BATCH, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER, FV_ROLE_STATISTIC,
              FV_ROLE_STATISTIC},
     .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
@@ -233,7 +233,7 @@ static const fv_case cases_dx[] = {
 };
 
 const fv_op fv_op_batchnorm_dx = {
-    .name = "batchnorm_dx", .n_inputs = 5, .in_place = true,
+    .name = "batchnorm_dx", .n_inputs = 5, .in_place = 3,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE, FV_ROLE_BATCH, FV_ROLE_PARAMETER, FV_ROLE_BATCH},
     .no_gradient = true,
     .infer = infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = cost_dx,

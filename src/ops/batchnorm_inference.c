@@ -52,7 +52,7 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_batchnorm_inference = {
-    .name = "batchnorm_inference", .n_inputs = 5, .in_place = true, .no_gradient = true,
+    .name = "batchnorm_inference", .n_inputs = 5, .in_place = 1, .no_gradient = true,
     .role = {FV_ROLE_VALUE, FV_ROLE_STATISTIC, FV_ROLE_STATISTIC, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
     .infer = infer, .ref = ref, .lower = lower, .lower_planes = lower_planes, .cost = cost,
     .cases = cases, .n_cases = sizeof cases / sizeof *cases,

@@ -58,7 +58,8 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_bias = {
-    .name = "bias", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER}, .in_place = true,
+    .name = "bias", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER}, .in_place = 1,
+    .cheap = true,
     .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
     .cases = cases, .n_cases = sizeof cases / sizeof *cases,
 };

@@ -102,7 +102,7 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_dropout = {
-    .name = "dropout", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = true,
+    .name = "dropout", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = 1,
     .attr_bytes = sizeof(dropout_attrs), .attrs = specs, .n_attrs = 1,
     .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
     .cases = cases, .n_cases = sizeof cases / sizeof *cases,
@@ -115,7 +115,7 @@ static const fv_case cases_dx[] = {
 
 /* Input: dy. */
 const fv_op fv_op_dropout_dx = {
-    .name = "dropout_dx", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = true, .no_gradient = true,
+    .name = "dropout_dx", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = 1, .no_gradient = true,
     .attr_bytes = sizeof(dropout_dx_attrs), .attrs = specs_dx, .n_attrs = sizeof specs_dx / sizeof *specs_dx,
     .infer = infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = fv__unary_cost,
     .cases = cases_dx, .n_cases = sizeof cases_dx / sizeof *cases_dx,

@@ -57,7 +57,8 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_leaky_relu = {
-    .name = "leaky_relu", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = true,
+    .name = "leaky_relu", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = 1,
+    .cheap = true,
     .attr_bytes = sizeof(leaky_attrs), .attrs = specs, .n_attrs = sizeof specs / sizeof *specs,
     .by_channel = true,
     .infer = fv__unary_infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
@@ -73,7 +74,7 @@ static const fv_case cases_dx[] = {
 
 /* Inputs: dy, and y (at0=0) or x (at0=1). */
 const fv_op fv_op_leaky_relu_dx = {
-    .name = "leaky_relu_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = true,
+    .name = "leaky_relu_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = 3,
     .attr_bytes = sizeof(leaky_attrs), .attrs = specs, .n_attrs = sizeof specs / sizeof *specs,
     .no_gradient = true,
     .infer = fv__unary_infer, .ref = ref_dx, .lower = lower, .cost = fv__unary_cost,

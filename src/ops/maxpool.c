@@ -4,7 +4,9 @@
  *   dx[c][iy][ix] = sum of dy over the windows whose maximum stands at (iy, ix)
  *
  * Padding counts as minus infinity. Of equal values the first, row by row, is the maximum and receives the
- * whole gradient. A NaN in a window is its maximum; the gradient of such a window goes to its last pixel. */
+ * whole gradient. A NaN in a window is its maximum; the gradient of such a window goes to its last pixel.
+ *
+ * The gradient finds the places again in x; they are not kept. */
 #include "kernels/lower.h"
 #include "ops/ops.h"
 #include "ops/pool_window.h"
@@ -89,7 +91,7 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_maxpool = {
-    .name = "maxpool", .n_inputs = 1, .role = {FV_ROLE_VALUE},
+    .name = "maxpool", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .cheap = true,
     .attr_bytes = sizeof(fv_window_attrs), .attrs = specs, .n_attrs = FV_N_POOL_WINDOW_SPECS,
     .by_channel = true,
     .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,

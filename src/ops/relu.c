@@ -4,7 +4,7 @@
  *   dx = dy where x > 0, at0 dy where x = 0, else 0
  *
  * ReLU has no derivative at 0; its subgradients are 0 to 1, and `at0` chooses one of the two ends. With 0
- * the sign of y tells all, so x need not be kept; with 1 the gradient reads x. */
+ * the sign of y tells all, so x need not be kept, nor a mask; with 1 the gradient reads x. */
 #include "ops/unary.h"
 
 typedef struct relu_attrs {
@@ -49,7 +49,8 @@ static fv_status lower(fv_lower *l)
 }
 
 const fv_op fv_op_relu = {
-    .name = "relu", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = true,
+    .name = "relu", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = 1,
+    .cheap = true,
     .attr_bytes = sizeof(relu_attrs), .attrs = specs, .n_attrs = 1,
     .by_channel = true,
     .infer = fv__unary_infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
@@ -63,7 +64,7 @@ static const fv_case cases_dx[] = {
 
 /* Inputs: dy, and y (at0=0) or x (at0=1). */
 const fv_op fv_op_relu_dx = {
-    .name = "relu_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = true,
+    .name = "relu_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = 3,
     .attr_bytes = sizeof(relu_attrs), .attrs = specs, .n_attrs = 1, .no_gradient = true,
     .infer = fv__unary_infer, .ref = ref_dx, .lower = lower, .cost = fv__unary_cost,
     .cases = cases_dx, .n_cases = sizeof cases_dx / sizeof *cases_dx,

@@ -55,7 +55,7 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_softmax = {
-    .name = "softmax", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = true,
+    .name = "softmax", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = 1,
     .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
     .cases = cases, .n_cases = sizeof cases / sizeof *cases,
 };
@@ -105,7 +105,7 @@ static const fv_case cases_dx[] = {
 };
 
 const fv_op fv_op_softmax_dx = {
-    .name = "softmax_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = true,
+    .name = "softmax_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = 1,
     .no_gradient = true,
     .infer = infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = cost_dx,
     .cases = cases_dx, .n_cases = sizeof cases_dx / sizeof *cases_dx,

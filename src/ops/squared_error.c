@@ -76,7 +76,7 @@ static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
 }
 
 const fv_op fv_op_squared_error_dx = {
-    .name = "squared_error_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_LABEL}, .in_place = true,
+    .name = "squared_error_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_LABEL}, .in_place = 1,
     .no_gradient = true,
     .infer = fv__loss_infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = cost_dx,
     .cases = cases, .n_cases = sizeof cases / sizeof *cases,

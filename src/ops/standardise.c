@@ -74,7 +74,7 @@ static const fv_case cases[] = {
 
 const fv_op fv_op_standardise = {
     .name = "standardise", .n_inputs = 3,
-    .role = {FV_ROLE_VALUE, FV_ROLE_STATISTIC, FV_ROLE_STATISTIC}, .in_place = true,
+    .role = {FV_ROLE_VALUE, FV_ROLE_STATISTIC, FV_ROLE_STATISTIC}, .in_place = 1, .cheap = true,
     .infer = infer, .grad = grad, .ref = ref, .lower = lower, .lower_planes = lower_planes, .cost = cost,
     .cases = cases, .n_cases = sizeof cases / sizeof *cases,
 };

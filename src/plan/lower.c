@@ -7,12 +7,13 @@
 
 #include <string.h>
 
-static fv_status add_buffer(fv_plan *plan, fv_buffer buffer, int *out)
+fv_status fv__plan_buffer(fv_plan *plan, fv_buffer buffer, int *out)
 {
     void *array = plan->buffers;
     FV_TRY(fv__grow(plan->ctx, &array, plan->n_buffers, &plan->buffer_capacity, sizeof *plan->buffers));
     plan->buffers = array;
     buffer.alias = (int)plan->n_buffers;
+    buffer.remade = -1;
     *out = (int)plan->n_buffers;
     plan->buffers[plan->n_buffers++] = buffer;
     return FV_OK;
@@ -20,7 +21,7 @@ static fv_status add_buffer(fv_plan *plan, fv_buffer buffer, int *out)
 
 fv_status fv__lower_buffer(fv_lower *l, fv_scope scope, int64_t floats, int *out)
 {
-    return add_buffer(l->plan, (fv_buffer){.name = "temporary", .scope = scope, .floats = floats}, out);
+    return fv__plan_buffer(l->plan, (fv_buffer){.name = "temporary", .scope = scope, .floats = floats}, out);
 }
 
 void *fv__lower_args(fv_lower *l, const void *args, size_t bytes)
@@ -36,9 +37,11 @@ static fv_status add_step(fv_plan *plan, const fv_step_spec *spec, const fv_node
     void *array = plan->steps;
     FV_TRY(fv__grow(plan->ctx, &array, plan->n_steps, &plan->step_capacity, sizeof *plan->steps));
     plan->steps = array;
-    const bool in_place = node && node->op->in_place && spec->n_operands > 1 &&
-                          spec->operand[0] == node->output && spec->operand[1] == node->input[0];
-    plan->steps[plan->n_steps++] = (fv_step){.spec = *spec, .node = node, .in_place = in_place};
+    unsigned over = 0;
+    for (int k = 1; node && spec->operand[0] == node->output && k < spec->n_operands; k++)
+        if (k <= node->n_inputs && spec->operand[k] == node->input[k - 1])
+            over |= (node->op->in_place >> (k - 1) & 1) << k;
+    plan->steps[plan->n_steps++] = (fv_step){.spec = *spec, .node = node, .over = over};
     return FV_OK;
 }
 
@@ -72,7 +75,7 @@ static fv_status add_tensors(fv_plan *plan)
         const fv_tensor *const tensor = &plan->graph->tensors[t];
         const bool per_image = tensor->role == FV_ROLE_VALUE || tensor->role == FV_ROLE_INPUT;
         int buffer;
-        FV_TRY(add_buffer(plan,
+        FV_TRY(fv__plan_buffer(plan,
                           (fv_buffer){.name = tensor->name,
                                       .scope = per_image ? FV_SCOPE_IMAGE : FV_SCOPE_BATCH,
                                       .floats = fv__shape_count(tensor->shape),

@@ -13,7 +13,18 @@ fv_status fv__planes_lower_node(fv_plan *plan, int k, bool *skip);
 /* Turns a tensor on planes into lanes, for those that read it there; nothing where it is not on planes. */
 fv_status fv__planes_out(fv_plan *plan, int tensor);
 
+fv_status fv__plan_fuse(fv_plan *plan);     /* some steps do the next one's work too */
 fv_status fv__plan_segment(fv_plan *plan);  /* steps -> phases */
+fv_status fv__plan_remake(fv_plan *plan);   /* steps made again on the way back */
 fv_status fv__plan_place(fv_plan *plan);    /* buffers -> addresses */
+
+/* Appends a buffer that shares no other's memory; *out: its number. */
+fv_status fv__plan_buffer(fv_plan *plan, fv_buffer buffer, int *out);
+/* Floats of all the memory that a placed buffer takes in its arena. */
+int64_t fv__plan_floats(const fv_plan *plan, const fv_buffer *b);
+/* The phase of a step; -1 before the first, n_phases after the last. */
+int fv__plan_phase_of(const fv_plan *plan, int step);
+/* Whether a buffer's value is asked for after the run, or comes from outside before it. */
+bool fv__plan_keeps(const fv_plan *plan, int buffer);
 
 #endif

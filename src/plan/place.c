@@ -1,4 +1,4 @@
-/* place.c - third pass: gives every buffer its address, before the first step runs.
+/* place.c - fifth pass: gives every buffer its address, before the first step runs.
  *
  * A value that is read and written within one phase needs room for the blocks of one worker only; what
  * crosses a phase, is kept, or is summed needs room for the whole batch. Within each arena two buffers share
@@ -12,18 +12,6 @@
 #define FV_GROUP_BYTES (640 * 1024)
 /* More blocks at once than a tile has vectors gains nothing. */
 #define FV_GROUP_BLOCKS 4
-
-static bool is_kept(const fv_plan *plan, int buffer)
-{
-    const fv_graph *const graph = plan->graph;
-    if (buffer >= (int)graph->n_tensors)
-        return false;
-    const fv_tensor *const t = &graph->tensors[buffer];
-    return plan->options.keep_all || buffer == graph->output || buffer == graph->loss ||
-           t->role == FV_ROLE_GRADIENT ||
-           ((t->role == FV_ROLE_VALUE || t->role == FV_ROLE_INPUT) && t->source < 0 &&
-            buffer != graph->input);
-}
 
 /* First and last step of every root, over all that share its memory. */
 static void find_lives(fv_plan *plan)
@@ -41,7 +29,7 @@ static void find_lives(fv_plan *plan)
         }
     for (size_t b = 0; b < plan->n_buffers; b++) {
         fv_buffer *const root = &plan->buffers[fv__plan_root(plan, (int)b)];
-        if (is_kept(plan, (int)b) && root->last >= 0) {
+        if (fv__plan_keeps(plan, (int)b) && root->last >= 0) {
             root->first = -1;
             root->last = n_steps;
         }
@@ -53,21 +41,28 @@ static void find_lives(fv_plan *plan)
     }
 }
 
+/* Whether step s may write its output over operand k: nobody reads that again. */
+static bool may_share(const fv_plan *plan, int s, int k)
+{
+    const fv_step_spec *const spec = &plan->steps[s].spec;
+    const int from = fv__plan_root(plan, spec->operand[k]), to = fv__plan_root(plan, spec->operand[0]);
+    const fv_buffer *const b = &plan->buffers[from];
+    return (plan->steps[s].over >> k & 1) && from != to && b->place != FV_PLACE_EXTERNAL && b->last == s &&
+           b->scope == FV_SCOPE_IMAGE && plan->buffers[to].floats == b->floats &&
+           plan->buffers[to].first == s;
+}
+
 /* Elementwise steps write over an input that nobody reads again. */
 static void share_in_place(fv_plan *plan)
 {
-    for (int s = 0; s < (int)plan->n_steps; s++) {
-        const fv_step_spec *const spec = &plan->steps[s].spec;
-        if (!plan->steps[s].in_place || plan->options.keep_all)
-            continue;
-        const int from = fv__plan_root(plan, spec->operand[1]), to = fv__plan_root(plan, spec->operand[0]);
-        const fv_buffer *const b = &plan->buffers[from];
-        if (from == to || b->place == FV_PLACE_EXTERNAL || b->last != s || b->scope != FV_SCOPE_IMAGE ||
-            plan->buffers[to].floats != b->floats || plan->buffers[to].first != s)
-            continue;
-        plan->buffers[to].alias = from;
-        find_lives(plan);
-    }
+    for (int s = 0; s < (int)plan->n_steps && !plan->options.keep_all; s++)
+        for (int k = 1; k < plan->steps[s].spec.n_operands; k++)
+            if (may_share(plan, s, k)) {
+                const fv_step_spec *const spec = &plan->steps[s].spec;
+                plan->buffers[fv__plan_root(plan, spec->operand[0])].alias =
+                    fv__plan_root(plan, spec->operand[k]);
+                find_lives(plan);
+            }
 }
 
 static int64_t round_up(int64_t floats)
@@ -95,7 +90,7 @@ static void choose_places(fv_plan *plan)
     }
 }
 
-static int64_t whole_floats(const fv_plan *plan, const fv_buffer *b)
+int64_t fv__plan_floats(const fv_plan *plan, const fv_buffer *b)
 {
     if (b->place == FV_PLACE_LOCAL || b->scope == FV_SCOPE_BATCH)
         return unit_floats(b);
@@ -104,7 +99,7 @@ static int64_t whole_floats(const fv_plan *plan, const fv_buffer *b)
                                                            : plan->max_blocks);
 }
 
-static int phase_of(const fv_plan *plan, int step)
+int fv__plan_phase_of(const fv_plan *plan, int step)
 {
     return step < 0 ? -1 : step >= (int)plan->n_steps ? plan->n_phases : plan->steps[step].phase;
 }
@@ -114,8 +109,8 @@ static bool lives_overlap(const fv_plan *plan, const fv_buffer *a, const fv_buff
 {
     if (a->place == FV_PLACE_LOCAL)
         return a->first <= b->last && b->first <= a->last;
-    return phase_of(plan, a->first) <= phase_of(plan, b->last) &&
-           phase_of(plan, b->first) <= phase_of(plan, a->last);
+    return fv__plan_phase_of(plan, a->first) <= fv__plan_phase_of(plan, b->last) &&
+           fv__plan_phase_of(plan, b->first) <= fv__plan_phase_of(plan, a->last);
 }
 
 typedef struct entry {
@@ -156,7 +151,7 @@ static fv_status place_all(fv_plan *plan)
     for (size_t i = 0; i < plan->n_buffers; i++) {
         const fv_buffer *const b = &plan->buffers[i];
         if (b->alias == (int)i && (b->place == FV_PLACE_LOCAL || b->place == FV_PLACE_SHARED))
-            order[n++] = (entry){whole_floats(plan, b), (int)i};
+            order[n++] = (entry){fv__plan_floats(plan, b), (int)i};
     }
     qsort(order, (size_t)n, sizeof *order, largest_first);
     for (int i = 0; i < n; i++) {

@@ -4,6 +4,18 @@
 #include "base/cpu.h"
 #include "plan/passes.h"
 
+bool fv__plan_keeps(const fv_plan *plan, int buffer)
+{
+    const fv_graph *const graph = plan->graph;
+    if (buffer >= (int)graph->n_tensors)
+        return false;
+    const fv_tensor *const t = &graph->tensors[buffer];
+    return plan->options.keep_all || buffer == graph->output || buffer == graph->loss ||
+           t->role == FV_ROLE_GRADIENT ||
+           ((t->role == FV_ROLE_VALUE || t->role == FV_ROLE_INPUT) && t->source < 0 &&
+            buffer != graph->input);
+}
+
 static fv_status make(fv_plan *plan, const fv_graph *graph)
 {
     fv_graph *const copy = fv__alloc(plan->ctx, 1, sizeof *copy);
@@ -12,7 +24,9 @@ static fv_status make(fv_plan *plan, const fv_graph *graph)
     plan->graph = copy;
     FV_TRY(fv__graph_copy(graph, copy));
     FV_TRY(fv__plan_lower(plan));
+    FV_TRY(fv__plan_fuse(plan));
     FV_TRY(fv__plan_segment(plan));
+    FV_TRY(fv__plan_remake(plan));
     return fv__plan_place(plan);
 }
 
@@ -55,21 +69,43 @@ void fv__plan_destroy(fv_plan *plan)
 static void print_step(const fv_plan *plan, const fv_step *step, fv_text *text)
 {
     const fv_step_spec *const s = &step->spec;
+    const fv_buffer *const out = &plan->buffers[s->operand[0]];
+    const fv_buffer *const b = &plan->buffers[fv__plan_root(plan, s->operand[0])];
+    const int value = out->remade >= 0 ? out->remade : s->operand[0];
     char shape[FV_SHAPE_TEXT] = "";
     for (int t = 0; t < (int)plan->graph->n_tensors; t++)
-        if (t == s->operand[0] || (plan->on_planes && plan->on_planes[t] == s->operand[0]))
+        if (t == value || (plan->on_planes && plan->on_planes[t] == value))
             fv__shape_text(plan->graph->tensors[t].shape, shape);
     const bool per_block = s->domain == FV_PER_BLOCK;
     const double images = per_block ? plan->options.batch : 1;
     fv__text_add(text, "  %-26s %-18s %-14s %9.3f %10.3f   %s", step->node ? step->node->name : "input",
                  fv__kernel_name(s->kernel), shape, s->flops * images * 1e-6, s->bytes * images / 1048576.0,
                  per_block ? "block" : "batch");
-    const fv_buffer *const b = &plan->buffers[fv__plan_root(plan, s->operand[0])];
     static const char *const places[] = {"-", "model", "shared", "local"};
     fv__text_add(text, "  %s", places[b->place]);
     if (b->place == FV_PLACE_SHARED || b->place == FV_PLACE_LOCAL)
         fv__text_add(text, "+%lld", (long long)b->offset * 4);
-    fv__text_add(text, "%s\n", plan->buffers[s->operand[0]].alias != s->operand[0] ? " in place" : "");
+    fv__text_add(text, "%s%s\n", out != b ? " in place" : "", out->remade >= 0 ? " again" : "");
+}
+
+static double mib(int64_t floats)
+{
+    return (double)floats * 4 / 1048576;
+}
+
+static void print_memory(const fv_plan *plan, fv_text *text)
+{
+    const fv_plan_memory m = fv__plan_memory(plan);
+    fv__text_add(text, "memory, MiB:\n  %10.2f  parameters", mib(m.parameters));
+    if (m.gradients > 0)
+        fv__text_add(text, "\n  %10.2f  their gradients", mib(m.gradients));
+    if (m.states > 0)
+        fv__text_add(text, "\n  %10.2f  state of the optimizer", mib(m.states));
+    fv__text_add(text, "\n  %10.2f  activations of the batch and their gradients, at most (phase %d)",
+                 mib(m.activations), m.peak + 1);
+    fv__text_add(text, "\n  %10.2f  work space: packed weights, sums", mib(m.work));
+    fv__text_add(text, "\n  %10.2f  a thread: blocks at hand %.2f, scratch %.2f\n", mib(m.worker),
+                 mib(plan->local_floats), mib(plan->scratch_floats));
 }
 
 fv_status fv__plan_print(const fv_plan *plan, fv_text *text)
@@ -100,9 +136,7 @@ fv_status fv__plan_print(const fv_plan *plan, fv_text *text)
             flops += step->spec.flops * (step->spec.domain == FV_PER_BLOCK ? plan->options.batch : 1);
         }
     }
-    fv__text_add(text,
-                 "in all %.3f MFLOP; memory: %.2f MiB shared, %.2f MiB local and %.2f MiB scratch a thread\n",
-                 flops * 1e-6, (double)plan->shared_floats * 4 / 1048576,
-                 (double)plan->local_floats * 4 / 1048576, (double)plan->scratch_floats * 4 / 1048576);
+    fv__text_add(text, "in all %.3f MFLOP\n", flops * 1e-6);
+    print_memory(plan, text);
     return text->failed ? FV_ERR_MEMORY : FV_OK;
 }

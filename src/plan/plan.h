@@ -27,6 +27,8 @@ typedef struct fv_plan_options {
     bool output, loss;
     bool updates;     /* the update nodes */
     bool direct;      /* convolutions by their plain sums: no Winograd */
+    bool unfused;     /* every node in steps of its own */
+    bool keep;        /* what the way back reads is kept from the way forward, nothing is made again */
     bool planes;      /* for inference of one image (batch 1): its channels side by side instead of 16 images,
                        * as far as the operations can */
     bool frozen;      /* what is prepared from parameters is kept from run to run; see fv__run_refresh */
@@ -47,6 +49,7 @@ typedef struct fv_buffer {
     int64_t floats;      /* per image, shard, batch, row or plane, by scope */
     int planes;          /* FV_SCOPE_PLANES: so many */
     int alias;           /* the buffer whose memory it shares (views, in place); itself if none */
+    int remade;          /* the buffer whose value it holds once more (remake.c); -1: none */
     fv_place place;
     int first, last;     /* steps between which it lives; first -1: before all, last n_steps: after all */
     int64_t offset;      /* floats from the start of its arena */
@@ -56,7 +59,7 @@ typedef struct fv_buffer {
 typedef struct fv_step {
     fv_step_spec spec;
     const fv_node *node; /* that it came from; NULL: the plan's own (gather) */
-    bool in_place;       /* operand 0 may be written over operand 1 */
+    unsigned over;       /* bit k: operand 0 may be written over operand k */
     bool prepares;       /* needs no images: packs parameters */
     int phase;
 } fv_step;
@@ -95,6 +98,16 @@ static inline int fv__plan_root(const fv_plan *plan, int buffer)
         buffer = plan->buffers[buffer].alias;
     return buffer;
 }
+
+/* What memory is needed for, in floats. `activations`: values of images, their gradients and what is staged
+ * of them, as many as are there at once, in phase `peak`, for the whole batch. `work`: the rest of what a run
+ * shares, packed weights above all. A worker has blocks at hand and scratch of its own. */
+typedef struct fv_plan_memory {
+    int64_t parameters, gradients, states;
+    int64_t activations, work, worker;
+    int peak;
+} fv_plan_memory;
+fv_plan_memory fv__plan_memory(const fv_plan *plan);
 
 /* The graph is copied. Fails on memory only: shapes were settled when the graph was built. */
 fv_status fv__plan_create(fv_context *ctx, const fv_graph *graph, const fv_plan_options *options,

@@ -52,7 +52,7 @@ static const fv_node *only_reader(const fv_plan *plan, int tensor, const bool *s
 {
     const fv_graph *const graph = plan->graph;
     const fv_node *reader = NULL;
-    if (tensor == graph->output || plan->options.keep_all)
+    if (tensor == graph->output || plan->options.keep_all || plan->options.unfused)
         return NULL;
     for (size_t k = 0; k < graph->n_nodes; k++)
         for (int i = 0; i < graph->nodes[k].n_inputs && !skip[k]; i++)

@@ -1,8 +1,10 @@
-/* segment.c - second pass: cuts the steps into phases.
+/* segment.c - third pass: cuts the steps into phases.
  *
  * A per-block step that reads what a per-block step wrote stays in its phase: block by block, depth first. A
  * step over the whole batch stands in a later phase than the per-block steps it reads, and a step that reads
- * what a whole-batch step wrote in a later one than that. Every step takes the earliest phase it can. */
+ * what a whole-batch step wrote in a later one than that. Every step takes the earliest phase it can; then
+ * those that make more than they read, such as packed weights or an image turned into rows, sink to where it
+ * is needed. */
 #include "plan/passes.h"
 
 #include <string.h>
@@ -81,6 +83,92 @@ static void updates_last(fv_plan *plan)
             plan->steps[s].phase = last + 1;
 }
 
+/* ---- steps sink ------------------------------------------------------------------------------------- */
+
+static int64_t floats_of(const fv_plan *plan, int buffer)
+{
+    const fv_buffer *const b = &plan->buffers[buffer];
+    const bool by_image = b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS;
+    return b->floats * (by_image ? plan->options.batch : b->scope == FV_SCOPE_SHARD ? FV_SHARDS : 1);
+}
+
+/* The last phase in which step t could stand, by those that depend on it; -1: none does. */
+static int latest(const fv_plan *plan, int t)
+{
+    int latest = -1;
+    for (size_t d = (size_t)t + 1; d < plan->n_steps; d++)
+        if (depends(plan, &plan->steps[d].spec, &plan->steps[t].spec)) {
+            const int phase =
+                plan->steps[d].phase - distance(&plan->steps[t].spec, &plan->steps[d].spec);
+            latest = latest < 0 || phase < latest ? phase : latest;
+        }
+    return latest;
+}
+
+/* Whether another step still uses a buffer in `phase` or later. */
+static bool used_from(const fv_plan *plan, int root, int phase, int except)
+{
+    for (int s = 0; s < (int)plan->n_steps; s++)
+        for (int k = 0; k < plan->steps[s].spec.n_operands; k++)
+            if (s != except && plan->steps[s].phase >= phase &&
+                fv__plan_root(plan, plan->steps[s].spec.operand[k]) == root)
+                return true;
+    return fv__plan_keeps(plan, root);
+}
+
+/* What would wait less if step t stood in `phase`, less what would wait longer; what is kept anyway gains
+ * nothing: -1. */
+static int64_t saved_floats(const fv_plan *plan, int t, int phase)
+{
+    const fv_step_spec *const spec = &plan->steps[t].spec;
+    int64_t saved = 0;
+    for (int k = 0; k < spec->n_operands; k++) {
+        const int root = fv__plan_root(plan, spec->operand[k]);
+        if (spec->access[k] != FV_READ && fv__plan_keeps(plan, root))
+            return -1;
+        if (spec->access[k] != FV_READ)
+            saved += floats_of(plan, root);
+        else if (plan->buffers[root].place != FV_PLACE_EXTERNAL && !used_from(plan, root, phase, t))
+            saved -= floats_of(plan, root);
+    }
+    return saved;
+}
+
+/* From the last to the first, so that a chain of steps sinks as one. What a frozen plan prepares stays. */
+static void sink(fv_plan *plan)
+{
+    for (int t = (int)plan->n_steps - 1; t >= 0; t--) {
+        fv_step *const step = &plan->steps[t];
+        const int phase = latest(plan, t);
+        if (phase > step->phase && !(step->prepares && plan->options.frozen) &&
+            saved_floats(plan, t, phase) >= 0)
+            step->phase = phase;
+    }
+}
+
+/* Phases that nobody is left in go. */
+static void close_ranks(fv_plan *plan)
+{
+    int n_prepared = 0;
+    plan->n_phases = 0;
+    for (int p = 0, last = 0; p <= last; p++) {
+        bool used = false;
+        for (size_t s = 0; s < plan->n_steps; s++) {
+            fv_step *const step = &plan->steps[s];
+            last = step->phase > last ? step->phase : last;
+            if (step->phase == p) {
+                step->phase = plan->n_phases;
+                used = true;
+            }
+        }
+        n_prepared += used && p < plan->n_prepared;
+        plan->n_phases += used;
+    }
+    plan->n_prepared = n_prepared;
+}
+
+/* ---- order ------------------------------------------------------------------------------------------ */
+
 /* Sorts steps by phase, per-block steps first, else as they were. */
 static fv_status sort_steps(fv_plan *plan)
 {
@@ -113,9 +201,8 @@ fv_status fv__plan_segment(fv_plan *plan)
     plan->n_prepared = earliest(plan, true, 0);
     earliest(plan, false, plan->n_prepared);
     updates_last(plan);
-    for (size_t s = 0; s < plan->n_steps; s++)
-        if (plan->steps[s].phase >= plan->n_phases)
-            plan->n_phases = plan->steps[s].phase + 1;
+    sink(plan);
+    close_ranks(plan);
     plan->phases = fv__arena_alloc(&plan->arena, (size_t)plan->n_phases, sizeof *plan->phases);
     if (!plan->phases)
         return FV_ERR_MEMORY;

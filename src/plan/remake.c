@@ -1,0 +1,213 @@
+/* remake.c - fourth pass: what the way back reads is made again, not kept, where that is cheap.
+ *
+ * The way back of a deep network begins phases after the way forward has passed. Of what it reads, the
+ * outputs of convolutions must be kept, for the gradient of batch normalisation; what follows from them
+ * element by element (op.h: cheap) need not be. Where all inputs of such a step are still there in the last
+ * phase that reads its output, or can be made again themselves, a copy of the step is put in front of each
+ * reader, and its output lives in that phase alone: in a worker's memory. Images are gathered once more too.
+ *
+ * A chain of residual blocks would be followed down to its beginning, so after FV_REMAKE_STEPS steps a link
+ * is kept.
+ *
+ * A copy runs the same kernel on the same values, so the bits stay. */
+#include "plan/passes.h"
+
+#include "graph/op.h"
+
+#include <limits.h>
+
+/* Steps that are run again for the sake of one value, at most. */
+#define FV_REMAKE_STEPS 4
+
+typedef struct remaking {
+    fv_plan *plan;
+    int *writer;       /* [buffer]: the step that writes it; -1: none; n_steps: several */
+    int *last;         /* [buffer]: the last phase in which it is used, if nothing is made again */
+    int *until;        /* [buffer]: the last phase in which it can be made again */
+    int *depth;        /* [buffer]: steps run again for it; 0: it is kept */
+    int *copy;         /* [buffer]: the one made again in the phase at hand; -1: none */
+    fv_step *steps;    /* the new list */
+    size_t n_steps, capacity;
+    size_t n_buffers;  /* that there were at first */
+} remaking;
+
+static bool is_read(const fv_step_spec *spec, int k)
+{
+    return spec->access[k] == FV_READ;
+}
+
+/* The input, which no node makes, and all up to the loss. */
+static bool is_forward(const fv_plan *plan, const fv_step *step)
+{
+    const fv_graph *const graph = plan->graph;
+    return graph->loss >= 0 &&
+           (!step->node || step->node - graph->nodes <= graph->tensors[graph->loss].source);
+}
+
+static bool is_cheap(const fv_step *step)
+{
+    return step->spec.domain == FV_PER_BLOCK && (!step->node || step->node->op->cheap);
+}
+
+/* Who writes each buffer, and until when it is used: each by its root. */
+static void find_uses(remaking *r)
+{
+    const fv_plan *const plan = r->plan;
+    for (size_t b = 0; b < r->n_buffers; b++) {
+        r->writer[b] = r->last[b] = r->copy[b] = -1;
+        r->depth[b] = 0;
+    }
+    for (int s = 0; s < (int)plan->n_steps; s++)
+        for (int k = 0; k < plan->steps[s].spec.n_operands; k++) {
+            const int root = fv__plan_root(plan, plan->steps[s].spec.operand[k]);
+            r->last[root] = plan->steps[s].phase;
+            if (!is_read(&plan->steps[s].spec, k))
+                r->writer[root] = r->writer[root] < 0 ? s : (int)plan->n_steps;
+        }
+}
+
+/* The last phase after its own in which the way back reads the buffer that step s writes, -1: none; INT_MAX:
+ * a step over the whole batch does, which needs it whole. */
+static int needed_until(const remaking *r, int s)
+{
+    const fv_plan *const plan = r->plan;
+    const int root = fv__plan_root(plan, plan->steps[s].spec.operand[0]);
+    int last = -1;
+    for (int t = s + 1; t < (int)plan->n_steps; t++)
+        for (int k = 0; k < plan->steps[t].spec.n_operands; k++) {
+            const fv_step *const step = &plan->steps[t];
+            if (fv__plan_root(plan, step->spec.operand[k]) != root || step->phase == plan->steps[s].phase ||
+                is_forward(plan, step))
+                continue;
+            last = step->spec.domain == FV_PER_BLOCK && step->phase > last ? step->phase : last;
+            if (step->spec.domain != FV_PER_BLOCK)
+                return INT_MAX;
+        }
+    return last;
+}
+
+/* How many steps make the output of step s again, and until which phase all is there that they read. */
+static int steps_again(const remaking *r, int s, int *until)
+{
+    const fv_plan *const plan = r->plan;
+    const fv_step_spec *const spec = &plan->steps[s].spec;
+    int n = 1;
+    *until = INT_MAX;
+    for (int k = 1; k < spec->n_operands; k++) {
+        const int root = fv__plan_root(plan, spec->operand[k]);
+        if (plan->buffers[root].scope != FV_SCOPE_IMAGE || fv__plan_keeps(plan, root))
+            continue;
+        const int there = r->depth[root] > 0 ? r->until[root] : r->last[root];
+        *until = there < *until ? there : *until;
+        n += r->depth[root];
+    }
+    return n;
+}
+
+/* Which buffers can be made again: inputs are settled before what is made of them. What nobody reads later
+ * counts too, for what is made of it in turn. */
+static void choose(remaking *r)
+{
+    const fv_plan *const plan = r->plan;
+    for (int s = 0; s < (int)plan->n_steps; s++) {
+        const fv_step *const step = &plan->steps[s];
+        const int out = fv__plan_root(plan, step->spec.operand[0]);
+        if (!is_cheap(step) || !is_forward(plan, step) || r->writer[out] != s || fv__plan_keeps(plan, out))
+            continue;
+        const int n = steps_again(r, s, &r->until[out]);
+        if (n <= FV_REMAKE_STEPS && needed_until(r, s) <= r->until[out])
+            r->depth[out] = n;
+    }
+}
+
+static fv_status emit(remaking *r, const fv_step *step)
+{
+    void *array = r->steps;
+    FV_TRY(fv__grow(r->plan->ctx, &array, r->n_steps, &r->capacity, sizeof *r->steps));
+    r->steps = array;
+    r->steps[r->n_steps++] = *step;
+    return FV_OK;
+}
+
+/* A copy of the step that made `root`, for `phase`; and first of those that make its inputs. */
+static fv_status make_again(remaking *r, int root, int phase)
+{
+    fv_plan *const plan = r->plan;
+    fv_step copy = plan->steps[r->writer[root]];
+    if (r->copy[root] >= 0)
+        return FV_OK;
+    for (int k = 1; k < copy.spec.n_operands; k++) {
+        const int input = fv__plan_root(plan, copy.spec.operand[k]);
+        if (r->depth[input] == 0)
+            continue;
+        FV_TRY(make_again(r, input, phase));
+        copy.spec.operand[k] = r->copy[input];
+    }
+    fv_buffer buffer = plan->buffers[root];
+    buffer.name = fv__arena_printf(&plan->arena, "%s again", buffer.name);
+    FV_TRY(buffer.name ? fv__plan_buffer(plan, buffer, &r->copy[root]) : FV_ERR_MEMORY);
+    plan->buffers[r->copy[root]].remade = root;
+    copy.spec.operand[0] = r->copy[root];
+    copy.phase = phase;
+    return emit(r, &copy);
+}
+
+/* Step s as it was, but for what it reads; and in front of it what makes that. */
+static fv_status keep_step(remaking *r, int s)
+{
+    fv_plan *const plan = r->plan;
+    fv_step step = plan->steps[s];
+    for (int k = 0; k < step.spec.n_operands; k++) {
+        const int root = fv__plan_root(plan, step.spec.operand[k]);
+        if (!is_read(&step.spec, k) || r->depth[root] == 0 || is_forward(plan, &step) ||
+            step.phase == plan->steps[r->writer[root]].phase)
+            continue;
+        FV_TRY(make_again(r, root, step.phase));
+        step.spec.operand[k] = r->copy[root];
+    }
+    return emit(r, &step);
+}
+
+static fv_status remake(remaking *r)
+{
+    fv_plan *const plan = r->plan;
+    find_uses(r);
+    choose(r);
+    for (int p = 0; p < plan->n_phases; p++) {
+        fv_phase *const phase = &plan->phases[p];
+        const int first = phase->first_step, n = phase->n_steps;
+        phase->first_step = (int)r->n_steps;
+        for (int s = first; s < first + n; s++)
+            FV_TRY(keep_step(r, s));
+        phase->n_steps = (int)r->n_steps - phase->first_step;
+        phase->n_block_steps += phase->n_steps - n;
+        for (size_t b = 0; b < r->n_buffers; b++)
+            r->copy[b] = -1;
+    }
+    fv__free(plan->ctx, plan->steps);
+    plan->steps = r->steps;
+    plan->n_steps = r->n_steps;
+    plan->step_capacity = r->capacity;
+    r->steps = NULL;
+    return FV_OK;
+}
+
+fv_status fv__plan_remake(fv_plan *plan)
+{
+    const size_t n = plan->n_buffers;
+    remaking r = {.plan = plan, .n_buffers = n};
+    if (plan->options.keep_all || plan->options.keep)
+        return FV_OK;
+    int *const numbers = fv__alloc(plan->ctx, 5 * n, sizeof *numbers);
+    if (!numbers)
+        return FV_ERR_MEMORY;
+    r.writer = numbers;
+    r.last = numbers + n;
+    r.depth = numbers + 2 * n;
+    r.copy = numbers + 3 * n;
+    r.until = numbers + 4 * n;
+    const fv_status status = remake(&r);
+    fv__free(plan->ctx, r.steps);
+    fv__free(plan->ctx, numbers);
+    return status;
+}
