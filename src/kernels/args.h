@@ -28,9 +28,18 @@ typedef struct fv_conv_args {
     int first_h, first_w, step_h, step_w;
     int64_t weights;    /* where they begin, in floats */
     int in_w;           /* width of a staged row: reaches every column that a tile reads */
-    const int32_t *tap; /* [kh * kw]: floats from a window's first pixel to each of its pixels, staged */
+    const int32_t *tap; /* [kh * kw]: floats from the first column that a row reads to a window's pixels */
     bool staged;        /* rows are copied to scratch, padded; else they are read where they are */
 } fv_conv_args;
+
+/* Convolutions of the same x that make one image together, such as the phases of a data gradient. They agree
+ * on x as it is staged. */
+typedef struct fv_conv_parts {
+    const fv_conv_args *part; /* [n] */
+    int n;
+    int rows;                 /* of outputs: parts may have one less */
+    bool zeros;               /* pixels that belong to no part are 0 */
+} fv_conv_parts;
 
 /* Weights [o][i][kh][kw] of each group for the data gradient of a convolution of this stride and padding. */
 typedef struct fv_flip_args {

@@ -2,25 +2,69 @@
 #include "ops/conv2d.h"
 #include "ops/planes.h"
 
+/* A window of one pixel has but one term a channel, too few for the kernel's inner loop: 16 channels, or all,
+ * become one whose window is a column of so many planes. The same terms in the same order. */
+static void fold_channels(fv_conv_args *g)
+{
+    const int n = g->i % FV_LANES == 0 ? FV_LANES : g->i;
+    if (g->kh != 1 || g->kw != 1 || g->pad_h != 0 || g->pad_w != 0 || g->groups != 1 ||
+        (int64_t)n * g->h * g->w > INT32_MAX / FV_LANES)
+        return;
+    if (g->stride_h == 1 && g->stride_w == 1 && g->step_h == 1 && g->step_w == 1) { /* one line of pixels */
+        g->w = g->ow = g->out_w = g->h * g->w;
+        g->h = g->oh = g->out_h = 1;
+    }
+    g->i /= n;
+    g->kh = n;
+    g->dilation_h = g->h;
+    g->h *= n;
+}
+
+/* Columns of x that windows read: [begin, end), of which some may lie outside. */
+typedef struct columns {
+    int begin, end;
+} columns;
+
+static columns columns_of(const fv_conv_args *g)
+{
+    return (columns){-g->pad_w, (g->ow - 1) * g->stride_w + (g->kw - 1) * g->dilation_w + 1 - g->pad_w};
+}
+
+/* Staging and taps of n convolutions of the same x. */
+static fv_status complete_parts(fv_lower *l, fv_conv_args *part, int n)
+{
+    columns all = columns_of(&part[0]);
+    for (int p = 1; p < n; p++) {
+        const columns c = columns_of(&part[p]);
+        all.begin = c.begin < all.begin ? c.begin : all.begin;
+        all.end = c.end > all.end ? c.end : all.end;
+    }
+    const bool staged = all.begin < 0 || all.end > part->w;
+    for (fv_conv_args *g = part; g < part + n; g++) {
+        const int first = -g->pad_w - (staged ? all.begin : 0);
+        g->staged = staged;
+        g->in_w = staged ? all.end - all.begin : g->w;
+        g->pad_w = staged ? -all.begin : 0;
+        const int64_t rows = (int64_t)(g->kh - 1) * g->dilation_h + 1;
+        if (rows * g->in_w > INT32_MAX / FV_LANES)
+            return fv__fail(l->ctx, FV_ERR_INPUT,
+                            "expected a window of at most %d pixels of rows, found %dx%d over %d",
+                            INT32_MAX / FV_LANES, g->kh, g->kw, g->in_w);
+        int32_t *const tap = fv__arena_alloc(l->arena, (size_t)g->kh * (size_t)g->kw, sizeof *tap);
+        if (!tap)
+            return FV_ERR_MEMORY;
+        for (int ky = 0; ky < g->kh; ky++)
+            for (int kx = 0; kx < g->kw; kx++)
+                tap[ky * g->kw + kx] = (ky * g->dilation_h * g->in_w + first + kx * g->dilation_w) * FV_LANES;
+        g->tap = tap;
+    }
+    return FV_OK;
+}
+
 /* The kernel's view of a convolution from x to y. */
 static fv_status make_args(fv_lower *l, fv_conv_args g, const fv_conv_args **out)
 {
-    /* columns of the padded image that windows read */
-    const int reach = (g.ow - 1) * g.stride_w + (g.kw - 1) * g.dilation_w + 1;
-    g.staged = g.pad_w != 0 || reach > g.w;
-    g.in_w = g.staged ? reach : g.w;
-    const int64_t rows = (int64_t)(g.kh - 1) * g.dilation_h + 1;
-    if (rows * g.in_w > INT32_MAX / FV_LANES)
-        return fv__fail(l->ctx, FV_ERR_INPUT,
-                        "expected a window of at most %d pixels of rows, found %dx%d over %d",
-                        INT32_MAX / FV_LANES, g.kh, g.kw, g.in_w);
-    int32_t *const tap = fv__arena_alloc(l->arena, (size_t)g.kh * (size_t)g.kw, sizeof *tap);
-    if (!tap)
-        return FV_ERR_MEMORY;
-    for (int ky = 0; ky < g.kh; ky++)
-        for (int kx = 0; kx < g.kw; kx++)
-            tap[ky * g.kw + kx] = (ky * g.dilation_h * g.in_w + kx * g.dilation_w) * FV_LANES;
-    g.tap = tap;
+    FV_TRY(complete_parts(l, &g, 1));
     *out = fv__lower_args(l, &g, sizeof g);
     return *out ? FV_OK : FV_ERR_MEMORY;
 }
@@ -114,22 +158,37 @@ static fv_status lower_winograd(fv_lower *l, fv_conv_args g, int y, int x, int w
     return fv__lower_step(l, &s);
 }
 
+/* One step of n parts, from operand x with weights and bias (-1: none). */
+static fv_status lower_parts(fv_lower *l, fv_conv_args *part, int n, bool zeros, int weights, int bias)
+{
+    fv_conv_parts parts = {.part = part, .n = n, .zeros = zeros};
+    double products = 0;
+    for (int p = 0; p < n; p++)
+        products += fv__conv_products(&part[p]);
+    if (n == 1)
+        fold_channels(part);
+    parts.rows = (part->out_h + part->step_h - 1) / part->step_h;
+    FV_TRY(complete_parts(l, part, n));
+    const fv_step_spec s = {.kernel = FV_KERNEL_conv,
+                            .domain = FV_PER_BLOCK,
+                            .args = fv__lower_args(l, &parts, sizeof parts),
+                            .n_operands = bias >= 0 ? 4 : 3,
+                            .operand = {l->out, l->in[0], weights, bias},
+                            .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
+                            .scratch_floats = staging_floats(part),
+                            .flops = 2 * products,
+                            .bytes = fv__conv_bytes(l->in_shape[0], l->out_shape)};
+    return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
+}
+
 fv_status fv__conv_lower(fv_lower *l)
 {
-    const fv_conv_args *g;
-    FV_TRY(make_args(l, fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape), &g));
-    if (winograd_pays(l, g))
-        return lower_winograd(l, *g, l->out, l->in[0], l->in[1], l->n_inputs > 2 ? l->in[2] : -1);
-    fv_step_spec s = {.kernel = FV_KERNEL_conv,
-                      .domain = FV_PER_BLOCK,
-                      .args = g,
-                      .n_operands = 1 + l->n_inputs,
-                      .operand = {l->out, l->in[0], l->in[1], l->n_inputs > 2 ? l->in[2] : 0},
-                      .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
-                      .scratch_floats = staging_floats(g),
-                      .flops = 2 * fv__conv_products(g),
-                      .bytes = fv__conv_bytes(l->in_shape[0], l->out_shape)};
-    return fv__lower_step(l, &s);
+    const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
+    const int bias = l->n_inputs > 2 ? l->in[2] : -1;
+    if (winograd_pays(l, &g))
+        return lower_winograd(l, g, l->out, l->in[0], l->in[1], bias);
+    fv_conv_args *const part = fv__lower_args(l, &g, sizeof g);
+    return part ? lower_parts(l, part, 1, false, l->in[1], bias) : FV_ERR_MEMORY;
 }
 
 fv_status fv__conv_lower_planes(fv_lower *l)
@@ -140,53 +199,67 @@ fv_status fv__conv_lower_planes(fv_lower *l)
     return fv__planes_lower_conv(l, &g, winograd_pays(l, &g));
 }
 
-/* One phase of dx: pixels (py + m * stride, px + n * stride), as a convolution of dy. */
-static fv_status lower_dx_phase(fv_lower *l, int py, int px, int packed, int64_t *weights)
+/* One phase of dx: pixels (py + m * stride, px + n * stride), as a convolution of dy. Returns whether any
+ * window reaches them; else they are 0. */
+static bool make_phase(const fv_lower *l, int py, int px, int64_t *weights, fv_conv_args *out)
 {
     const fv_conv_attrs *const a = l->attrs;
     const fv_shape dy = l->in_shape[0], w = l->in_shape[1], dx = l->out_shape;
     const fv_flip_phase v = fv__flip_phase(py, w.dim[2], a->stride[0], a->pad[0], a->dilation[0]);
     const fv_flip_phase h = fv__flip_phase(px, w.dim[3], a->stride[1], a->pad[1], a->dilation[1]);
-    const bool reached = v.n > 0 && h.n > 0; /* else no window covers these pixels: zeros */
-    fv_conv_args args = {.groups = a->groups,
-                         .i = dy.dim[0] / a->groups,
-                         .h = dy.dim[1],
-                         .w = dy.dim[2],
-                         .o = dx.dim[0] / a->groups,
-                         .oh = (dx.dim[1] - py + a->stride[0] - 1) / a->stride[0],
-                         .ow = (dx.dim[2] - px + a->stride[1] - 1) / a->stride[1],
-                         .kh = reached ? v.n : 0,
-                         .kw = reached ? h.n : 0,
-                         .stride_h = 1,
-                         .stride_w = 1,
-                         .dilation_h = v.dilation,
-                         .dilation_w = h.dilation,
-                         .pad_h = reached ? (v.n - 1) * v.dilation - v.base : 0,
-                         .pad_w = reached ? (h.n - 1) * h.dilation - h.base : 0,
-                         .out_h = dx.dim[1],
-                         .out_w = dx.dim[2],
-                         .first_h = py,
-                         .first_w = px,
-                         .step_h = a->stride[0],
-                         .step_w = a->stride[1],
-                         .weights = *weights};
-    *weights += (int64_t)dy.dim[0] * args.o * v.n * h.n;
-    if (py >= dx.dim[1] || px >= dx.dim[2]) /* a stride longer than the image */
-        return FV_OK;
-    const fv_conv_args *g;
-    FV_TRY(make_args(l, args, &g));
-    if (winograd_pays(l, g))
-        return lower_winograd(l, *g, l->out, l->in[0], packed, -1);
-    fv_step_spec s = {.kernel = FV_KERNEL_conv,
-                      .domain = FV_PER_BLOCK,
-                      .args = g,
-                      .n_operands = 3,
-                      .operand = {l->out, l->in[0], packed},
-                      .access = {FV_WRITE, FV_READ, FV_READ},
-                      .scratch_floats = staging_floats(g),
-                      .flops = 2 * fv__conv_products(g),
-                      .bytes = fv__conv_bytes(dy, dx) / (a->stride[0] * a->stride[1])};
-    return fv__lower_step(l, &s);
+    *out = (fv_conv_args){.groups = a->groups,
+                          .i = dy.dim[0] / a->groups,
+                          .h = dy.dim[1],
+                          .w = dy.dim[2],
+                          .o = dx.dim[0] / a->groups,
+                          .oh = (dx.dim[1] - py + a->stride[0] - 1) / a->stride[0],
+                          .ow = (dx.dim[2] - px + a->stride[1] - 1) / a->stride[1],
+                          .kh = v.n,
+                          .kw = h.n,
+                          .stride_h = 1,
+                          .stride_w = 1,
+                          .dilation_h = v.dilation,
+                          .dilation_w = h.dilation,
+                          .pad_h = (v.n - 1) * v.dilation - v.base,
+                          .pad_w = (h.n - 1) * h.dilation - h.base,
+                          .out_h = dx.dim[1],
+                          .out_w = dx.dim[2],
+                          .first_h = py,
+                          .first_w = px,
+                          .step_h = a->stride[0],
+                          .step_w = a->stride[1],
+                          .weights = *weights};
+    *weights += (int64_t)dy.dim[0] * out->o * v.n * h.n;
+    return v.n > 0 && h.n > 0;
+}
+
+/* dx of the packed weights. A stride may be longer than the image. */
+static fv_status lower_phases(fv_lower *l, int packed)
+{
+    const fv_conv_attrs *const a = l->attrs;
+    const fv_chw dx = fv__shape_chw(l->out_shape);
+    const int n_h = a->stride[0] < dx.h ? a->stride[0] : dx.h,
+              n_w = a->stride[1] < dx.w ? a->stride[1] : dx.w;
+    fv_conv_args *const part = fv__arena_alloc(l->arena, (size_t)n_h * (size_t)n_w, sizeof *part);
+    int64_t weights = 0;
+    int n = 0;
+    if (!part)
+        return FV_ERR_MEMORY;
+    for (int py = 0; py < a->stride[0]; py++)
+        for (int px = 0; px < a->stride[1]; px++) {
+            fv_conv_args phase;
+            if (make_phase(l, py, px, &weights, &phase) && py < n_h && px < n_w)
+                part[n++] = phase;
+        }
+    if (n == 1 && winograd_pays(l, part))
+        return lower_winograd(l, *part, l->out, l->in[0], packed, -1);
+    const bool zeros = n < n_h * n_w;
+    if (n == 0) { /* windows see nothing of the image but its padding */
+        make_phase(l, 0, 0, &weights, part);
+        part->kh = part->kw = part->pad_h = part->pad_w = 0;
+        n = 1;
+    }
+    return lower_parts(l, part, n, zeros, packed, -1);
 }
 
 fv_status fv__conv_lower_dx(fv_lower *l)
@@ -219,11 +292,7 @@ fv_status fv__conv_lower_dx(fv_lower *l)
                          .grain = 8,
                          .bytes = 8.0 * (double)fv__shape_count(w)};
     FV_TRY(fv__lower_step(l, &pack));
-    int64_t weights = 0;
-    for (int py = 0; py < a->stride[0]; py++)
-        for (int px = 0; px < a->stride[1]; px++)
-            FV_TRY(lower_dx_phase(l, py, px, packed, &weights));
-    return FV_OK;
+    return lower_phases(l, packed);
 }
 
 /* From so many input channels on, the weight gradient puts channels side by side instead of images. */
@@ -278,7 +347,7 @@ static fv_status lower_dw_rows(fv_lower *l, const fv_conv_args *conv)
     const int64_t sums = (int64_t)conv->kh * conv->kw * g->padded;
     int rows;
     FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, (int64_t)conv->groups * conv->h * g->conv.in_w * g->padded,
-                           &rows));
+                            &rows));
     fv_step_spec turn = {.kernel = FV_KERNEL_conv_rows,
                          .domain = FV_PER_BLOCK,
                          .args = g,
