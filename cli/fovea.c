@@ -52,6 +52,7 @@ static void print_overview(FILE *stream)
             "environment\n"
             "  FOVEA_THREADS  worker threads, where --threads is left out\n"
             "  FOVEA_ISA      auto, avx512, avx2, neon or portable\n"
+            "  FOVEA_DIRECT   1: convolutions by their plain sums, without Winograd\n"
             "  FOVEA_DATA     folders in which data names are looked up, with colons between [data:.]\n"
             "  NO_COLOR       set: no colours\n\n"
             "exit codes: 0 well, 1 failed, 2 usage, 3 bad input, 4 non-finite numbers, 130 interrupted\n\n"

@@ -116,6 +116,15 @@ static int read_threads(const cli_session *session, int *out)
     return 0;
 }
 
+static int read_direct(const cli_session *session, bool *out)
+{
+    const char *const direct = variable("FOVEA_DIRECT");
+    *out = direct && strcmp(direct, "1") == 0;
+    if (direct && !*out && strcmp(direct, "0") != 0)
+        return cli_usage(session->command, "FOVEA_DIRECT takes 0 or 1, found \"%s\"", direct);
+    return 0;
+}
+
 int cli_session_open(cli_session *session, const cli_command *command, const cli_args *args)
 {
     memset(session, 0, sizeof *session);
@@ -123,6 +132,8 @@ int cli_session_open(cli_session *session, const cli_command *command, const cli
     session->args = args;
     fv_context_options options = {.isa = variable("FOVEA_ISA")};
     int code = read_threads(session, &options.n_threads);
+    if (!code)
+        code = read_direct(session, &options.direct);
     if (!code)
         code = read_roots(session);
     if (code)

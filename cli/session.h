@@ -24,8 +24,8 @@ typedef struct cli_session {
     const char *roots[CLI_MAX_ROOTS + 1];
 } cli_session;
 
-/* Reads FOVEA_ISA, FOVEA_THREADS and FOVEA_DATA and creates the context. Returns 0 or an exit code, after
- * a message. cli_session_close is fine in both cases. */
+/* Reads FOVEA_ISA, FOVEA_THREADS, FOVEA_DIRECT and FOVEA_DATA and creates the context. Returns 0 or an exit
+ * code, after a message. cli_session_close is fine in both cases. */
 int cli_session_open(cli_session *session, const cli_command *command, const cli_args *args);
 void cli_session_close(cli_session *session);
 

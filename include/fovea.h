@@ -59,6 +59,8 @@ typedef struct fv_context_options {
     int n_threads;          /* 0: as many as the machine has cores                                   */
     const char *isa;        /* NULL or "auto", "avx512", "avx2", "neon", "portable"                  */
     fv_allocator allocator; /* zeroed: malloc and free                                               */
+    bool direct;            /* convolutions by their plain sums, never by Winograd: slower, and their
+                             * last digits are others                                                */
 } fv_context_options;
 
 /* Fails with FV_ERR_ARGUMENT (no such isa), FV_ERR_UNSUPPORTED (this machine lacks it), FV_ERR_MEMORY.

@@ -66,7 +66,7 @@ static void environment_errors(void **state)
     (void)state;
     static const char *const cases[][2] = {
         {"FOVEA_ISA", "mmx"},      {"FOVEA_THREADS", "many"}, {"FOVEA_THREADS", "0"},
-        {"FOVEA_THREADS", "2000"}, {"FOVEA_DATA", "a::b"},
+        {"FOVEA_THREADS", "2000"}, {"FOVEA_DATA", "a::b"}, {"FOVEA_DIRECT", "yes"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         setenv(cases[i][0], cases[i][1], 1);

@@ -99,7 +99,7 @@ static layer draw_conv(fv_rng *rng)
 /* 3x3 with so many channels that Winograd's form may be chosen. */
 static layer draw_winograd(fv_rng *rng)
 {
-    layer l = {.n = draw(rng, 1, 17), .groups = 1, .kh = 3, .kw = 3, .stride = {1, 1}, .dilation = {1, 1}};
+    layer l = {.n = draw(rng, 1, 40), .groups = 1, .kh = 3, .kw = 3, .stride = {1, 1}, .dilation = {1, 1}};
     l.i = draw(rng, WINOGRAD_CHANNELS, 40);
     l.o = draw(rng, WINOGRAD_CHANNELS, 40);
     l.h = draw(rng, 4, 9);

@@ -29,6 +29,7 @@ static fv_status settle(const fv_context_options *options, fv_context *first, in
     if (options->n_threads < 0)
         return fv__fail(first, FV_ERR_ARGUMENT, "threads: %d; expected 1 or more, or 0 for one a core",
                         options->n_threads);
+    first->direct = options->direct;
     *n_threads = options->n_threads > 0 ? options->n_threads : fv__cpu_cores();
     return fv__isa_choose(first, options->isa, &first->isa);
 }

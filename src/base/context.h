@@ -14,6 +14,7 @@ typedef enum fv_isa { FV_ISA_PORTABLE, FV_ISA_AVX2, FV_ISA_AVX512, FV_ISA_NEON, 
 struct fv_context {
     fv_allocator allocator;
     fv_isa isa;
+    bool direct; /* plans of this context take no Winograd */
     struct fv_pool *pool;
     char message[FV_MESSAGE_BYTES];
 };

@@ -3,6 +3,7 @@
 #define FV_KERNELS_ARGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Pixels to lanes; c x h x w. */
@@ -80,10 +81,32 @@ static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pa
 typedef struct fv_conv_rows_args {
     fv_conv_args conv;
     int padded;            /* input channels, rounded up to 16 */
+    int64_t pixel;         /* floats from a pixel to the next: 16 * padded, or a little more */
+    bool ends_zero;        /* a pixel of zeros stands behind the image */
     int chunk_lines, chunk_pixels;
     int together;          /* output channels at a time: their sums fit in a core's L2 */
     const int32_t *offset; /* [chunk_lines * chunk_pixels * 16]: floats from a chunk's first term of x */
 } fv_conv_rows_args;
+
+/* The same by Winograd: x as rows of the image's own width, and a pixel of zeros. So many tiles at a time,
+ * which are so many terms of the products. */
+#define FV_WINOGRAD_DW_TILES 4
+#define FV_WINOGRAD_DW_TERMS (FV_WINOGRAD_DW_TILES * 16)
+
+typedef struct fv_winograd_dw_args {
+    fv_conv_args conv;
+    int padded;            /* input channels, rounded up to 16 */
+    int64_t pixel;         /* floats from a pixel to the next */
+    int outputs, inputs;   /* of a panel, at most; inputs in sixteens */
+    int slices;            /* of the batch's tiles: each has a gradient of its own */
+    const int32_t *offset; /* [FV_WINOGRAD_DW_TERMS]: k * inputs */
+} fv_winograd_dw_args;
+
+static inline size_t fv__winograd_dw_scratch(int outputs, int inputs)
+{
+    const size_t o = (size_t)outputs, i = (size_t)inputs;
+    return 12 * (FV_WINOGRAD_DW_TERMS * (o + i) + o * i + 3 * 16) + 9 * o * i;
+}
 
 /* ---- one image on planes: 16 of its channels side by side (planes.inc) ---------------------------- */
 
@@ -161,6 +184,7 @@ typedef struct fv_linear_dw_args {
 /* Sum of shards, each of so many floats, by a fixed tree. */
 typedef struct fv_shard_sum_args {
     int64_t floats;
+    int slices;            /* so many, one after the other; 0: the shards of the batch's blocks */
 } fv_shard_sum_args;
 
 typedef enum fv_unary {

@@ -111,7 +111,7 @@ double fv__conv_bytes(fv_shape x, fv_shape y)
  * shape alone: the sums are not those of the plain form, so it must be the same on every machine. */
 #define FV_WINOGRAD_CHANNELS 32
 
-static bool winograd_pays(const fv_lower *l, const fv_conv_args *g)
+bool fv__conv_winograd_pays(const fv_lower *l, const fv_conv_args *g)
 {
     const int64_t covered = (int64_t)((g->oh + 3) / 4) * ((g->ow + 3) / 4) * 16;
     const bool plain = g->kh == 3 && g->kw == 3 && g->stride_h == 1 && g->stride_w == 1 && g->step_h == 1 &&
@@ -185,7 +185,7 @@ fv_status fv__conv_lower(fv_lower *l)
 {
     const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
     const int bias = l->n_inputs > 2 ? l->in[2] : -1;
-    if (winograd_pays(l, &g))
+    if (fv__conv_winograd_pays(l, &g))
         return lower_winograd(l, g, l->out, l->in[0], l->in[1], bias);
     fv_conv_args *const part = fv__lower_args(l, &g, sizeof g);
     return part ? lower_parts(l, part, 1, false, l->in[1], bias) : FV_ERR_MEMORY;
@@ -196,7 +196,7 @@ fv_status fv__conv_lower_planes(fv_lower *l)
     const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
     if (g.groups > 1) /* a vector of 16 outputs would see several groups of inputs */
         return FV_ERR_UNSUPPORTED;
-    return fv__planes_lower_conv(l, &g, winograd_pays(l, &g));
+    return fv__planes_lower_conv(l, &g, fv__conv_winograd_pays(l, &g));
 }
 
 /* One phase of dx: pixels (py + m * stride, px + n * stride), as a convolution of dy. Returns whether any
@@ -251,7 +251,7 @@ static fv_status lower_phases(fv_lower *l, int packed)
             if (make_phase(l, py, px, &weights, &phase) && py < n_h && px < n_w)
                 part[n++] = phase;
         }
-    if (n == 1 && winograd_pays(l, part))
+    if (n == 1 && fv__conv_winograd_pays(l, part))
         return lower_winograd(l, *part, l->out, l->in[0], packed, -1);
     const bool zeros = n < n_h * n_w;
     if (n == 0) { /* windows see nothing of the image but its padding */
@@ -313,7 +313,7 @@ static fv_status make_rows_args(fv_lower *l, const fv_conv_args *conv, const fv_
 {
     fv_conv_rows_args g = {.conv = *conv, .padded = (conv->i + FV_LANES - 1) / FV_LANES * FV_LANES};
     g.conv.in_w = (conv->ow - 1) * conv->stride_w + (conv->kw - 1) * conv->dilation_w + 1;
-    const int64_t pixel = (int64_t)FV_LANES * g.padded, taps = (int64_t)conv->kh * conv->kw;
+    const int64_t pixel = g.pixel = (int64_t)FV_LANES * g.padded, taps = (int64_t)conv->kh * conv->kw;
     const int64_t fit = FV_ROWS_CHUNK_BYTES / (pixel * (int64_t)sizeof(float));
     g.chunk_pixels = at_most(fit > 8 ? fit : 8, conv->ow);
     const int terms = conv->ow * FV_LANES;
@@ -409,5 +409,7 @@ fv_status fv__conv_lower_dw(fv_lower *l)
 {
     const fv_conv_args *g;
     FV_TRY(make_args(l, fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]), &g));
+    if (fv__conv_winograd_pays(l, g))
+        return fv__conv_lower_winograd_dw(l, g);
     return g->i >= FV_ROWS_CHANNELS ? lower_dw_rows(l, g) : lower_dw_shards(l, g);
 }

@@ -1,0 +1,113 @@
+/* conv2d_winograd_dw.c - the weight gradient by Winograd (kernels/winograd_dw.inc): x as rows, the gradients
+ * of slices of the batch, and their sum. */
+#include "ops/conv2d.h"
+
+/* Outputs and inputs of a panel: its sums and what is added to them at a time stay in a core's L2. Measured
+ * on one of 1 MiB; no sum depends on them. */
+#define FV_DW_OUTPUTS 128
+#define FV_DW_INPUTS  64
+/* Slices times outputs, at most: enough pieces for the workers, and gradients that take little memory. */
+#define FV_DW_SLICED 512
+/* Tasks for each worker, at least. */
+#define FV_DW_TASKS 2
+
+static int ceil_div(int64_t a, int64_t b)
+{
+    return (int)((a + b - 1) / b);
+}
+
+/* By shape alone: sums depend on it. */
+static int count_slices(const fv_lower *l, const fv_conv_args *c)
+{
+    const int64_t tiles = (int64_t)ceil_div(l->max_batch, FV_LANES) * ceil_div(c->oh, 4) * ceil_div(c->ow, 4);
+    int slices = 1;
+    while (2 * slices * c->o <= FV_DW_SLICED && 2 * slices <= tiles)
+        slices *= 2;
+    return slices;
+}
+
+/* Of a panel: lower ones where that gives every worker some. */
+static int choose_outputs(const fv_lower *l, const fv_conv_args *c, int slices)
+{
+    int panels = ceil_div(c->o, FV_DW_OUTPUTS);
+    while (slices * panels < FV_DW_TASKS * l->n_workers && c->o / panels >= 2 * FV_LANES)
+        panels *= 2;
+    return ceil_div(c->o, panels);
+}
+
+static fv_status make_args(fv_lower *l, const fv_conv_args *conv, const fv_winograd_dw_args **out)
+{
+    fv_winograd_dw_args g = {.conv = *conv, .padded = ceil_div(conv->i, FV_LANES) * FV_LANES};
+    g.slices = count_slices(l, conv);
+    g.outputs = choose_outputs(l, conv, g.slices);
+    g.inputs = ceil_div(g.padded / FV_LANES, ceil_div(g.padded, FV_DW_INPUTS)) * FV_LANES;
+    /* Not a multiple of 4096 bytes: the 36 pixels of a tile would meet in the same few lines of L1. */
+    g.pixel = (int64_t)FV_LANES * (g.padded + 1);
+    int32_t *const offset = fv__arena_alloc(l->arena, FV_WINOGRAD_DW_TERMS, sizeof *offset);
+    if (!offset)
+        return FV_ERR_MEMORY;
+    for (int k = 0; k < FV_WINOGRAD_DW_TERMS; k++)
+        offset[k] = k * g.inputs;
+    g.offset = offset;
+    *out = fv__lower_args(l, &g, sizeof g);
+    return *out ? FV_OK : FV_ERR_MEMORY;
+}
+
+/* x as rows of its own width, and a pixel of zeros for what lies outside. */
+static fv_status lower_rows(fv_lower *l, const fv_winograd_dw_args *g, int *rows)
+{
+    const fv_conv_args *const c = &g->conv;
+    fv_conv_rows_args args = {.conv = *c, .padded = g->padded, .pixel = g->pixel, .ends_zero = true};
+    args.conv.in_w = c->w;
+    args.conv.pad_w = 0;
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, ((int64_t)c->h * c->w + 1) * g->pixel / FV_LANES, rows));
+    const fv_step_spec turn = {.kernel = FV_KERNEL_conv_rows,
+                               .domain = FV_PER_BLOCK,
+                               .args = fv__lower_args(l, &args, sizeof args),
+                               .n_operands = 2,
+                               .operand = {*rows, l->in[1]},
+                               .access = {FV_WRITE, FV_READ},
+                               .bytes = 8.0 * (double)fv__shape_count(l->in_shape[1])};
+    return turn.args ? fv__lower_step(l, &turn) : FV_ERR_MEMORY;
+}
+
+static fv_status lower_sum(fv_lower *l, int slices, int parts)
+{
+    const int64_t count = fv__shape_count(l->out_shape);
+    const fv_shard_sum_args sum = {.floats = count, .slices = slices};
+    const fv_step_spec add = {.kernel = FV_KERNEL_shard_sum,
+                              .domain = FV_PER_RANGE,
+                              .args = fv__lower_args(l, &sum, sizeof sum),
+                              .n_operands = 2,
+                              .operand = {l->out, parts},
+                              .access = {FV_UPDATE, FV_READ},
+                              .units = count,
+                              .grain = 4096,
+                              .checked_floats = 1,
+                              .bytes = 4.0 * (1 + slices) * (double)count};
+    return add.args ? fv__lower_step(l, &add) : FV_ERR_MEMORY;
+}
+
+fv_status fv__conv_lower_winograd_dw(fv_lower *l, const fv_conv_args *conv)
+{
+    const fv_winograd_dw_args *g = NULL;
+    FV_TRY(make_args(l, conv, &g));
+    int rows, parts = l->out;
+    FV_TRY(lower_rows(l, g, &rows));
+    if (g->slices > 1)
+        FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, g->slices * fv__shape_count(l->out_shape), &parts));
+    const fv_step_spec s = {.kernel = FV_KERNEL_winograd_dw,
+                            .domain = FV_PER_RANGE,
+                            .args = g,
+                            .n_operands = 3,
+                            .operand = {parts, l->in[0], rows},
+                            .access = {g->slices > 1 ? FV_WRITE : FV_UPDATE, FV_READ, FV_READ},
+                            .units = (int64_t)g->slices * conv->o,
+                            .grain = g->outputs,
+                            .scratch_floats = fv__winograd_dw_scratch(g->outputs, g->inputs),
+                            .checked_floats = g->slices > 1 ? 0 : (int64_t)conv->i * 9,
+                            .flops = 2 * fv__conv_products(conv) * l->max_batch,
+                            .bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1]) * l->max_batch};
+    FV_TRY(fv__lower_step(l, &s));
+    return g->slices > 1 ? lower_sum(l, g->slices, parts) : FV_OK;
+}
