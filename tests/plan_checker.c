@@ -94,6 +94,14 @@ static bool may_read(const fv_plan *plan, const fv_node *node, int t)
     return false;
 }
 
+/* The node whose output a step makes, or helps to make: the last of those that are fused. */
+static const fv_node *node_of(const fv_plan *plan, const fv_step *step)
+{
+    const int out = meaning_of(plan, step->spec.operand[0]);
+    const int source = out < (int)plan->graph->n_tensors ? plan->graph->tensors[out].source : -1;
+    return source >= 0 ? &plan->graph->nodes[source] : step->node;
+}
+
 /* Steps read what their nodes say. And what is made again is made as it was made at first, of the same. */
 static void check_operands(const fv_plan *plan)
 {
@@ -103,7 +111,7 @@ static void check_operands(const fv_plan *plan)
         for (int k = 1; k < step->spec.n_operands && step->node && !plan->on_planes; k++) {
             const int t = meaning_of(plan, step->spec.operand[k]);
             if (reads(&step->spec, k) && t < (int)plan->graph->n_tensors)
-                CHECK(may_read(plan, step->node, t), "step %s reads %s", step_name(plan, s),
+                CHECK(may_read(plan, node_of(plan, step), t), "step %s reads %s", step_name(plan, s),
                       plan->buffers[t].name);
         }
         if (plan->buffers[out].remade < 0)
@@ -114,7 +122,8 @@ static void check_operands(const fv_plan *plan)
         if (!first)
             continue;
         CHECK(first->spec.kernel == step->spec.kernel && first->spec.args == step->spec.args &&
-                  first->spec.n_operands == step->spec.n_operands && first->node == step->node,
+                  first->spec.relu == step->spec.relu && first->spec.n_operands == step->spec.n_operands &&
+                  first->node == step->node,
               "step %s makes it in another way", step_name(plan, s));
         for (int k = 1; k < step->spec.n_operands; k++)
             CHECK(meaning_of(plan, first->spec.operand[k]) == meaning_of(plan, step->spec.operand[k]) &&
@@ -217,9 +226,9 @@ static void check_concurrency(const fv_plan *plan)
 }
 
 typedef struct life {
-    int first, last;               /* steps */
+    int first, last; /* steps */
     int first_phase, last_phase;
-    int64_t begin, end;            /* floats */
+    int64_t begin, end; /* floats */
 } life;
 
 static life life_of(const fv_plan *plan, int root)

@@ -117,7 +117,8 @@ static void count_steps(const fv_plan *plan, outcome *o)
 {
     for (size_t s = 0; s < plan->n_steps; s++) {
         const fv_step *step = &plan->steps[s];
-        o->n_fused += step->spec.kernel == FV_KERNEL_batchnorm && step->node->op != &fv_op_batchnorm;
+        const bool adds = step->spec.kernel == FV_KERNEL_batchnorm && step->spec.n_operands == 6;
+        o->n_fused += step->spec.relu || adds;
         o->n_again += plan->buffers[step->spec.operand[0]].remade >= 0;
     }
 }

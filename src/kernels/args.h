@@ -152,12 +152,6 @@ typedef struct fv_plane_args {
     int64_t pixels;
 } fv_plane_args;
 
-/* A batch normalisation and what is fused behind it; a residual is an operand. */
-typedef struct fv_norm_args {
-    fv_plane_args plane;
-    bool relu;
-} fv_norm_args;
-
 /* Batch normalisation: as PyTorch has them by default. */
 #define FV_BATCHNORM_EPS      1e-5 /* added to the variance */
 #define FV_BATCHNORM_MOMENTUM 0.1  /* the share of the new batch in the running statistics */

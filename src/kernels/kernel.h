@@ -34,6 +34,7 @@ typedef struct fv_call {
     int64_t begin, end;                 /* FV_PER_RANGE: the units to do */
     float *scratch;                     /* of the worker, as many floats as the step asked for */
     const fv_batch *batch;
+    bool relu;                          /* outputs below 0 become 0 */
 } fv_call;
 
 typedef void (*fv_kernel_fn)(const fv_call *call);

@@ -35,6 +35,7 @@ typedef struct fv_step_spec {
     size_t scratch_floats;  /* per worker: a call uses it for block after block */
     int64_t checked_floats; /* FV_PER_RANGE: operand 0 is a gradient, this many floats a unit: it is
                              * searched for NaN and infinity */
+    bool relu;              /* outputs below 0 become 0; set where the plan has fused a ReLU (fuse.c) */
     bool of_images;         /* FV_PER_RANGE: it reads what comes with the images, directly or not */
     double flops, bytes;    /* per image (FV_PER_BLOCK) or per whole batch (FV_PER_RANGE) */
 } fv_step_spec;

@@ -56,7 +56,7 @@ static void ref(const fv_ref *r)
 
 static fv_status lower(fv_lower *l)
 {
-    const fv_norm_args args = {.plane = fv__batchnorm_planes(l->out_shape)};
+    const fv_plane_args args = fv__batchnorm_planes(l->out_shape);
     l->n_inputs = 4; /* the running statistics are for inference */
     return fv__lower_simple(l, FV_KERNEL_batchnorm, &args, sizeof args);
 }

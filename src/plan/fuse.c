@@ -1,5 +1,7 @@
-/* fuse.c - second pass: what follows a batch normalisation is done by the same step.
+/* fuse.c - second pass: what follows a convolution, a linear layer or a batch normalisation is done by the
+ * same step.
  *
+ *   conv2d or linear [+ relu]    ->   y = max(0, sum + b)
  *   batchnorm [+ add] [+ relu]   ->   y = max(0, gamma * (x - mean) * inv_std + beta + r)
  *
  * each part where it is there, and where nobody else reads what lies between: then that is never in memory.
@@ -29,44 +31,38 @@ static bool is_relu(const fv_step_spec *spec)
     return spec->kernel == FV_KERNEL_unary && ((const fv_unary_args *)spec->args)->function == FV_UNARY_RELU;
 }
 
-/* Step s, a batch normalisation, moves to the place of `reader` and does what that did. Returns whether. */
-static bool absorb(fv_plan *plan, int s, int reader, fv_norm_args *args)
+/* Kernels that can make outputs below 0 to 0 as they store them. */
+static bool can_relu(const fv_step_spec *spec)
 {
-    fv_step_spec *const norm = &plan->steps[s].spec, *const next = &plan->steps[reader].spec;
-    const bool is_sum = next->kernel == FV_KERNEL_add && norm->n_operands == 5 && !args->relu;
-    if (next->domain != FV_PER_BLOCK || !(is_sum || (is_relu(next) && !args->relu)))
-        return false;
-    fv_step_spec fused = *norm;
-    if (is_sum) {
-        const int other = next->operand[1] == norm->operand[0] ? 2 : 1;
-        fused.operand[5] = next->operand[other];
-        fused.access[5] = FV_READ;
-        fused.n_operands = 6;
-        fused.bytes += next->bytes / 3;
-        plan->steps[s].over |= 1u << 5;
-    } else {
-        args->relu = true;
-    }
-    fused.operand[0] = next->operand[0];
-    fused.flops += next->flops;
-    plan->steps[reader].spec = fused;
-    plan->steps[reader].over = plan->steps[s].over;
-    plan->steps[s].spec.n_operands = 0; /* to be left out */
-    return true;
+    return spec->kernel == FV_KERNEL_batchnorm || spec->kernel == FV_KERNEL_conv ||
+           spec->kernel == FV_KERNEL_winograd || spec->kernel == FV_KERNEL_matmul;
 }
 
-/* Everything behind step s that fits. */
-static fv_status fuse_behind(fv_plan *plan, int s)
+/* Step s moves to the place of `reader` and does what that did. Returns whether it can. */
+static bool absorb(fv_plan *plan, int s, int reader)
 {
-    fv_norm_args *const args = fv__arena_alloc(&plan->arena, 1, sizeof *args);
-    if (!args)
-        return FV_ERR_MEMORY;
-    *args = *(const fv_norm_args *)plan->steps[s].spec.args;
-    plan->steps[s].spec.args = args;
-    for (int next; (next = only_reader(plan, plan->steps[s].spec.operand[0])) >= 0; s = next)
-        if (!absorb(plan, s, next, args))
-            break;
-    return FV_OK;
+    const fv_step first = plan->steps[s], next = plan->steps[reader];
+    fv_step fused = first;
+    if (next.spec.domain != FV_PER_BLOCK || first.spec.relu)
+        return false;
+    if (next.spec.kernel == FV_KERNEL_add && first.spec.kernel == FV_KERNEL_batchnorm &&
+        first.spec.n_operands == 5) {
+        const int other = next.spec.operand[1] == first.spec.operand[0] ? 2 : 1;
+        fused.spec.operand[5] = next.spec.operand[other];
+        fused.spec.access[5] = FV_READ;
+        fused.spec.n_operands = 6;
+        fused.spec.bytes += next.spec.bytes / 3;
+        fused.over |= 1u << 5;
+    } else if (is_relu(&next.spec)) {
+        fused.spec.relu = true;
+    } else {
+        return false;
+    }
+    fused.spec.operand[0] = next.spec.operand[0];
+    fused.spec.flops += next.spec.flops;
+    plan->steps[reader] = fused;
+    plan->steps[s].spec.n_operands = 0; /* to be left out */
+    return true;
 }
 
 fv_status fv__plan_fuse(fv_plan *plan)
@@ -76,8 +72,11 @@ fv_status fv__plan_fuse(fv_plan *plan)
         return FV_OK;
     for (int s = 0; s < (int)plan->n_steps; s++) {
         const fv_step_spec *const spec = &plan->steps[s].spec;
-        if (spec->kernel == FV_KERNEL_batchnorm && spec->domain == FV_PER_BLOCK && spec->n_operands == 5)
-            FV_TRY(fuse_behind(plan, s));
+        if (!can_relu(spec) || spec->domain != FV_PER_BLOCK)
+            continue;
+        for (int at = s, next; (next = only_reader(plan, plan->steps[at].spec.operand[0])) >= 0; at = next)
+            if (!absorb(plan, at, next))
+                break;
     }
     for (size_t s = 0; s < plan->n_steps; s++)
         if (plan->steps[s].spec.n_operands > 0)

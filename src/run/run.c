@@ -146,6 +146,7 @@ static void call_kernel(fv_run *run, int s, int worker, fv_call *call)
     const fv_plan *const plan = run->plan;
     const fv_step_spec *const spec = &plan->steps[s].spec;
     call->args = spec->args;
+    call->relu = spec->relu;
     call->batch = run->batch;
     call->blocks_per_shard = plan->blocks_per_shard;
     call->scratch = run->local[worker] + plan->local_floats;
