@@ -122,11 +122,10 @@ static float *run_problem(const problem *p, how h)
     fv_plan *plan;
     fv_run *run;
     int tensor[2];
-    const fv_context_options context_options = {.n_threads = h.n_threads, .isa = h.isa};
+    const fv_context_options context_options = {.n_threads = h.n_threads, .isa = h.isa, .direct = h.direct};
     assert_int_equal(fv_context_create(&context_options, &ctx, NULL, 0), FV_OK);
     make_graph(ctx, c, &graph, tensor);
-    const fv_plan_options options = {
-        .batch = c->batch, .n_workers = h.n_threads, .output = true, .direct = h.direct};
+    const fv_plan_options options = {.batch = c->batch, .n_workers = h.n_threads, .output = true};
     assert_int_equal(fv__plan_create(ctx, &graph, &options, &plan), FV_OK);
     assert_int_equal(fv__run_create(ctx, plan, &run), FV_OK);
     assert_true(has_kernel(plan, FV_KERNEL_winograd_dw) != h.direct);
