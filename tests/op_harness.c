@@ -162,10 +162,12 @@ void op_graph_build(op_graph *g, const op_call *call, fv_context *ctx)
 
 /* ---- inputs --------------------------------------------------------------------------------------- */
 
-/* Every value of the image another multiple of `step`, in random order, none nearer to 0 than a quarter. */
-static void draw_smooth(double *v, int64_t count, fv_rng *rng)
+/* Every value of the image another multiple of `step`, in random order, none nearer to 0 than a quarter. At
+ * least 0.01 apart, so that differences cross no kink; `close`: of size 2 instead, for attention, which has no
+ * kinks, but whose scores are products: larger ones would leave each query a single key. */
+static void draw_smooth(double *v, int64_t count, bool close, fv_rng *rng)
 {
-    const double spacing = 4.0 / (double)count > 0.01 ? 4.0 / (double)count : 0.01;
+    const double spacing = close || 4.0 / (double)count > 0.01 ? 4.0 / (double)count : 0.01;
     const double scale = (0.5 + fv__rng_uniform(rng)) * (fv__rng_below(rng, 2) ? 1 : -1) * spacing;
     for (int64_t i = 0; i < count; i++)
         v[i] = scale * ((double)(i - count / 2) + 0.25);
@@ -177,10 +179,11 @@ static void draw_smooth(double *v, int64_t count, fv_rng *rng)
     }
 }
 
-static void draw_values(double *v, int64_t count, fv_role role, op_draw draw, fv_rng *rng)
+static void draw_values(double *v, int64_t count, const fv_op *op, fv_role role, op_draw draw,
+                        fv_rng *rng)
 {
     if (role == FV_ROLE_VALUE && draw == OP_SMOOTH)
-        draw_smooth(v, count, rng);
+        draw_smooth(v, count, strncmp(op->name, "attention", 9) == 0, rng);
     else if (role == FV_ROLE_VALUE)
         for (int64_t i = 0; i < count; i++)
             v[i] = 0.5 * ((double)fv__rng_below(rng, 9) - 4);
@@ -212,7 +215,7 @@ void op_call_case(op_call *call, const fv_op *op, int index, int max_batch, op_d
             if (role == FV_ROLE_LABEL)
                 call->value[i][n] = fv__rng_below(&rng, label_classes(call));
             else
-                draw_values(call->value[i] + n * count, count, role, draw, &rng);
+                draw_values(call->value[i] + n * count, count, op, role, draw, &rng);
         for (int64_t k = 0; k < count * images; k++)
             call->value[i][k] = (float)call->value[i][k]; /* so that kernels see the same numbers */
     }

@@ -156,6 +156,36 @@ typedef struct fv_plane_args {
 #define FV_BATCHNORM_EPS      1e-5 /* added to the variance */
 #define FV_BATCHNORM_MOMENTUM 0.1  /* the share of the new batch in the running statistics */
 
+/* Layer normalisation: as PyTorch has it by default. */
+#define FV_LAYERNORM_EPS 1e-5
+
+/* ---- sequences: [channels][tokens] ---------------------------------------------------------------- */
+
+/* n tokens from `from` of one sequence go to `to` of another; its other tokens are 0. */
+typedef struct fv_tokens_args {
+    int channels, from_tokens, to_tokens;
+    int from, to, n;
+} fv_tokens_args;
+
+/* The first n tokens of a sequence. */
+typedef struct fv_tokens_sum_args {
+    int channels, tokens, n;
+} fv_tokens_sum_args;
+
+/* dw[o][i] = sum over images n, tokens t of dy[n][o][t] * x[n][i][t]. x is turned into rows of `panel`
+ * channels at a time, `chunk` tokens of them. */
+typedef struct fv_tokens_dw_args {
+    int o, i, tokens;
+    int panel, chunk;
+    const int32_t *offset; /* [chunk * 16]: k * panel */
+} fv_tokens_dw_args;
+
+/* Queries, keys and values of all heads stacked: qkv [3 * channels][tokens]; a head has size channels. */
+typedef struct fv_attention_args {
+    int heads, size, tokens;
+    float scale; /* of the scores: 1 / sqrt(size) */
+} fv_attention_args;
+
 /* Row `row` of a matrix [..][n]. */
 typedef struct fv_row_args {
     int row, n;
@@ -182,7 +212,8 @@ typedef struct fv_shard_sum_args {
 } fv_shard_sum_args;
 
 typedef enum fv_unary {
-    FV_UNARY_IDENTITY, FV_UNARY_SIGMOID, FV_UNARY_TANH, FV_UNARY_RELU, FV_UNARY_LEAKY_RELU, FV_UNARY_SOFTPLUS
+    FV_UNARY_IDENTITY, FV_UNARY_SIGMOID, FV_UNARY_TANH, FV_UNARY_RELU, FV_UNARY_LEAKY_RELU, FV_UNARY_SOFTPLUS,
+    FV_UNARY_GELU
 } fv_unary;
 
 /* n vectors of 16 per block. The backward kernel reads y where `from_output`, else x. */

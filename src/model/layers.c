@@ -28,14 +28,13 @@ fv_status fv__layer_node(fv_parse *p, const char *op, const char *name, const ch
     return fv__graph_node(&p->model->graph, &spec, output);
 }
 
-/* A parameter of the layer: "c1" and "weight" make "c1.weight". */
-static fv_status parameter(fv_parse *p, const char *layer, const char *suffix, fv_shape shape, fv_init init,
-                           bool decays, int *tensor)
+fv_status fv__layer_parameter(fv_parse *p, const char *layer, const char *suffix, fv_shape shape,
+                              fv_init init, bool decays, int *tensor)
 {
     fv_graph *graph = &p->model->graph;
     char name[FV_NAME_MAX_BYTES + 32];
     char what[FV_MESSAGE_BYTES];
-    snprintf(name, sizeof name, "%s.%s", layer, suffix);
+    snprintf(name, sizeof name, "%s%s%s", layer, suffix ? "." : "", suffix ? suffix : "");
     snprintf(what, sizeof what, "%s:%d: %s", p->line.source, p->line.number, name);
     FV_TRY(fv__shape_check(p->ctx, shape, what));
     int id = -1;
@@ -46,7 +45,7 @@ static fv_status parameter(fv_parse *p, const char *layer, const char *suffix, f
     return FV_OK;
 }
 
-static fv_shape current_shape(const fv_parse *p)
+fv_shape fv__layer_input(const fv_parse *p)
 {
     return p->model->graph.tensors[p->current].shape;
 }
@@ -60,21 +59,34 @@ static fv_status weighted(fv_parse *p, const fv_layer_kind *kind, const fv_layer
     init.fan_in = fan_in > INT32_MAX ? INT32_MAX : (int)fan_in;
     init.fan_out = fan_out > INT32_MAX ? INT32_MAX : (int)fan_out;
     int inputs[3] = {p->current, -1, -1};
-    FV_TRY(parameter(p, words->name, "weight", weight, init, true, &inputs[1]));
+    FV_TRY(fv__layer_parameter(p, words->name, "weight", weight, init, true, &inputs[1]));
     if (words->bias)
-        FV_TRY(
-            parameter(p, words->name, "bias", fv__shape(1, weight.dim[0], 0, 0, 0), zero, false, &inputs[2]));
+        FV_TRY(fv__layer_parameter(p, words->name, "bias", fv__shape(1, weight.dim[0], 0, 0, 0), zero, false,
+                                   &inputs[2]));
     return fv__layer_node(p, kind->op, words->name, words->name, words->bias ? 3 : 2, inputs, words->attrs,
                           output);
 }
 
+static fv_status expect_image(const fv_parse *p, const char *layer)
+{
+    const fv_shape in = fv__layer_input(p);
+    char text[FV_SHAPE_TEXT];
+    if (in.rank == 3)
+        return FV_OK;
+    if (in.rank == 2)
+        return fv__line_fail(&p->line, 1, "%s reads an image, but its input is a sequence of %s", layer,
+                             fv__shape_text(in, text));
+    return fv__line_fail(&p->line, 1, "%s reads an image, but its input is a vector of %d values", layer,
+                         in.dim[0]);
+}
+
 static fv_status build_conv(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words, int *output)
 {
-    const fv_shape in = current_shape(p);
+    const fv_shape in = fv__layer_input(p);
     const int kh = words->kernel[0], kw = words->kernel[1];
-    if (in.rank != 3)
-        return fv__line_fail(&p->line, 1, "conv %s reads an image, but its input is a vector of %d values",
-                             words->name, in.dim[0]);
+    char layer[sizeof words->name + 8];
+    snprintf(layer, sizeof layer, "conv %s", words->name);
+    FV_TRY(expect_image(p, layer));
     const fv_conv_attrs *const attrs = (const void *)words->attrs;
     const int seen = in.dim[0] < attrs->groups ? 1 : in.dim[0] / attrs->groups; /* the node checks it */
     return weighted(p, kind, words, fv__shape(4, words->count, seen, kh, kw), (int64_t)seen * kh * kw,
@@ -84,9 +96,9 @@ static fv_status build_conv(fv_parse *p, const fv_layer_kind *kind, const fv_lay
 static fv_status build_linear(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
                               int *output)
 {
-    const fv_shape in = current_shape(p);
+    const fv_shape in = fv__layer_input(p);
     char text[FV_SHAPE_TEXT];
-    if (in.rank != 1)
+    if (in.rank == 3)
         return fv__line_fail(
             &p->line, 1,
             "linear %s reads a vector, but its input is an image of %s; put a 'flatten' line "
@@ -100,8 +112,8 @@ static fv_status build_bias(fv_parse *p, const fv_layer_kind *kind, const fv_lay
 {
     const fv_init zero = {.kind = FV_INIT_ZERO};
     int inputs[2] = {p->current, -1};
-    const fv_shape shape = fv__shape(1, current_shape(p).dim[0], 0, 0, 0);
-    FV_TRY(parameter(p, words->name, "bias", shape, zero, false, &inputs[1]));
+    const fv_shape shape = fv__shape(1, fv__layer_input(p).dim[0], 0, 0, 0);
+    FV_TRY(fv__layer_parameter(p, words->name, "bias", shape, zero, false, &inputs[1]));
     return fv__layer_node(p, kind->op, words->name, words->name, 2, inputs, words->attrs, output);
 }
 
@@ -122,7 +134,7 @@ static fv_status build_batchnorm(fv_parse *p, const fv_layer_kind *kind, const f
                                  int *output)
 {
     const fv_init zero = {.kind = FV_INIT_ZERO}, one = {.kind = FV_INIT_CONSTANT, .scale = 1};
-    const fv_shape shape = fv__shape(1, current_shape(p).dim[0], 0, 0, 0);
+    const fv_shape shape = fv__shape(1, fv__layer_input(p).dim[0], 0, 0, 0);
     char name[FV_NAME_MAX_BYTES + 32];
     snprintf(name, sizeof name, "%s.stats", words->name);
     fv_node_spec stats = {.op = fv__op_find("batchnorm_stats"),
@@ -135,8 +147,8 @@ static fv_status build_batchnorm(fv_parse *p, const fv_layer_kind *kind, const f
                           .of = -1};
     int inputs[6] = {p->current};
     FV_TRY(fv__graph_node(&p->model->graph, &stats, &inputs[1]));
-    FV_TRY(parameter(p, words->name, "weight", shape, one, false, &inputs[2]));
-    FV_TRY(parameter(p, words->name, "bias", shape, zero, false, &inputs[3]));
+    FV_TRY(fv__layer_parameter(p, words->name, "weight", shape, one, false, &inputs[2]));
+    FV_TRY(fv__layer_parameter(p, words->name, "bias", shape, zero, false, &inputs[3]));
     FV_TRY(statistic(p, words->name, "running_mean", shape, 0, &inputs[4]));
     FV_TRY(statistic(p, words->name, "running_var", shape, 1, &inputs[5]));
     return fv__layer_node(p, kind->op, words->name, words->name, 6, inputs, words->attrs, output);
@@ -146,10 +158,8 @@ static fv_status build_batchnorm(fv_parse *p, const fv_layer_kind *kind, const f
 static fv_status build_globalavgpool(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
                                      int *output)
 {
-    const fv_shape in = current_shape(p);
-    if (in.rank != 3)
-        return fv__line_fail(
-            &p->line, 1, "globalavgpool reads an image, but its input is a vector of %d values", in.dim[0]);
+    const fv_shape in = fv__layer_input(p);
+    FV_TRY(expect_image(p, "globalavgpool"));
     const fv_window_attrs attrs = {.kernel = {in.dim[1], in.dim[2]}};
     return fv__layer_node(p, kind->op, words->name, words->name, 1, &p->current, &attrs, output);
 }
@@ -179,6 +189,16 @@ static const fv_layer_kind kinds[] = {
     {"avgpool", "avgpool", {{FV_SLOT_ATTR, "kernel"}}, false, plain},
     {"globalavgpool", "avgpool", {{0}}, false, build_globalavgpool},
     {"batchnorm", "batchnorm", {{FV_SLOT_NAME, "NAME"}}, false, build_batchnorm},
+    {"layernorm", "layernorm", {{FV_SLOT_NAME, "NAME"}}, false, fv__layer_layernorm},
+    {"tokens", "tokens", {{0}}, false, plain},
+    {"classtoken", "class_token", {{FV_SLOT_NAME, "NAME"}}, false, fv__layer_class_token},
+    {"position", "position", {{FV_SLOT_NAME, "NAME"}}, false, fv__layer_position},
+    {"attention",
+     "attention",
+     {{FV_SLOT_NAME, "NAME"}, {FV_SLOT_ATTR, "heads"}},
+     true,
+     fv__layer_attention},
+    {"slice", "slice", {{FV_SLOT_ATTR, "first"}, {FV_SLOT_ATTR, "count"}}, false, plain},
     {"flatten", "flatten", {{0}}, false, plain},
     {"identity", "identity", {{0}}, false, plain},
     {"sigmoid", "sigmoid", {{0}}, false, plain},
@@ -186,6 +206,7 @@ static const fv_layer_kind kinds[] = {
     {"relu", "relu", {{0}}, false, plain},
     {"leakyrelu", "leaky_relu", {{0}}, false, plain},
     {"softplus", "softplus", {{0}}, false, plain},
+    {"gelu", "gelu", {{0}}, false, plain},
     {"softmax", "softmax", {{0}}, false, plain},
     {"dropout", "dropout", {{FV_SLOT_ATTR, "rate"}}, false, plain},
     {"add", "add", {{FV_SLOT_LAYER, "LAYER"}}, false, build_add},

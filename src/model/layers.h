@@ -64,6 +64,22 @@ fv_status fv__layer_record(fv_parse *p, const char *kind, const char *name, size
 /* Reads "he", "normal" with its scale. `scale` NULL: missing. */
 fv_status fv__init_read(const fv_line *line, int column, const char *kind, const char *scale,
                         int scale_column, fv_init *out);
+/* A parameter of the layer: "c1" and "weight" make "c1.weight"; NULL: it has the layer's name. */
+fv_status fv__layer_parameter(fv_parse *p, const char *layer, const char *suffix, fv_shape shape,
+                              fv_init init, bool decays, int *tensor);
+/* The shape of what the line reads. */
+fv_shape fv__layer_input(const fv_parse *p);
+
+/* layers_tokens.c: the layers of sequences. */
+fv_status fv__layer_class_token(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
+                                int *output);
+fv_status fv__layer_position(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
+                             int *output);
+fv_status fv__layer_layernorm(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
+                              int *output);
+fv_status fv__layer_attention(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
+                              int *output);
+
 /* Appends a node of the present line, which belongs to `layer`. */
 fv_status fv__layer_node(fv_parse *p, const char *op, const char *name, const char *layer, int n_inputs,
                          const int *inputs, const void *attrs, int *output);

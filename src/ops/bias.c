@@ -104,35 +104,11 @@ static fv_status lower_vector_db(fv_lower *l)
 /* Images: the blocks of a shard one after the other, then the shards. */
 static fv_status lower_db(fv_lower *l)
 {
+    const fv_plane_args args = planes(l->in_shape[0]);
+    const double n = (double)fv__shape_count(l->in_shape[0]);
     if (l->in_shape[0].rank == 1)
         return lower_vector_db(l);
-    int shards;
-    const fv_plane_args args = planes(l->in_shape[0]);
-    const fv_shard_sum_args sum_args = {args.channels};
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_SHARD, args.channels, &shards));
-    const double n = (double)fv__shape_count(l->in_shape[0]);
-    fv_step_spec spec = {.kernel = FV_KERNEL_channel_sum,
-                         .domain = FV_PER_BLOCK,
-                         .args = fv__lower_args(l, &args, sizeof args),
-                         .n_operands = 2,
-                         .operand = {shards, l->in[0]},
-                         .access = {FV_UPDATE, FV_READ},
-                         .flops = n,
-                         .bytes = 4 * n};
-    fv_step_spec sum = {.kernel = FV_KERNEL_shard_sum,
-                        .domain = FV_PER_RANGE,
-                        .args = fv__lower_args(l, &sum_args, sizeof sum_args),
-                        .n_operands = 2,
-                        .operand = {l->out, shards},
-                        .access = {FV_UPDATE, FV_READ},
-                        .units = args.channels,
-                        .grain = 4096,
-                        .checked_floats = 1,
-                        .bytes = 4.0 * 9 * args.channels};
-    if (!spec.args || !sum.args)
-        return FV_ERR_MEMORY;
-    FV_TRY(fv__lower_step(l, &spec));
-    return fv__lower_step(l, &sum);
+    return fv__lower_sharded(l, FV_KERNEL_channel_sum, &args, sizeof args, 0, n, 4 * n);
 }
 
 static fv_cost cost_db(const void *attrs, const fv_shape *in, fv_shape out)
@@ -145,6 +121,7 @@ static fv_cost cost_db(const void *attrs, const fv_shape *in, fv_shape out)
 static const fv_case cases_db[] = {
     {17, {{3, {3, 5, 7}}}, ""},  {16, {{3, {5, 4, 4}}}, ""}, {15, {{3, {17, 1, 3}}}, ""},
     {1, {{3, {1, 1, 1}}}, ""},   {17, {{1, {17}}}, ""},      {131, {{3, {6, 2, 3}}}, ""},
+    {17, {{2, {5, 65}}}, ""},
 };
 
 const fv_op fv_op_bias_db = {

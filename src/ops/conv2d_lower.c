@@ -371,45 +371,15 @@ static fv_status lower_dw_rows(fv_lower *l, const fv_conv_args *conv)
     return fv__lower_step(l, &s);
 }
 
-/* Few channels: block by block, images side by side, through shards. */
-static fv_status lower_dw_shards(fv_lower *l, const fv_conv_args *g)
-{
-    const fv_shape dw = l->out_shape;
-    const int64_t count = fv__shape_count(dw);
-    const fv_shard_sum_args sum = {.floats = count};
-    const fv_shard_sum_args *const sum_args = fv__lower_args(l, &sum, sizeof sum);
-    int shards;
-    if (!sum_args)
-        return FV_ERR_MEMORY;
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_SHARD, count, &shards));
-    fv_step_spec s = {.kernel = FV_KERNEL_conv_dw,
-                      .domain = FV_PER_BLOCK,
-                      .args = g,
-                      .n_operands = 3,
-                      .operand = {shards, l->in[0], l->in[1]},
-                      .access = {FV_UPDATE, FV_READ, FV_READ},
-                      .scratch_floats = staging_floats(g),
-                      .flops = 2 * fv__conv_products(g),
-                      .bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1])};
-    FV_TRY(fv__lower_step(l, &s));
-    fv_step_spec add = {.kernel = FV_KERNEL_shard_sum,
-                        .domain = FV_PER_RANGE,
-                        .args = sum_args,
-                        .n_operands = 2,
-                        .operand = {l->out, shards},
-                        .access = {FV_UPDATE, FV_READ},
-                        .units = count,
-                        .grain = 4096,
-                        .checked_floats = 1,
-                        .bytes = 4.0 * 9 * (double)count};
-    return fv__lower_step(l, &add);
-}
-
 fv_status fv__conv_lower_dw(fv_lower *l)
 {
     const fv_conv_args *g;
     FV_TRY(make_args(l, fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]), &g));
     if (fv__conv_winograd_pays(l, g))
         return fv__conv_lower_winograd_dw(l, g);
-    return g->i >= FV_ROWS_CHANNELS ? lower_dw_rows(l, g) : lower_dw_shards(l, g);
+    if (g->i >= FV_ROWS_CHANNELS)
+        return lower_dw_rows(l, g);
+    /* Few channels: block by block, images side by side. */
+    return fv__lower_sharded(l, FV_KERNEL_conv_dw, g, sizeof *g, staging_floats(g), 2 * fv__conv_products(g),
+                             fv__conv_bytes(l->in_shape[0], l->in_shape[1]));
 }

@@ -19,7 +19,7 @@ static fv_status infer(fv_infer *q)
     return FV_OK;
 }
 
-static fv_status grad(fv_grad *g)
+fv_status fv__unflatten(fv_grad *g)
 {
     const fv_shape shape = g->graph->tensors[g->node->input[0]].shape;
     unflatten_attrs attrs = {.rank = shape.rank};
@@ -46,12 +46,12 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 
 static const fv_case cases[] = {
     {17, {{3, {3, 5, 7}}}, ""}, {16, {{3, {5, 4, 4}}}, ""}, {15, {{3, {17, 1, 3}}}, ""},
-    {1, {{3, {1, 1, 1}}}, ""},  {2, {{1, {17}}}, ""},
+    {1, {{3, {1, 1, 1}}}, ""},  {2, {{1, {17}}}, ""},       {3, {{2, {5, 9}}}, ""},
 };
 
 const fv_op fv_op_flatten = {
     .name = "flatten", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .is_view = true,
-    .infer = infer, .grad = grad, .ref = ref, .lower_planes = lower_planes, .cost = cost,
+    .infer = infer, .grad = fv__unflatten, .ref = ref, .lower_planes = lower_planes, .cost = cost,
     .cases = cases, .n_cases = sizeof cases / sizeof *cases,
 };
 

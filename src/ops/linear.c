@@ -1,22 +1,39 @@
-/* linear.c - the fully connected layer and its gradients.
+/* linear.c - the fully connected layer and its gradients, of a vector or of every token of a sequence.
  *
- *   y[o] = b[o] + sum over i of w[o][i] * x[i]
- *   dx[i] = sum over o of w[o][i] * dy[o]
- *   dw[o][i] = sum over images n of dy[n][o] * x[n][i]
+ *   y[o][t] = b[o] + sum over i of w[o][i] * x[i][t]
+ *   dx[i][t] = sum over o of w[o][i] * dy[o][t]
+ *   dw[o][i] = sum over images n, tokens t of dy[n][o][t] * x[n][i][t]
  *
- * x [i], w [o][i], b [o], y [o]. (Lecture "Backprop".) */
+ * x [i] or [i][tokens], w [o][i], b [o], y [o] or [o][tokens]. (Lecture "Backprop".) A vector is a sequence
+ * of one token. Several tokens are an image of one row and the layer its 1x1 convolution: the same sums, in
+ * the same memory, so forward and data gradient are conv2d's. */
 #include "kernels/lower.h"
+#include "ops/conv2d.h"
 #include "ops/ops.h"
 #include "ops/planes.h"
 
 #include <string.h>
 
+static int tokens_of(fv_shape x)
+{
+    return x.rank == 2 ? x.dim[1] : 1;
+}
+
+/* x with `features` in place of its own. */
+static fv_shape with_features(fv_shape x, int features)
+{
+    x.dim[0] = features;
+    return x;
+}
+
 static fv_status infer(fv_infer *q)
 {
     const fv_shape x = q->input[0]->shape, w = q->input[1]->shape;
     char text[FV_SHAPE_TEXT];
-    if (x.rank != 1)
-        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a vector, found %s; a flatten line makes it one",
+    if (x.rank > 2)
+        return fv__fail(q->ctx, FV_ERR_INPUT,
+                        "%s: expected a vector or a sequence of tokens, found %s; a flatten line makes "
+                        "a vector",
                         q->what, fv__shape_text(x, text));
     if (w.rank != 2 || w.dim[1] != x.dim[0])
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected weights for %d inputs, found %s", q->what,
@@ -24,13 +41,13 @@ static fv_status infer(fv_infer *q)
     if (q->n_inputs > 2 && (q->input[2]->shape.rank != 1 || q->input[2]->shape.dim[0] != w.dim[0]))
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a bias of %d, found %s", q->what, w.dim[0],
                         fv__shape_text(q->input[2]->shape, text));
-    q->out = fv__shape(1, w.dim[0], 0, 0, 0);
+    q->out = with_features(x, w.dim[0]);
     return FV_OK;
 }
 
 static fv_status infer_dx(fv_infer *q)
 {
-    q->out = fv__shape(1, q->input[1]->shape.dim[1], 0, 0, 0);
+    q->out = with_features(q->input[0]->shape, q->input[1]->shape.dim[1]);
     return FV_OK;
 }
 
@@ -57,38 +74,59 @@ static fv_status grad(fv_grad *g)
 
 static void ref(const fv_ref *r)
 {
-    const int n_in = r->in_shape[0].dim[0], n_out = r->out_shape.dim[0];
-    for (int n = 0; n < r->n; n++)
-        for (int o = 0; o < n_out; o++) {
-            double sum = r->n_inputs > 2 ? r->in[2][o] : 0.0;
-            for (int i = 0; i < n_in; i++)
-                sum += r->in[1][(int64_t)o * n_in + i] * r->in[0][(int64_t)n * n_in + i];
-            r->out[(int64_t)n * n_out + o] = sum;
-        }
+    const int64_t n_in = r->in_shape[0].dim[0], n_out = r->out_shape.dim[0], tokens = tokens_of(r->out_shape);
+    for (int64_t n = 0; n < r->n; n++)
+        for (int64_t o = 0; o < n_out; o++)
+            for (int64_t t = 0; t < tokens; t++) {
+                double sum = r->n_inputs > 2 ? r->in[2][o] : 0.0;
+                for (int64_t i = 0; i < n_in; i++)
+                    sum += r->in[1][o * n_in + i] * r->in[0][(n * n_in + i) * tokens + t];
+                r->out[(n * n_out + o) * tokens + t] = sum;
+            }
 }
 
 static void ref_dx(const fv_ref *r)
 {
-    const int n_out = r->in_shape[0].dim[0], n_in = r->out_shape.dim[0];
-    for (int n = 0; n < r->n; n++)
-        for (int i = 0; i < n_in; i++) {
-            double sum = 0.0;
-            for (int o = 0; o < n_out; o++)
-                sum += r->in[1][(int64_t)o * n_in + i] * r->in[0][(int64_t)n * n_out + o];
-            r->out[(int64_t)n * n_in + i] = sum;
-        }
+    const int64_t n_out = r->in_shape[0].dim[0], n_in = r->out_shape.dim[0], tokens = tokens_of(r->out_shape);
+    for (int64_t n = 0; n < r->n; n++)
+        for (int64_t i = 0; i < n_in; i++)
+            for (int64_t t = 0; t < tokens; t++) {
+                double sum = 0.0;
+                for (int64_t o = 0; o < n_out; o++)
+                    sum += r->in[1][o * n_in + i] * r->in[0][(n * n_out + o) * tokens + t];
+                r->out[(n * n_in + i) * tokens + t] = sum;
+            }
 }
 
 static void ref_dw(const fv_ref *r)
 {
-    const int n_out = r->in_shape[0].dim[0], n_in = r->in_shape[1].dim[0];
-    for (int o = 0; o < n_out; o++)
-        for (int i = 0; i < n_in; i++) {
+    const int64_t n_out = r->in_shape[0].dim[0], n_in = r->in_shape[1].dim[0];
+    const int64_t tokens = tokens_of(r->in_shape[0]);
+    for (int64_t o = 0; o < n_out; o++)
+        for (int64_t i = 0; i < n_in; i++) {
             double sum = 0.0;
-            for (int n = 0; n < r->n; n++)
-                sum += r->in[0][(int64_t)n * n_out + o] * r->in[1][(int64_t)n * n_in + i];
-            r->out[(int64_t)o * n_in + i] = sum;
+            for (int64_t n = 0; n < r->n; n++)
+                for (int64_t t = 0; t < tokens; t++)
+                    sum += r->in[0][(n * n_out + o) * tokens + t] * r->in[1][(n * n_in + i) * tokens + t];
+            r->out[o * n_in + i] = sum;
         }
+}
+
+/* A sequence as conv2d sees it: an image of one row; weights as windows of one pixel. */
+static fv_shape as_image(fv_shape x)
+{
+    return fv__shape(3, x.dim[0], 1, tokens_of(x), 0);
+}
+
+static fv_status lower_as_conv(fv_lower *l, fv_status (*lower_conv)(fv_lower *l))
+{
+    static const fv_conv_attrs attrs = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
+    const fv_shape w = l->in_shape[1];
+    l->attrs = &attrs;
+    l->in_shape[0] = as_image(l->in_shape[0]);
+    l->in_shape[1] = fv__shape(4, w.dim[0], w.dim[1], 1, 1);
+    l->out_shape = as_image(l->out_shape);
+    return lower_conv(l);
 }
 
 static fv_status lower_matmul(fv_lower *l, fv_matmul_args g)
@@ -115,39 +153,51 @@ static fv_status lower_matmul(fv_lower *l, fv_matmul_args g)
 
 static fv_status lower(fv_lower *l)
 {
+    if (tokens_of(l->out_shape) > 1)
+        return lower_as_conv(l, fv__conv_lower);
     const int n_in = l->in_shape[0].dim[0], n_out = l->out_shape.dim[0];
     return lower_matmul(l, (fv_matmul_args){.m = n_out, .k = n_in, .row_stride = n_in, .column_stride = 1});
 }
 
-/* A convolution of an image of one pixel. */
 static fv_status lower_planes(fv_lower *l)
 {
-    if (l->in_shape[0].rank != 1)
-        return FV_ERR_UNSUPPORTED;
-    const fv_conv_args g = {.groups = 1,
-                            .i = l->in_shape[0].dim[0],
-                            .h = 1,
-                            .w = 1,
-                            .o = l->out_shape.dim[0],
-                            .oh = 1,
-                            .ow = 1,
-                            .kh = 1,
-                            .kw = 1,
-                            .stride_h = 1,
-                            .stride_w = 1,
-                            .dilation_h = 1,
-                            .dilation_w = 1};
-    return fv__planes_lower_conv(l, &g, false);
+    return lower_as_conv(l, fv__conv_lower_planes);
 }
 
 static fv_status lower_dx(fv_lower *l)
 {
+    if (tokens_of(l->out_shape) > 1)
+        return lower_as_conv(l, fv__conv_lower_dx);
     const int n_out = l->in_shape[0].dim[0], n_in = l->out_shape.dim[0];
     return lower_matmul(l, (fv_matmul_args){.m = n_in, .k = n_out, .row_stride = 1, .column_stride = n_in});
 }
 
+/* Rows of x for so many channels at a time, and so many tokens of them: half of them stay in L1. */
+#define FV_TOKENS_PANEL 48
+#define FV_TOKENS_CHUNK 16
+
+/* Block by block, while x and dy are warm. */
+static fv_status lower_tokens_dw(fv_lower *l)
+{
+    const int tokens = tokens_of(l->in_shape[0]);
+    fv_tokens_dw_args g = {.o = l->out_shape.dim[0], .i = l->out_shape.dim[1], .tokens = tokens};
+    g.panel = g.i < FV_TOKENS_PANEL ? (g.i + FV_LANES - 1) / FV_LANES * FV_LANES : FV_TOKENS_PANEL;
+    g.chunk = tokens < FV_TOKENS_CHUNK ? tokens : FV_TOKENS_CHUNK;
+    const int terms = g.chunk * FV_LANES;
+    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)terms, sizeof *offset);
+    if (!offset)
+        return FV_ERR_MEMORY;
+    for (int k = 0; k < terms; k++)
+        offset[k] = k * g.panel;
+    g.offset = offset;
+    return fv__lower_sharded(l, FV_KERNEL_tokens_dw, &g, sizeof g, (size_t)terms * (size_t)g.panel,
+                             2.0 * tokens * g.o * g.i, 4.0 * tokens * ((double)g.o + g.i));
+}
+
 static fv_status lower_dw(fv_lower *l)
 {
+    if (tokens_of(l->in_shape[0]) > 1)
+        return lower_tokens_dw(l);
     const int n_out = l->in_shape[0].dim[0], n_in = l->in_shape[1].dim[0];
     const int padded = (n_in + FV_LANES - 1) / FV_LANES * FV_LANES;
     int32_t *const offset = fv__arena_alloc(l->arena, FV_LANES, sizeof *offset);
@@ -188,21 +238,25 @@ static fv_status lower_dw(fv_lower *l)
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs;
-    return (fv_cost){.flops = 2.0 * in[0].dim[0] * out.dim[0],
-                     .bytes = 4.0 * ((double)in[0].dim[0] + out.dim[0])};
+    const double tokens = tokens_of(out);
+    return (fv_cost){.flops = 2.0 * tokens * in[0].dim[0] * out.dim[0],
+                     .bytes = 4.0 * tokens * ((double)in[0].dim[0] + out.dim[0])};
 }
 
 static fv_cost cost_dw(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs;
-    return (fv_cost){.flops = 2.0 * out.dim[0] * out.dim[1],
-                     .bytes = 4.0 * ((double)in[0].dim[0] + in[1].dim[0])};
+    const double tokens = tokens_of(in[0]);
+    return (fv_cost){.flops = 2.0 * tokens * out.dim[0] * out.dim[1],
+                     .bytes = 4.0 * tokens * ((double)in[0].dim[0] + in[1].dim[0])};
 }
 
 static const fv_case cases[] = {
     {1, {{1, {1}}, {2, {1, 1}}, {1, {1}}}, ""},       {15, {{1, {3}}, {2, {5, 3}}}, ""},
     {16, {{1, {17}}, {2, {16, 17}}, {1, {16}}}, ""},  {17, {{1, {400}}, {2, {120, 400}}, {1, {120}}}, ""},
-    {130, {{1, {33}}, {2, {31, 33}}, {1, {31}}}, ""},
+    {130, {{1, {33}}, {2, {31, 33}}, {1, {31}}}, ""}, {17, {{2, {19, 5}}, {2, {21, 19}}, {1, {21}}}, ""},
+    {3, {{2, {1, 7}}, {2, {2, 1}}}, ""},              {16, {{2, {48, 65}}, {2, {40, 48}}, {1, {40}}}, ""},
+    {2, {{2, {5, 1}}, {2, {3, 5}}}, ""},
 };
 
 /* dy, w */
@@ -210,6 +264,9 @@ static const fv_case dx_cases[] = {
     {1, {{1, {1}}, {2, {1, 1}}}, ""},
     {17, {{1, {5}}, {2, {5, 3}}}, ""},
     {70, {{1, {150}}, {2, {150, 45}}}, ""},
+    {17, {{2, {19, 5}}, {2, {19, 21}}}, ""},
+    {16, {{2, {48, 65}}, {2, {48, 40}}}, ""},
+    {2, {{2, {5, 1}}, {2, {5, 3}}}, ""},
 };
 
 /* dy, x */
@@ -218,6 +275,9 @@ static const fv_case dw_cases[] = {
     {15, {{1, {5}}, {1, {3}}}, ""},
     {17, {{1, {16}}, {1, {32}}}, ""},
     {128, {{1, {101}}, {1, {150}}}, ""},
+    {17, {{2, {19, 5}}, {2, {21, 5}}}, ""},
+    {33, {{2, {40, 65}}, {2, {101, 65}}}, ""},
+    {2, {{2, {5, 1}}, {2, {3, 1}}}, ""},
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))

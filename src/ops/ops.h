@@ -19,4 +19,7 @@ typedef struct fv_conv_attrs {
     int size[2]; /* conv2d_dx: of x; conv2d_dw: of the kernel. Unused by conv2d */
 } fv_conv_attrs;
 
+/* The gradient of a view: dy under the shape of the view's input. */
+fv_status fv__unflatten(fv_grad *g);
+
 #endif

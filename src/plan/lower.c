@@ -68,6 +68,42 @@ fv_status fv__lower_simple(fv_lower *l, fv_kernel_id kernel, const void *args, s
     return fv__lower_step(l, &s);
 }
 
+fv_status fv__lower_sharded(fv_lower *l, fv_kernel_id kernel, const void *args, size_t args_bytes,
+                            size_t scratch_floats, double flops, double bytes)
+{
+    const int64_t count = fv__shape_count(l->out_shape);
+    const fv_shard_sum_args sum = {.floats = count};
+    int shards;
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_SHARD, count, &shards));
+    fv_step_spec s = {.kernel = kernel,
+                      .domain = FV_PER_BLOCK,
+                      .args = fv__lower_args(l, args, args_bytes),
+                      .n_operands = 1 + l->n_inputs,
+                      .operand = {shards},
+                      .access = {FV_UPDATE},
+                      .scratch_floats = scratch_floats,
+                      .flops = flops,
+                      .bytes = bytes};
+    for (int i = 0; i < l->n_inputs; i++) {
+        s.operand[1 + i] = l->in[i];
+        s.access[1 + i] = FV_READ;
+    }
+    fv_step_spec add = {.kernel = FV_KERNEL_shard_sum,
+                        .domain = FV_PER_RANGE,
+                        .args = fv__lower_args(l, &sum, sizeof sum),
+                        .n_operands = 2,
+                        .operand = {l->out, shards},
+                        .access = {FV_UPDATE, FV_READ},
+                        .units = count,
+                        .grain = 4096,
+                        .checked_floats = 1,
+                        .bytes = 4.0 * 9 * (double)count};
+    if (!s.args || !add.args)
+        return FV_ERR_MEMORY;
+    FV_TRY(fv__lower_step(l, &s));
+    return fv__lower_step(l, &add);
+}
+
 /* A buffer per tensor, at the same number. */
 static fv_status add_tensors(fv_plan *plan)
 {
