@@ -163,8 +163,8 @@ void op_graph_build(op_graph *g, const op_call *call, fv_context *ctx)
 /* ---- inputs --------------------------------------------------------------------------------------- */
 
 /* Every value of the image another multiple of `step`, in random order, none nearer to 0 than a quarter. At
- * least 0.01 apart, so that differences cross no kink; `close`: of size 2 instead, for attention, which has no
- * kinks, but whose scores are products: larger ones would leave each query a single key. */
+ * least 0.01 apart, so that differences cross no kink; `close`: of size 2 instead, for attention, which has
+ * no kinks, but whose scores are products: larger ones would leave each query a single key. */
 static void draw_smooth(double *v, int64_t count, bool close, fv_rng *rng)
 {
     const double spacing = close || 4.0 / (double)count > 0.01 ? 4.0 / (double)count : 0.01;

@@ -52,6 +52,7 @@ static const char *const more_models[] = {
     "conv c2 7 3x3 stride=2 pad=1\nbatchnorm b2\nrelu\nconv c3 7 3x3 pad=1 bias=no\nbatchnorm b3\n"
     "conv short 7 1x1 stride=2 bias=no from=trunk\nbatchnorm b4\nadd b3\nrelu\nglobalavgpool\nflatten\n"
     "linear h 9\nbatchnorm b5\ntanh\nlinear out 4\nsoftmax\n",
+    TRAINING_TRANSFORMER,
 };
 enum { N_MORE_MODELS = sizeof more_models / sizeof *more_models };
 

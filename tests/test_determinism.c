@@ -96,7 +96,7 @@ static int images_of(int batch)
     return n < MOST ? n : MOST;
 }
 
-static const char *const models[] = {"lenet5-relu", "lenet5", DROPPING, "mlp"};
+static const char *const models[] = {"lenet5-relu", "lenet5", DROPPING, "mlp", TRAINING_TRANSFORMER};
 static const int batches[] = {1, 15, 16, 17, 128, 300};
 enum { N_MODELS = sizeof models / sizeof *models, N_BATCHES = sizeof batches / sizeof *batches };
 

@@ -65,8 +65,9 @@ static void zoo_counts(void **state)
     } expected[] = {{"lenet5", 61706, 10, 10, 1, 28},       {"lenet5-relu", 61706, 10, 10, 1, 28},
                     {"linear", 7850, 2, 10, 1, 28},         {"logistic", 785, 2, 2, 1, 28},
                     {"mlp", 469160, 6, 10, 1, 28},          {"resnet18", 11173962, 62, 10, 3, 32},
-                    {"resnet50", 25557032, 161, 1000, 3, 224}, {"vgg8", 1187274, 20, 10, 3, 32}};
-    for (int i = 0; i < 8; i++) {
+                    {"resnet50", 25557032, 161, 1000, 3, 224}, {"vgg8", 1187274, 20, 10, 3, 32},
+                    {"vit", 2693578, 80, 10, 3, 32}};
+    for (int i = 0; i < 9; i++) {
         fv_model *model = NULL;
         assert_string_equal(fv_zoo_name(i), expected[i].name);
         assert_int_equal(fv_model_open(ctx, expected[i].name, &model), FV_OK);
@@ -78,7 +79,7 @@ static void zoo_counts(void **state)
         assert_string_equal(fv_model_text(model), fv_zoo_text(expected[i].name));
         fv_model_destroy(model);
     }
-    assert_null(fv_zoo_name(8));
+    assert_null(fv_zoo_name(9));
     assert_null(fv_zoo_name(-1));
     assert_null(fv_zoo_text("lenet6"));
     fv_model *model = NULL;

@@ -58,8 +58,8 @@ static void wrong_words(void **state)
         {IN "  Relu\n" END, "m:2:3: unknown layer 'Relu'; nearest is 'relu'"},
         {IN "transformer\n" END,
          "m:2:1: unknown layer 'transformer'; the layers are conv, linear, bias, maxpool, avgpool, "
-         "globalavgpool, batchnorm, flatten, identity, sigmoid, tanh, relu, leakyrelu, softplus, softmax, "
-         "dropout, add"},
+         "globalavgpool, batchnorm, layernorm, tokens, classtoken, position, attention, slice, flatten, "
+         "identity, sigmoid, tanh, relu, leakyrelu, softplus, gelu, softmax, dropout, add"},
         {IN "conv c1 6 5x5 padd=2\n" END, "m:2:15: unknown key 'padd' of conv; nearest is 'pad'"},
         {IN "conv c1 6 5x5 wibble=2\n" END, "m:2:15: unknown key 'wibble' of conv"},
         {IN "conv c1 6 5x5 kernel=3\n" END, "m:2:15: unknown key 'kernel' of conv"},

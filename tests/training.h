@@ -119,4 +119,25 @@ static inline fv_data *training_halves(fv_context *ctx, int n, int c, int h, int
     "linear out 2\n"                                                                                         \
     "softmax\n"
 
+/* A vision transformer for the digits: 16 patches and a class token, one layer of 3 heads. */
+#define TRAINING_TRANSFORMER                                                                                 \
+    "input image 1x28x28\n"                                                                                  \
+    "conv e 24 7x7 stride=7\n"                                                                               \
+    "tokens\n"                                                                                               \
+    "classtoken cls\n"                                                                                       \
+    "position pos\n"                                                                                         \
+    "layernorm norm1\n"                                                                                      \
+    "attention self_attn 3\n"                                                                                \
+    "add pos name=trunk\n"                                                                                   \
+    "layernorm norm2\n"                                                                                      \
+    "linear linear1 48\n"                                                                                    \
+    "gelu\n"                                                                                                 \
+    "linear linear2 24\n"                                                                                    \
+    "add trunk\n"                                                                                            \
+    "slice 0 1\n"                                                                                            \
+    "layernorm n\n"                                                                                          \
+    "flatten\n"                                                                                              \
+    "linear h 10\n"                                                                                          \
+    "softmax\n"
+
 #endif
