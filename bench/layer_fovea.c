@@ -1,8 +1,5 @@
 /* layer_fovea.c - Fovea's side of bench_layers: one operation alone in a graph, planned and run as training
- * runs it. A run counts whole: packing of weights, sums over shards, the search for NaN, barriers.
- *
- * A linear layer over tokens is the 1x1 convolution over an image of tokens x 1: in Fovea's layout that is
- * the same sum in the same memory. */
+ * runs it. A run counts whole: packing of weights, sums over shards, the search for NaN, barriers. */
 #include "layers.h"
 
 #include "ops/ops.h"
@@ -26,18 +23,18 @@ struct fovea_side {
 
 static bool is_conv(const layer *l)
 {
-    return l->kernel != 0 || l->size > 1;
+    return l->kernel != 0;
 }
 
 static fv_shape shape_of(const layer *l, operand_id which)
 {
     const int size = which == OPERAND_X ? l->size : layer_out_size(l);
-    const int channels = which == OPERAND_X ? l->i : l->o, k = l->kernel == 0 ? 1 : l->kernel;
+    const int channels = which == OPERAND_X ? l->i : l->o, k = l->kernel;
     if (which == OPERAND_W)
         return is_conv(l) ? fv__shape(4, l->o, l->i, k, k) : fv__shape(2, l->o, l->i, 0, 0);
     if (!is_conv(l))
-        return fv__shape(1, channels, 0, 0, 0);
-    return fv__shape(3, channels, size, l->kernel == 0 ? 1 : size, 0);
+        return fv__shape(size > 1 ? 2 : 1, channels, size, 0, 0);
+    return fv__shape(3, channels, size, size, 0);
 }
 
 static void set_word(fv_context *ctx, const fv_op *op, void *attrs, const char *word, int h, int w)

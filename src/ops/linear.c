@@ -172,9 +172,10 @@ static fv_status lower_dx(fv_lower *l)
     return lower_matmul(l, (fv_matmul_args){.m = n_in, .k = n_out, .row_stride = 1, .column_stride = n_in});
 }
 
-/* Rows of x for so many channels at a time, and so many tokens of them: half of them stay in L1. */
+/* Rows of x for so many channels, three vectors of a tile, and at most so many tokens at a time: they stay in
+ * L2 while all of dy passes by. */
 #define FV_TOKENS_PANEL 48
-#define FV_TOKENS_CHUNK 16
+#define FV_TOKENS_CHUNK 80
 
 /* Block by block, while x and dy are warm. */
 static fv_status lower_tokens_dw(fv_lower *l)
@@ -182,7 +183,8 @@ static fv_status lower_tokens_dw(fv_lower *l)
     const int tokens = tokens_of(l->in_shape[0]);
     fv_tokens_dw_args g = {.o = l->out_shape.dim[0], .i = l->out_shape.dim[1], .tokens = tokens};
     g.panel = g.i < FV_TOKENS_PANEL ? (g.i + FV_LANES - 1) / FV_LANES * FV_LANES : FV_TOKENS_PANEL;
-    g.chunk = tokens < FV_TOKENS_CHUNK ? tokens : FV_TOKENS_CHUNK;
+    const int chunks = (tokens + FV_TOKENS_CHUNK - 1) / FV_TOKENS_CHUNK;
+    g.chunk = (tokens + chunks - 1) / chunks;
     const int terms = g.chunk * FV_LANES;
     int32_t *const offset = fv__arena_alloc(l->arena, (size_t)terms, sizeof *offset);
     if (!offset)
