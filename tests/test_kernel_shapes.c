@@ -1,6 +1,7 @@
-/* test_kernel_shapes.c - convolution and linear layers, forward and both gradients, at 1,000 random shapes:
- * every instruction set of this machine against the double reference and, bit by bit, against each other.
- * Each is planned and run, and one in turn kernel by kernel before guard pages (op_harness.h).
+/* test_kernel_shapes.c - convolution, linear layers (of vectors and of tokens), attention and layer
+ * normalisation, forward and gradients, at 1,000 random shapes: every instruction set of this machine against
+ * the double reference and, bit by bit, against each other. Each is planned and run, and one in turn kernel
+ * by kernel before guard pages (op_harness.h).
  *
  * Shapes are drawn small, so that most have odd tails; a few are large. Plain C is slow: a part of them.
  *
@@ -44,7 +45,8 @@ static int draw_small(fv_rng *rng, int most)
     return draw(rng, 1, fv__rng_below(rng, 2) && most > 4 ? most / 4 : most);
 }
 
-/* The convolution x [i][h][w] to y [o][oh][ow], both of one group; where h = 0, the linear layer i to o. */
+/* The convolution x [i][h][w] to y [o][oh][ow], both of one group; where h = 0, the linear layer i to o of ow
+ * tokens. */
 typedef struct layer {
     int n, groups, i, h, w, o, oh, ow, kh, kw, stride[2], pad[2], dilation[2];
 } layer;
@@ -119,7 +121,8 @@ static bool may_be_winograd(const layer *l)
 static layer draw_linear(fv_rng *rng)
 {
     return (layer){.n = draw_small(rng, 70), .groups = 1, .i = draw_small(rng, 400),
-                   .o = draw_small(rng, 200), .oh = 1, .ow = 1, .kh = 1, .kw = 1};
+                   .o = draw_small(rng, 200), .oh = 1, .ow = draw(rng, 0, 1) ? 1 : draw_small(rng, 90),
+                   .kh = 1, .kw = 1};
 }
 
 static void fill(op_call *call, fv_rng *rng)
@@ -231,11 +234,62 @@ static void test_linear(void **state)
         fv_rng rng = fv__rng(seed, FV_STREAM_CHECK, 2, (uint32_t)turn);
         layer l = draw_linear(&rng);
         shrink(&l, limit_of(turn));
-        const fv_shape x = fv__shape(1, l.i, 0, 0, 0), y = fv__shape(1, l.o, 0, 0, 0), none = {0};
-        const fv_shape w = fv__shape(2, l.o, l.i, 0, 0), bias = turn % 2 ? y : none;
+        const int rank = l.ow > 1 || turn % 8 == 0 ? 2 : 1; /* a sequence may have one token */
+        const fv_shape x = fv__shape(rank, l.i, l.ow, 0, 0), y = fv__shape(rank, l.o, l.ow, 0, 0), none = {0};
+        const fv_shape w = fv__shape(2, l.o, l.i, 0, 0), bias = turn % 2 ? fv__shape(1, l.o, 0, 0, 0) : none;
         check_op(&l, turn, "linear", x, w, bias, l.i, &rng);
         check_op(&l, turn, "linear_dx", y, w, none, l.o, &rng);
-        check_op(&l, turn, "linear_dw", y, x, none, l.n, &rng);
+        check_op(&l, turn, "linear_dw", y, x, none, (int64_t)l.n * l.ow, &rng);
+    }
+}
+
+static void check_shapes(int turn, const char *name, int n, const fv_shape *shapes, const char *words,
+                         double tolerance, fv_rng *rng)
+{
+    op_call call = {.op = fv__op_find(name), .words = words, .n = n};
+    char x[FV_SHAPE_TEXT];
+    assert_non_null(call.op);
+    for (int i = 0; i < 3; i++)
+        call.shape[i] = shapes[i];
+    snprintf(call.what, sizeof call.what, "%s, seed %llu, shape %d: %s, %s, batch %d", name,
+             (unsigned long long)seed, turn, fv__shape_text(shapes[0], x), words, n);
+    fill(&call, rng);
+    check(&call, turn, tolerance);
+}
+
+/* A score is a sum of `size` products over sqrt(size), and its absolute error the relative one of its
+ * probability; these are then summed over the tokens. Backward, four such sums follow each other. */
+static void test_attention(void **state)
+{
+    (void)state;
+    for (int turn = 0; turn < N_SHAPES; turn++) {
+        fv_rng rng = fv__rng(seed, FV_STREAM_CHECK, 3, (uint32_t)turn);
+        const int heads = draw(&rng, 1, 4), size = draw_small(&rng, 40), tokens = draw_small(&rng, 90);
+        const int64_t work = (int64_t)heads * size * tokens * tokens, most = limit_of(turn) / 4 / work;
+        const int images = draw_small(&rng, 40), n = images <= most ? images : most > 0 ? (int)most : 1;
+        const fv_shape x = fv__shape(2, 3 * heads * size, tokens, 0, 0);
+        const fv_shape y = fv__shape(2, heads * size, tokens, 0, 0);
+        const double tolerance = 0x1p-22 * (size + tokens + 8);
+        char words[32];
+        snprintf(words, sizeof words, "heads=%d", heads);
+        check_shapes(turn, "attention", n, (fv_shape[3]){x}, words, tolerance, &rng);
+        check_shapes(turn, "attention_dx", n, (fv_shape[3]){y, x}, words, 4 * tolerance, &rng);
+    }
+}
+
+/* Errors grow with 1 / deviation: for a few channels, which may lie close together, that is up to the root of
+ * 1e5; for more, a small number. */
+static void test_layernorm(void **state)
+{
+    (void)state;
+    for (int turn = 0; turn < N_SHAPES; turn++) {
+        fv_rng rng = fv__rng(seed, FV_STREAM_CHECK, 4, (uint32_t)turn);
+        const int c = draw_small(&rng, 100), tokens = draw_small(&rng, 30), n = draw_small(&rng, 40);
+        const fv_shape x = fv__shape(2, c, tokens, 0, 0), gamma = fv__shape(1, c, 0, 0, 0);
+        const double unit = 0x1p-22 * (c < 8 ? 316 : 8);
+        check_shapes(turn, "layernorm", n, (fv_shape[3]){x, gamma, gamma}, "", unit * (c + 8), &rng);
+        check_shapes(turn, "layernorm_dx", n, (fv_shape[3]){x, x, gamma}, "", 4 * unit * (c + 8), &rng);
+        check_shapes(turn, "layernorm_dw", n, (fv_shape[3]){x, x}, "", unit * (n * tokens + c + 8), &rng);
     }
 }
 
@@ -264,6 +318,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv),
         cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_layernorm),
     };
     return cmocka_run_group_tests_name("kernel shapes", tests, create_contexts, destroy_contexts);
 }
