@@ -268,10 +268,11 @@ static void test_attention(void **state)
         const int64_t work = (int64_t)heads * size * tokens * tokens, most = limit_of(turn) / 4 / work;
         const int images = draw_small(&rng, 40), n = images <= most ? images : most > 0 ? (int)most : 1;
         const fv_shape x = fv__shape(2, 3 * heads * size, tokens, 0, 0);
-        const fv_shape y = fv__shape(2, heads * size, tokens, 0, 0);
+        const int queries = draw(&rng, 0, 1) ? tokens : draw(&rng, 1, tokens);
+        const fv_shape y = fv__shape(2, heads * size, queries, 0, 0);
         const double tolerance = 0x1p-22 * (size + tokens + 8);
-        char words[32];
-        snprintf(words, sizeof words, "heads=%d", heads);
+        char words[64];
+        snprintf(words, sizeof words, "heads=%d queries=%d", heads, queries);
         check_shapes(turn, "attention", n, (fv_shape[3]){x}, words, tolerance, &rng);
         check_shapes(turn, "attention_dx", n, (fv_shape[3]){y, x}, words, 4 * tolerance, &rng);
     }

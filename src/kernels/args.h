@@ -180,9 +180,10 @@ typedef struct fv_tokens_dw_args {
     const int32_t *offset; /* [chunk * 16]: k * panel */
 } fv_tokens_dw_args;
 
-/* Queries, keys and values of all heads stacked: qkv [3 * channels][tokens]; a head has size channels. */
+/* Queries, keys and values of all heads stacked: qkv [3 * channels][tokens]; a head has size channels. The
+ * first so many tokens ask. */
 typedef struct fv_attention_args {
-    int heads, size, tokens;
+    int heads, size, tokens, queries;
     float scale; /* of the scores: 1 / sqrt(size) */
 } fv_attention_args;
 
