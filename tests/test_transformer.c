@@ -52,6 +52,16 @@ static void fill_parameters(fv_model *m)
                 (float)(((int)i * 7 + p * 13) % 17 - 8) / 16.0f + (is_gain(name_of(m, p)) ? 1.0f : 0.0f);
 }
 
+static void fill_images(float (*images)[SMALL_VALUES], const float **pointers, int *labels, int n)
+{
+    for (int i = 0; i < n * SMALL_VALUES; i++)
+        images[i / SMALL_VALUES][i % SMALL_VALUES] = (float)(((int64_t)i * i * 5 + i * 11) % 23 - 7) / 8.0f;
+    for (int k = 0; k < n; k++) {
+        pointers[k] = images[k];
+        labels[k] = k % 3;
+    }
+}
+
 static void expect(const fv_model *m, int p, const expected *e)
 {
     double first = 0, second = 0;
@@ -111,12 +121,7 @@ static void two_updates_as_pytorch(void **state)
     static float images[N][SMALL_VALUES];
     const float *pointers[N];
     int labels[N];
-    for (int i = 0; i < N * SMALL_VALUES; i++)
-        images[i / SMALL_VALUES][i % SMALL_VALUES] = (float)((i * i * 5 + i * 11) % 23 - 7) / 8.0f;
-    for (int k = 0; k < N; k++) {
-        pointers[k] = images[k];
-        labels[k] = k % 3;
-    }
+    fill_images(images, pointers, labels, N);
     fv_model *m = training_model(ctx, SMALL);
     fv_trainer *trainer;
     double first = 0, second = 0;
@@ -133,6 +138,36 @@ static void two_updates_as_pytorch(void **state)
         expect(m, p, &all[p]);
     fv__trainer_destroy(trainer);
     fv_model_destroy(m);
+}
+
+/* The same 512 images twice are two runs of one update, whose gradients add up to those of 512. Tolerance:
+ * one step of float, its sums in another order. */
+static void several_runs_of_one_update(void **state)
+{
+    fv_context *ctx = ((scratch *)*state)->ctx;
+    static float images[FV_MAX_RUN][SMALL_VALUES];
+    static const float *pointers[2 * FV_MAX_RUN];
+    static int labels[2 * FV_MAX_RUN];
+    fv_model *models[2];
+    fill_images(images, pointers, labels, FV_MAX_RUN);
+    memcpy(pointers + FV_MAX_RUN, pointers, FV_MAX_RUN * sizeof *pointers);
+    memcpy(labels + FV_MAX_RUN, labels, FV_MAX_RUN * sizeof *labels);
+    for (int k = 0; k < 2; k++) {
+        fv_trainer *trainer;
+        double loss = 0;
+        const int n = (k + 1) * FV_MAX_RUN;
+        models[k] = training_model(ctx, SMALL);
+        fill_parameters(models[k]);
+        assert_well(ctx, fv__trainer_create(models[k], n, "sgd", &trainer));
+        const fv_batch batch = {.n = n, .values = pointers, .labels = labels, .lr = 1};
+        assert_well(ctx, fv__trainer_step(trainer, &batch, &loss));
+        fv__trainer_destroy(trainer);
+    }
+    for (int p = 0; p < models[0]->n_params; p++)
+        for (size_t i = 0; i < models[0]->params[p].n; i++)
+            assert_float_equal(fv__model_values(models[1], p)[i], fv__model_values(models[0], p)[i], 1e-6);
+    fv_model_destroy(models[0]);
+    fv_model_destroy(models[1]);
 }
 
 /* ---- what is refused -------------------------------------------------------------------------------- */
@@ -202,6 +237,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_updates_as_pytorch),
+        cmocka_unit_test(several_runs_of_one_update),
         cmocka_unit_test(mistakes),
         cmocka_unit_test(learns),
     };
