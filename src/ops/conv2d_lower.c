@@ -155,6 +155,8 @@ static fv_status lower_winograd(fv_lower *l, fv_conv_args g, int y, int x, int w
                       .scratch_floats = 36 * FV_LANES * (4 * ((size_t)g.i + (size_t)g.o) + 2),
                       .flops = 2 * fv__conv_products(&g),
                       .bytes = 4.0 * ((double)g.i * g.h * g.w + (double)g.o * g.oh * g.ow)};
+    const int64_t tiles = (int64_t)((g.oh + 3) / 4) * ((g.ow + 3) / 4);
+    fv__lower_split(l, &s, tiles * ((l->max_batch + FV_LANES - 1) / FV_LANES), 16);
     return fv__lower_step(l, &s);
 }
 
@@ -169,15 +171,17 @@ static fv_status lower_parts(fv_lower *l, fv_conv_args *part, int n, bool zeros,
         fold_channels(part);
     parts.rows = (part->out_h + part->step_h - 1) / part->step_h;
     FV_TRY(complete_parts(l, part, n));
-    const fv_step_spec s = {.kernel = FV_KERNEL_conv,
-                            .domain = FV_PER_BLOCK,
-                            .args = fv__lower_args(l, &parts, sizeof parts),
-                            .n_operands = bias >= 0 ? 4 : 3,
-                            .operand = {l->out, l->in[0], weights, bias},
-                            .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
-                            .scratch_floats = staging_floats(part),
-                            .flops = 2 * products,
-                            .bytes = fv__conv_bytes(l->in_shape[0], l->out_shape)};
+    fv_step_spec s = {.kernel = FV_KERNEL_conv,
+                      .domain = FV_PER_BLOCK,
+                      .args = fv__lower_args(l, &parts, sizeof parts),
+                      .n_operands = bias >= 0 ? 4 : 3,
+                      .operand = {l->out, l->in[0], weights, bias},
+                      .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
+                      .scratch_floats = staging_floats(part),
+                      .flops = 2 * products,
+                      .bytes = fv__conv_bytes(l->in_shape[0], l->out_shape)};
+    if (part->groups == 1)
+        fv__lower_split(l, &s, part->o, 48);
     return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
 }
 

@@ -72,7 +72,7 @@ fv_status fv__plan_fuse(fv_plan *plan)
         return FV_OK;
     for (int s = 0; s < (int)plan->n_steps; s++) {
         const fv_step_spec *const spec = &plan->steps[s].spec;
-        if (!can_relu(spec) || spec->domain != FV_PER_BLOCK)
+        if (!can_relu(spec))
             continue;
         for (int at = s, next; (next = only_reader(plan, plan->steps[at].spec.operand[0])) >= 0; at = next)
             if (!absorb(plan, at, next))

@@ -50,6 +50,22 @@ fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec)
     return add_step(l->plan, spec, l->node >= 0 ? &l->plan->graph->nodes[l->node] : NULL);
 }
 
+/* Less, and waiting for each other at its end would cost the workers more than it takes. */
+#define FV_SPLIT_FLOPS 4e6
+
+void fv__lower_split(const fv_lower *l, fv_step_spec *spec, int64_t units, int64_t grain)
+{
+    const int blocks = (l->max_batch + FV_LANES - 1) / FV_LANES;
+    if (blocks >= l->n_workers || spec->flops * l->max_batch < FV_SPLIT_FLOPS)
+        return;
+    spec->domain = FV_PER_RANGE;
+    spec->units = units;
+    spec->grain = grain;
+    spec->of_images = true;
+    spec->flops *= l->max_batch;
+    spec->bytes *= l->max_batch;
+}
+
 fv_status fv__lower_simple(fv_lower *l, fv_kernel_id kernel, const void *args, size_t args_bytes)
 {
     fv_step_spec s = {.kernel = kernel, .domain = FV_PER_BLOCK, .n_operands = 1 + l->n_inputs};
