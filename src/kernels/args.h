@@ -40,6 +40,7 @@ typedef struct fv_conv_parts {
     int n;
     int rows;                 /* of outputs: parts may have one less */
     bool zeros;               /* pixels that belong to no part are 0 */
+    bool by_rows;             /* a call's range is of rows; else of channels */
 } fv_conv_parts;
 
 /* Weights [o][i][kh][kw] of each group for the data gradient of a convolution of this stride and padding. */

@@ -4,13 +4,13 @@
 
 /* A window of one pixel has but one term a channel, too few for the kernel's inner loop: 16 channels, or all,
  * become one whose window is a column of so many planes. The same terms in the same order. */
-static void fold_channels(fv_conv_args *g)
+static void fold_channels(fv_conv_args *g, bool one_line)
 {
     const int n = g->i % FV_LANES == 0 ? FV_LANES : g->i;
     if (g->kh != 1 || g->kw != 1 || g->pad_h != 0 || g->pad_w != 0 || g->groups != 1 ||
         (int64_t)n * g->h * g->w > INT32_MAX / FV_LANES)
         return;
-    if (g->stride_h == 1 && g->stride_w == 1 && g->step_h == 1 && g->step_w == 1) { /* one line of pixels */
+    if (one_line && g->stride_h == 1 && g->stride_w == 1 && g->step_h == 1 && g->step_w == 1) {
         g->w = g->ow = g->out_w = g->h * g->w;
         g->h = g->oh = g->out_h = 1;
     }
@@ -156,9 +156,15 @@ static fv_status lower_winograd(fv_lower *l, fv_conv_args g, int y, int x, int w
                       .flops = 2 * fv__conv_products(&g),
                       .bytes = 4.0 * ((double)g.i * g.h * g.w + (double)g.o * g.oh * g.ow)};
     const int64_t tiles = (int64_t)((g.oh + 3) / 4) * ((g.ow + 3) / 4);
-    fv__lower_split(l, &s, tiles * ((l->max_batch + FV_LANES - 1) / FV_LANES), 16);
+    const int64_t all = tiles * ((l->max_batch + FV_LANES - 1) / FV_LANES),
+                  share = l->n_workers > 1 ? all / l->n_workers : all;
+    fv__lower_split(l, &s, all, share > 16 ? 16 : share > 1 ? share : 1);
     return fv__lower_step(l, &s);
 }
+
+/* Rows of outputs for each worker, at least, where a block is cut by them: every worker then reads its own
+ * part of x. Smaller images are cut by channels. */
+#define FV_SPLIT_ROWS 8
 
 /* One step of n parts, from operand x with weights and bias (-1: none). */
 static fv_status lower_parts(fv_lower *l, fv_conv_args *part, int n, bool zeros, int weights, int bias)
@@ -167,9 +173,14 @@ static fv_status lower_parts(fv_lower *l, fv_conv_args *part, int n, bool zeros,
     double products = 0;
     for (int p = 0; p < n; p++)
         products += fv__conv_products(&part[p]);
-    if (n == 1)
-        fold_channels(part);
     parts.rows = (part->out_h + part->step_h - 1) / part->step_h;
+    const bool splits = fv__lower_splits(l, 2 * products);
+    const bool padded = part->kh > 1 || part->kw > 1; /* what a worker stages should be its own too */
+    parts.by_rows = splits && (parts.rows >= FV_SPLIT_ROWS * l->n_workers || padded || part->groups > 1);
+    if (n == 1)
+        fold_channels(part, !parts.by_rows);
+    if (!parts.by_rows)
+        parts.rows = (part->out_h + part->step_h - 1) / part->step_h;
     FV_TRY(complete_parts(l, part, n));
     fv_step_spec s = {.kernel = FV_KERNEL_conv,
                       .domain = FV_PER_BLOCK,
@@ -180,8 +191,7 @@ static fv_status lower_parts(fv_lower *l, fv_conv_args *part, int n, bool zeros,
                       .scratch_floats = staging_floats(part),
                       .flops = 2 * products,
                       .bytes = fv__conv_bytes(l->in_shape[0], l->out_shape)};
-    if (part->groups == 1)
-        fv__lower_split(l, &s, part->o, 48);
+    fv__lower_split(l, &s, parts.by_rows ? parts.rows : part->o, parts.by_rows ? 1 : 48);
     return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
 }
 

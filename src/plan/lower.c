@@ -53,10 +53,15 @@ fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec)
 /* Less, and waiting for each other at its end would cost the workers more than it takes. */
 #define FV_SPLIT_FLOPS 4e6
 
-void fv__lower_split(const fv_lower *l, fv_step_spec *spec, int64_t units, int64_t grain)
+bool fv__lower_splits(const fv_lower *l, double flops)
 {
     const int blocks = (l->max_batch + FV_LANES - 1) / FV_LANES;
-    if (blocks >= l->n_workers || spec->flops * l->max_batch < FV_SPLIT_FLOPS)
+    return blocks < l->n_workers && flops * l->max_batch >= FV_SPLIT_FLOPS;
+}
+
+void fv__lower_split(const fv_lower *l, fv_step_spec *spec, int64_t units, int64_t grain)
+{
+    if (!fv__lower_splits(l, spec->flops))
         return;
     spec->domain = FV_PER_RANGE;
     spec->units = units;
