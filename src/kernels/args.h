@@ -43,6 +43,19 @@ typedef struct fv_conv_parts {
     bool by_rows;             /* a call's range is of rows; else of channels */
 } fv_conv_parts;
 
+/* Weights for Winograd's sums from i channels to o. */
+typedef struct fv_winograd_weights_args {
+    int o, i;
+    bool turned; /* they are [i][o][3][3], of the convolution whose data gradient this is */
+} fv_winograd_weights_args;
+
+/* Floats from one of the 36 parts of the transformed weights to the next: no power of two, else all would
+ * meet in a few sets of the caches. */
+static inline int64_t fv__winograd_part(int o, int i)
+{
+    return (int64_t)o * i + 16;
+}
+
 /* Weights [o][i][kh][kw] of each group for the data gradient of a convolution of this stride and padding. */
 typedef struct fv_flip_args {
     int groups, o, i, kh, kw;

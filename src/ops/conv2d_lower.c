@@ -120,8 +120,8 @@ bool fv__conv_winograd_pays(const fv_lower *l, const fv_conv_args *g)
            covered <= 2 * (int64_t)g->oh * g->ow;
 }
 
-/* y from x by weights [o][i][3][3], which may be a temporary; bias -1: none. */
-static fv_status lower_winograd(fv_lower *l, fv_conv_args g, int y, int x, int weights, int bias)
+/* The node's output from its first input; bias -1: none. `turned`: a data gradient. */
+static fv_status lower_winograd(fv_lower *l, fv_conv_args g, int bias, bool turned)
 {
     int32_t *const offset = fv__arena_alloc(l->arena, (size_t)4 * FV_LANES, sizeof *offset);
     if (!offset)
@@ -131,26 +131,26 @@ static fv_status lower_winograd(fv_lower *l, fv_conv_args g, int y, int x, int w
             offset[(n - 1) * FV_LANES + k] = k * n * FV_LANES;
     g.tap = offset;
     const fv_conv_args *const args = fv__lower_args(l, &g, sizeof g);
-    const int64_t matrix = (int64_t)g.o * g.i;
+    const fv_winograd_weights_args w = {.o = g.o, .i = g.i, .turned = turned};
     int u;
-    if (!args)
-        return FV_ERR_MEMORY;
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, 36 * matrix, &u));
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, 36 * fv__winograd_part(g.o, g.i), &u));
     fv_step_spec transform = {.kernel = FV_KERNEL_winograd_weights,
                               .domain = FV_PER_RANGE,
-                              .args = args,
+                              .args = fv__lower_args(l, &w, sizeof w),
                               .n_operands = 2,
-                              .operand = {u, weights},
+                              .operand = {u, l->in[1]},
                               .access = {FV_WRITE, FV_READ},
                               .units = g.o,
                               .grain = 16,
-                              .bytes = 4.0 * 45 * (double)matrix};
+                              .bytes = 4.0 * 45 * g.o * g.i};
+    if (!args || !transform.args)
+        return FV_ERR_MEMORY;
     FV_TRY(fv__lower_step(l, &transform));
     fv_step_spec s = {.kernel = FV_KERNEL_winograd,
                       .domain = FV_PER_BLOCK,
                       .args = args,
                       .n_operands = bias >= 0 ? 4 : 3,
-                      .operand = {y, x, u, bias},
+                      .operand = {l->out, l->in[0], u, bias},
                       .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
                       .scratch_floats = 36 * FV_LANES * (4 * ((size_t)g.i + (size_t)g.o) + 2),
                       .flops = 2 * fv__conv_products(&g),
@@ -200,7 +200,7 @@ fv_status fv__conv_lower(fv_lower *l)
     const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
     const int bias = l->n_inputs > 2 ? l->in[2] : -1;
     if (fv__conv_winograd_pays(l, &g))
-        return lower_winograd(l, g, l->out, l->in[0], l->in[1], bias);
+        return lower_winograd(l, g, bias, false);
     fv_conv_args *const part = fv__lower_args(l, &g, sizeof g);
     return part ? lower_parts(l, part, 1, false, l->in[1], bias) : FV_ERR_MEMORY;
 }
@@ -265,8 +265,6 @@ static fv_status lower_phases(fv_lower *l, int packed)
             if (make_phase(l, py, px, &weights, &phase) && py < n_h && px < n_w)
                 part[n++] = phase;
         }
-    if (n == 1 && fv__conv_winograd_pays(l, part))
-        return lower_winograd(l, *part, l->out, l->in[0], packed, -1);
     const bool zeros = n < n_h * n_w;
     if (n == 0) { /* windows see nothing of the image but its padding */
         make_phase(l, 0, 0, &weights, part);
@@ -292,9 +290,12 @@ fv_status fv__conv_lower_dx(fv_lower *l)
                                .dilation_h = a->dilation[0],
                                .dilation_w = a->dilation[1]};
     const fv_flip_args *const args = fv__lower_args(l, &flip, sizeof flip);
+    fv_conv_args first;
     int packed;
     if (!args)
         return FV_ERR_MEMORY;
+    if (make_phase(l, 0, 0, &(int64_t){0}, &first) && fv__conv_winograd_pays(l, &first))
+        return lower_winograd(l, first, -1, true);
     FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, fv__shape_count(w), &packed));
     fv_step_spec pack = {.kernel = FV_KERNEL_pack_flip,
                          .domain = FV_PER_RANGE,
