@@ -93,7 +93,8 @@ static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pa
  * [h][in_w][16][padded]: for each pixel and image its channels side by side, zeros beside the image. A chunk
  * of dy is several whole lines, or part of one. */
 typedef struct fv_conv_rows_args {
-    fv_conv_args conv;
+    fv_conv_args conv;     /* as if x had been only what is picked of it: */
+    int x_h, x_w, pick_h, pick_w; /* every pick-th line and column of x, which is so large */
     int padded;            /* input channels, rounded up to 16 */
     int64_t pixel;         /* floats from a pixel to the next: 16 * padded, or a little more */
     bool ends_zero;        /* a pixel of zeros stands behind the image */

@@ -326,7 +326,20 @@ static int at_most(int64_t value, int limit)
 /* Chunks and groups: block sizes of the loops, which no sum depends on. */
 static fv_status make_rows_args(fv_lower *l, const fv_conv_args *conv, const fv_conv_rows_args **out)
 {
-    fv_conv_rows_args g = {.conv = *conv, .padded = (conv->i + FV_LANES - 1) / FV_LANES * FV_LANES};
+    fv_conv_rows_args g = {.conv = *conv,
+                           .x_h = conv->h,
+                           .x_w = conv->w,
+                           .pick_h = 1,
+                           .pick_w = 1,
+                           .padded = (conv->i + FV_LANES - 1) / FV_LANES * FV_LANES};
+    if (conv->kh == 1 && conv->kw == 1 && conv->pad_h == 0 && conv->pad_w == 0) { /* sees no others */
+        g.pick_h = conv->stride_h;
+        g.pick_w = conv->stride_w;
+        g.conv.h = conv->oh;
+        g.conv.w = conv->ow;
+        g.conv.stride_h = g.conv.stride_w = 1;
+    }
+    conv = &g.conv;
     g.conv.in_w = (conv->ow - 1) * conv->stride_w + (conv->kw - 1) * conv->dilation_w + 1;
     const int64_t pixel = g.pixel = (int64_t)FV_LANES * g.padded, taps = (int64_t)conv->kh * conv->kw;
     const int64_t fit = FV_ROWS_CHUNK_BYTES / (pixel * (int64_t)sizeof(float));
@@ -361,7 +374,7 @@ static fv_status lower_dw_rows(fv_lower *l, const fv_conv_args *conv)
     FV_TRY(make_rows_args(l, conv, &g));
     const int64_t sums = (int64_t)conv->kh * conv->kw * g->padded;
     int rows;
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, (int64_t)conv->groups * conv->h * g->conv.in_w * g->padded,
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, (int64_t)conv->groups * g->conv.h * g->conv.in_w * g->padded,
                             &rows));
     fv_step_spec turn = {.kernel = FV_KERNEL_conv_rows,
                          .domain = FV_PER_BLOCK,
