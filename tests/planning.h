@@ -42,7 +42,8 @@ static inline fv_plan *plan_of(const fv_graph *graph, fv_plan_options options)
     return plan;
 }
 
-/* Beside the zoo: branches, dropout, strides, odd sizes; batch normalisation with two ways to one sum. */
+/* Beside the zoo: branches, dropout, strides, odd sizes; batch normalisation with two ways to one sum; enough
+ * channels for Winograd, and work for several workers on one block. */
 static const char *const more_models[] = {
     TRAINING_TINY,
     "input image 3x9x7\nconv c1 5 3x3 pad=1\nrelu name=trunk\nconv c2 5 3x3 pad=1\nsoftplus name=branch\n"
@@ -52,6 +53,8 @@ static const char *const more_models[] = {
     "conv c2 7 3x3 stride=2 pad=1\nbatchnorm b2\nrelu\nconv c3 7 3x3 pad=1 bias=no\nbatchnorm b3\n"
     "conv short 7 1x1 stride=2 bias=no from=trunk\nbatchnorm b4\nadd b3\nrelu\nglobalavgpool\nflatten\n"
     "linear h 9\nbatchnorm b5\ntanh\nlinear out 4\nsoftmax\n",
+    "input image 3x10x9\nconv c1 32 3x3 pad=1\nrelu\nconv c2 33 3x3 pad=1\nrelu\nconv c3 40 1x1 stride=2\n"
+    "relu\nconv c4 17 3x3 stride=2\nflatten\nlinear out 4\nsoftmax\n",
     TRAINING_TRANSFORMER,
 };
 enum { N_MORE_MODELS = sizeof more_models / sizeof *more_models };

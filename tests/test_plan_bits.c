@@ -98,7 +98,7 @@ static void same_bits(void **state)
     static float expected[700000], found[700000];
     enum { ROOM = 700000 };
     static const int batches[] = {1, 17, 48, 64, 100, 512};
-    int n_groups[64] = {0};
+    int n_groups[64] = {0}, n_split[FV_N_KERNELS] = {0};
     for (int i = 0; model_at(i); i++) {
         fv_model *m = training_model(ctx, model_at(i));
         const fv_model_info info = fv_model_describe(m);
@@ -127,6 +127,8 @@ static void same_bits(void **state)
                                                          .loss = true, .updates = true});
                 for (int p = 0; p < plan->n_phases; p++)
                     n_groups[plan->phases[p].group < 63 ? plan->phases[p].group : 63]++;
+                for (size_t k = 0; k < plan->n_steps; k++)
+                    n_split[plan->steps[k].spec.kernel] += plan->steps[k].spec.domain == FV_PER_RANGE;
                 run = run_of(plan, m);
                 for (int again = 0; again < (workers == 1 ? 2 : 1); again++) {
                     if (again) /* other images, and fewer of them, leave nothing behind */
@@ -146,6 +148,9 @@ static void same_bits(void **state)
     for (int g = 1; g < 64; g++)
         distinct += n_groups[g] > 0;
     assert_true(distinct >= 2); /* else nothing was compared */
+    /* with fewer blocks than workers these are cut within a block */
+    assert_true(n_split[FV_KERNEL_conv] > 0 && n_split[FV_KERNEL_conv_rows] > 0);
+    assert_true(n_split[FV_KERNEL_winograd] > 0 && n_split[FV_KERNEL_matmul] > 0);
 }
 
 /* An image's loss and output do not depend on the images beside it, nor on the size of the batch. */

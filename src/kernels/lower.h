@@ -70,10 +70,11 @@ void *fv__lower_args(fv_lower *l, const void *args, size_t bytes);
 
 /* The common case: one per-block kernel, inputs as read operands after the output (operand 0). */
 fv_status fv__lower_simple(fv_lower *l, fv_kernel_id kernel, const void *args, size_t args_bytes);
-/* Whether a batch has fewer blocks than there are workers, and the step enough to do: then it becomes one
- * over a range of `units`, of all blocks at once. Its kernel must know such a range: call->end > 0. */
+/* Whether a batch has fewer blocks than there are workers, and an operation of so many flops an image enough
+ * to do: then its per-block steps become steps over a range of `units`, of all blocks at once. Their kernels
+ * must know such a range: call->end > 0. */
 bool fv__lower_splits(const fv_lower *l, double flops);
-void fv__lower_split(const fv_lower *l, fv_step_spec *spec, int64_t units, int64_t grain);
+void fv__lower_split(const fv_lower *l, double flops, int64_t units, int64_t grain, fv_step_spec *spec);
 /* A gradient that is a sum over images: a per-block kernel adds to shards (operand 0, inputs behind it), and
  * the shards add up by their tree. Scratch, flops and bytes are the kernel's. */
 fv_status fv__lower_sharded(fv_lower *l, fv_kernel_id kernel, const void *args, size_t args_bytes,

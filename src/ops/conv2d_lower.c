@@ -158,7 +158,7 @@ static fv_status lower_winograd(fv_lower *l, fv_conv_args g, int bias, bool turn
     const int64_t tiles = (int64_t)((g.oh + 3) / 4) * ((g.ow + 3) / 4);
     const int64_t all = tiles * ((l->max_batch + FV_LANES - 1) / FV_LANES),
                   share = l->n_workers > 1 ? all / l->n_workers : all;
-    fv__lower_split(l, &s, all, share > 16 ? 16 : share > 1 ? share : 1);
+    fv__lower_split(l, s.flops, all, share > 16 ? 16 : share > 1 ? share : 1, &s);
     return fv__lower_step(l, &s);
 }
 
@@ -191,7 +191,7 @@ static fv_status lower_parts(fv_lower *l, fv_conv_args *part, int n, bool zeros,
                       .scratch_floats = staging_floats(part),
                       .flops = 2 * products,
                       .bytes = fv__conv_bytes(l->in_shape[0], l->out_shape)};
-    fv__lower_split(l, &s, parts.by_rows ? parts.rows : part->o, parts.by_rows ? 1 : 48);
+    fv__lower_split(l, s.flops, parts.by_rows ? parts.rows : part->o, parts.by_rows ? 1 : 48, &s);
     return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
 }
 
@@ -383,6 +383,7 @@ static fv_status lower_dw_rows(fv_lower *l, const fv_conv_args *conv)
                          .operand = {rows, l->in[1]},
                          .access = {FV_WRITE, FV_READ},
                          .bytes = 8.0 * (double)fv__shape_count(l->in_shape[1])};
+    fv__lower_split(l, 2 * fv__conv_products(conv), (int64_t)conv->groups * g->conv.h, 1, &turn);
     FV_TRY(fv__lower_step(l, &turn));
     fv_step_spec s = {.kernel = FV_KERNEL_conv_dw_rows,
                       .domain = FV_PER_RANGE,

@@ -68,13 +68,14 @@ static fv_status lower_rows(fv_lower *l, const fv_winograd_dw_args *g, int *rows
     args.conv.in_w = c->w;
     args.conv.pad_w = 0;
     FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, ((int64_t)c->h * c->w + 1) * g->pixel / FV_LANES, rows));
-    const fv_step_spec turn = {.kernel = FV_KERNEL_conv_rows,
-                               .domain = FV_PER_BLOCK,
-                               .args = fv__lower_args(l, &args, sizeof args),
-                               .n_operands = 2,
-                               .operand = {*rows, l->in[1]},
-                               .access = {FV_WRITE, FV_READ},
-                               .bytes = 8.0 * (double)fv__shape_count(l->in_shape[1])};
+    fv_step_spec turn = {.kernel = FV_KERNEL_conv_rows,
+                         .domain = FV_PER_BLOCK,
+                         .args = fv__lower_args(l, &args, sizeof args),
+                         .n_operands = 2,
+                         .operand = {*rows, l->in[1]},
+                         .access = {FV_WRITE, FV_READ},
+                         .bytes = 8.0 * (double)fv__shape_count(l->in_shape[1])};
+    fv__lower_split(l, 2 * fv__conv_products(c), c->h, 1, &turn);
     return turn.args ? fv__lower_step(l, &turn) : FV_ERR_MEMORY;
 }
 

@@ -148,7 +148,7 @@ static fv_status lower_matmul(fv_lower *l, fv_matmul_args g)
                       .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
                       .flops = 2.0 * g.m * g.k,
                       .bytes = 4.0 * ((double)g.m + g.k)};
-    fv__lower_split(l, &s, g.m, 48);
+    fv__lower_split(l, s.flops, g.m, 48, &s);
     return fv__lower_step(l, &s);
 }
 

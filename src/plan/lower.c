@@ -59,9 +59,9 @@ bool fv__lower_splits(const fv_lower *l, double flops)
     return blocks < l->n_workers && flops * l->max_batch >= FV_SPLIT_FLOPS;
 }
 
-void fv__lower_split(const fv_lower *l, fv_step_spec *spec, int64_t units, int64_t grain)
+void fv__lower_split(const fv_lower *l, double flops, int64_t units, int64_t grain, fv_step_spec *spec)
 {
-    if (!fv__lower_splits(l, spec->flops))
+    if (!fv__lower_splits(l, flops))
         return;
     spec->domain = FV_PER_RANGE;
     spec->units = units;
