@@ -15,7 +15,7 @@ typedef struct op_call {
     double *value[FV_MAX_INPUTS];
     fv_shape out_shape;             /* set by op_call_check */
     int64_t n_out;                  /* all values of the output, likewise */
-    char what[160];                 /* for messages */
+    char what[256];                 /* for messages */
 } op_call;
 
 /* How inputs are drawn. Smooth: values of one image differ by more than 1e-3 and are that far from 0, so
