@@ -129,7 +129,7 @@ static inline size_t fv__winograd_dw_scratch(int outputs, int inputs)
  * left over). */
 #define FV_PANEL 4
 /* Channels whose weights are transformed at a time for Winograd's sums: those of a panel fill part of L2. */
-#define FV_WINOGRAD_CHANNELS 32
+#define FV_WINOGRAD_CHUNK 32
 
 /* Weights [o][k], packed into panels. */
 typedef struct fv_panel_args {

@@ -70,6 +70,12 @@ void *fv__lower_args(fv_lower *l, const void *args, size_t bytes);
 
 /* The common case: one per-block kernel, inputs as read operands after the output (operand 0). */
 fv_status fv__lower_simple(fv_lower *l, fv_kernel_id kernel, const void *args, size_t args_bytes);
+/* Blocks of a whole batch. */
+static inline int fv__lower_blocks(const fv_lower *l)
+{
+    return (l->max_batch + FV_LANES - 1) / FV_LANES;
+}
+
 /* Whether a batch has fewer blocks than there are workers, and an operation of so many flops an image enough
  * to do: then its per-block steps become steps over a range of `units`, of all blocks at once. Their kernels
  * must know such a range: call->end > 0. */
@@ -79,5 +85,10 @@ void fv__lower_split(const fv_lower *l, double flops, int64_t units, int64_t gra
  * the shards add up by their tree. Scratch, flops and bytes are the kernel's. */
 fv_status fv__lower_sharded(fv_lower *l, fv_kernel_id kernel, const void *args, size_t args_bytes,
                             size_t scratch_floats, double flops, double bytes);
+/* The node's output, a gradient, from the buffer `from` alone, by a step over a range. Of `spec` the kernel,
+ * units, grain, checked_floats and costs are said. */
+fv_status fv__lower_gradient(fv_lower *l, const void *args, size_t args_bytes, int from, fv_step_spec spec);
+/* The node's output as the sum of its shards in the buffer `shards`, or of so many slices if slices > 0. */
+fv_status fv__lower_shard_sum(fv_lower *l, int shards, int slices);
 
 #endif

@@ -158,17 +158,12 @@ static void ref_dw(const fv_ref *r)
 static fv_status lower_dw(fv_lower *l)
 {
     const fv_row_args args = {((const fv_row_attrs *)l->attrs)->row, l->out_shape.dim[0]};
-    fv_step_spec spec = {.kernel = FV_KERNEL_batchnorm_dw,
-                         .domain = FV_PER_RANGE,
-                         .args = fv__lower_args(l, &args, sizeof args),
-                         .n_operands = 2,
-                         .operand = {l->out, l->in[0]},
-                         .access = {FV_UPDATE, FV_READ},
-                         .units = args.n,
-                         .grain = 4096,
-                         .checked_floats = 1,
-                         .bytes = 8.0 * args.n};
-    return spec.args ? fv__lower_step(l, &spec) : FV_ERR_MEMORY;
+    const fv_step_spec spec = {.kernel = FV_KERNEL_batchnorm_dw,
+                               .units = args.n,
+                               .grain = 4096,
+                               .checked_floats = 1,
+                               .bytes = 8.0 * args.n};
+    return fv__lower_gradient(l, &args, sizeof args, l->in[0], spec);
 }
 
 static fv_cost cost_dw(const void *attrs, const fv_shape *in, fv_shape out)

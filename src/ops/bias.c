@@ -87,18 +87,13 @@ static fv_status lower_vector_db(fv_lower *l)
 {
     const double n = (double)l->max_batch * l->out_shape.dim[0];
     const fv_plane_args args = planes(l->in_shape[0]);
-    fv_step_spec spec = {.kernel = FV_KERNEL_linear_db,
-                         .domain = FV_PER_RANGE,
-                         .args = fv__lower_args(l, &args, sizeof args),
-                         .n_operands = 2,
-                         .operand = {l->out, l->in[0]},
-                         .access = {FV_UPDATE, FV_READ},
-                         .units = args.channels,
-                         .grain = 16,
-                         .checked_floats = 1,
-                         .flops = n,
-                         .bytes = 4 * n};
-    return spec.args ? fv__lower_step(l, &spec) : FV_ERR_MEMORY;
+    const fv_step_spec spec = {.kernel = FV_KERNEL_linear_db,
+                               .units = args.channels,
+                               .grain = 16,
+                               .checked_floats = 1,
+                               .flops = n,
+                               .bytes = 4 * n};
+    return fv__lower_gradient(l, &args, sizeof args, l->in[0], spec);
 }
 
 /* Images: the blocks of a shard one after the other, then the shards. */

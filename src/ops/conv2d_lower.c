@@ -156,8 +156,7 @@ static fv_status lower_winograd(fv_lower *l, fv_conv_args g, int bias, bool turn
                       .flops = 2 * fv__conv_products(&g),
                       .bytes = 4.0 * ((double)g.i * g.h * g.w + (double)g.o * g.oh * g.ow)};
     const int64_t tiles = (int64_t)((g.oh + 3) / 4) * ((g.ow + 3) / 4);
-    const int64_t all = tiles * ((l->max_batch + FV_LANES - 1) / FV_LANES),
-                  share = l->n_workers > 1 ? all / l->n_workers : all;
+    const int64_t all = tiles * fv__lower_blocks(l), share = l->n_workers > 1 ? all / l->n_workers : all;
     fv__lower_split(l, s.flops, all, share > 16 ? 16 : share > 1 ? share : 1, &s);
     return fv__lower_step(l, &s);
 }
@@ -166,6 +165,12 @@ static fv_status lower_winograd(fv_lower *l, fv_conv_args g, int bias, bool turn
  * part of x. Smaller images are cut by channels. */
 #define FV_SPLIT_ROWS 8
 
+/* Rows of outputs of the part that has most. */
+static int rows_of(const fv_conv_args *g)
+{
+    return (g->out_h + g->step_h - 1) / g->step_h;
+}
+
 /* One step of n parts, from operand x with weights and bias (-1: none). */
 static fv_status lower_parts(fv_lower *l, fv_conv_args *part, int n, bool zeros, int weights, int bias)
 {
@@ -173,14 +178,12 @@ static fv_status lower_parts(fv_lower *l, fv_conv_args *part, int n, bool zeros,
     double products = 0;
     for (int p = 0; p < n; p++)
         products += fv__conv_products(&part[p]);
-    parts.rows = (part->out_h + part->step_h - 1) / part->step_h;
     const bool splits = fv__lower_splits(l, 2 * products);
     const bool padded = part->kh > 1 || part->kw > 1; /* what a worker stages should be its own too */
-    parts.by_rows = splits && (parts.rows >= FV_SPLIT_ROWS * l->n_workers || padded || part->groups > 1);
+    parts.by_rows = splits && (rows_of(part) >= FV_SPLIT_ROWS * l->n_workers || padded || part->groups > 1);
     if (n == 1)
         fold_channels(part, !parts.by_rows);
-    if (!parts.by_rows)
-        parts.rows = (part->out_h + part->step_h - 1) / part->step_h;
+    parts.rows = rows_of(part);
     FV_TRY(complete_parts(l, part, n));
     fv_step_spec s = {.kernel = FV_KERNEL_conv,
                       .domain = FV_PER_BLOCK,
@@ -278,6 +281,9 @@ fv_status fv__conv_lower_dx(fv_lower *l)
 {
     const fv_conv_attrs *const a = l->attrs;
     const fv_shape w = l->in_shape[1];
+    fv_conv_args first;
+    if (make_phase(l, 0, 0, &(int64_t){0}, &first) && fv__conv_winograd_pays(l, &first))
+        return lower_winograd(l, first, -1, true);
     const fv_flip_args flip = {.groups = a->groups,
                                .o = w.dim[0] / a->groups,
                                .i = w.dim[1],
@@ -290,12 +296,9 @@ fv_status fv__conv_lower_dx(fv_lower *l)
                                .dilation_h = a->dilation[0],
                                .dilation_w = a->dilation[1]};
     const fv_flip_args *const args = fv__lower_args(l, &flip, sizeof flip);
-    fv_conv_args first;
     int packed;
     if (!args)
         return FV_ERR_MEMORY;
-    if (make_phase(l, 0, 0, &(int64_t){0}, &first) && fv__conv_winograd_pays(l, &first))
-        return lower_winograd(l, first, -1, true);
     FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, fv__shape_count(w), &packed));
     fv_step_spec pack = {.kernel = FV_KERNEL_pack_flip,
                          .domain = FV_PER_RANGE,

@@ -19,7 +19,7 @@ static int ceil_div(int64_t a, int64_t b)
 /* By shape alone: sums depend on it. */
 static int count_slices(const fv_lower *l, const fv_conv_args *c)
 {
-    const int64_t tiles = (int64_t)ceil_div(l->max_batch, FV_LANES) * ceil_div(c->oh, 4) * ceil_div(c->ow, 4);
+    const int64_t tiles = (int64_t)fv__lower_blocks(l) * ceil_div(c->oh, 4) * ceil_div(c->ow, 4);
     int slices = 1;
     while (2 * slices * c->o <= FV_DW_SLICED && 2 * slices <= tiles)
         slices *= 2;
@@ -79,23 +79,6 @@ static fv_status lower_rows(fv_lower *l, const fv_winograd_dw_args *g, int *rows
     return turn.args ? fv__lower_step(l, &turn) : FV_ERR_MEMORY;
 }
 
-static fv_status lower_sum(fv_lower *l, int slices, int parts)
-{
-    const int64_t count = fv__shape_count(l->out_shape);
-    const fv_shard_sum_args sum = {.floats = count, .slices = slices};
-    const fv_step_spec add = {.kernel = FV_KERNEL_shard_sum,
-                              .domain = FV_PER_RANGE,
-                              .args = fv__lower_args(l, &sum, sizeof sum),
-                              .n_operands = 2,
-                              .operand = {l->out, parts},
-                              .access = {FV_UPDATE, FV_READ},
-                              .units = count,
-                              .grain = 4096,
-                              .checked_floats = 1,
-                              .bytes = 4.0 * (1 + slices) * (double)count};
-    return add.args ? fv__lower_step(l, &add) : FV_ERR_MEMORY;
-}
-
 fv_status fv__conv_lower_winograd_dw(fv_lower *l, const fv_conv_args *conv)
 {
     const fv_winograd_dw_args *g = NULL;
@@ -117,5 +100,5 @@ fv_status fv__conv_lower_winograd_dw(fv_lower *l, const fv_conv_args *conv)
                             .flops = 2 * fv__conv_products(conv) * l->max_batch,
                             .bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1]) * l->max_batch};
     FV_TRY(fv__lower_step(l, &s));
-    return g->slices > 1 ? lower_sum(l, g->slices, parts) : FV_OK;
+    return g->slices > 1 ? fv__lower_shard_sum(l, parts, g->slices) : FV_OK;
 }

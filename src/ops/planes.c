@@ -8,7 +8,7 @@
 /* Units for each worker, at least: so that they end together. */
 #define FV_PLANES_UNITS 2
 /* Terms that are unfolded at a time: their weights are to stay in L1. */
-#define FV_PLANES_TERMS 144
+#define FV_UNFOLD_TERMS 144
 
 int fv__planes(int channels)
 {
@@ -103,7 +103,7 @@ fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, bool wino
                         .rows = winograd ? ceil_div(conv->oh, 4) : conv->oh};
     const int columns = ceil_div(conv->ow, 4), in = g.in_planes * FV_LANES;
     int packed, constants;
-    const int taps = conv->kh * conv->kw, some = taps < FV_PLANES_TERMS ? FV_PLANES_TERMS / taps : 1;
+    const int taps = conv->kh * conv->kw, some = taps < FV_UNFOLD_TERMS ? FV_UNFOLD_TERMS / taps : 1;
     g.channels = some > FV_LANES ? some / FV_LANES * FV_LANES : some;
     /* floats that a row of a unit takes in L2 */
     const int64_t row = winograd      ? (int64_t)36 * columns * (in + FV_PANEL * FV_LANES)
@@ -111,7 +111,7 @@ fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, bool wino
                                       : (int64_t)conv->ow * g.channels * taps;
     cut_units(l, &g, (int64_t)sizeof(float) * row / (winograd ? 2 : 1));
     const size_t scratch = (size_t)row * (size_t)ceil_div(g.rows, g.row_units) +
-                           (winograd ? 36 * (FV_WINOGRAD_CHANNELS * FV_PANEL + 1) * FV_LANES : 0);
+                           (winograd ? 36 * (FV_WINOGRAD_CHUNK * FV_PANEL + 1) * FV_LANES : 0);
     FV_TRY(make_offsets(l, &g));
     FV_TRY(pack(l, conv, &packed));
     FV_TRY(pack_finish(l, &g.finish, fused, l->in[2], &constants));

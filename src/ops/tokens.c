@@ -229,18 +229,13 @@ static fv_status lower_sum(fv_lower *l)
     const fv_shape dy = l->in_shape[0];
     const fv_tokens_sum_args args = {dy.dim[0], dy.dim[1], l->out_shape.dim[1]};
     const double n = (double)args.n * args.channels;
-    fv_step_spec spec = {.kernel = FV_KERNEL_tokens_sum,
-                         .domain = FV_PER_RANGE,
-                         .args = fv__lower_args(l, &args, sizeof args),
-                         .n_operands = 2,
-                         .operand = {l->out, l->in[0]},
-                         .access = {FV_UPDATE, FV_READ},
-                         .units = args.n,
-                         .grain = 4,
-                         .checked_floats = args.channels,
-                         .flops = n * l->max_batch,
-                         .bytes = 4 * n * l->max_batch};
-    return spec.args ? fv__lower_step(l, &spec) : FV_ERR_MEMORY;
+    const fv_step_spec spec = {.kernel = FV_KERNEL_tokens_sum,
+                               .units = args.n,
+                               .grain = 4,
+                               .checked_floats = args.channels,
+                               .flops = n * l->max_batch,
+                               .bytes = 4 * n * l->max_batch};
+    return fv__lower_gradient(l, &args, sizeof args, l->in[0], spec);
 }
 
 static const fv_case cases_sum[] = {

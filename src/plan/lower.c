@@ -55,8 +55,7 @@ fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec)
 
 bool fv__lower_splits(const fv_lower *l, double flops)
 {
-    const int blocks = (l->max_batch + FV_LANES - 1) / FV_LANES;
-    return blocks < l->n_workers && flops * l->max_batch >= FV_SPLIT_FLOPS;
+    return fv__lower_blocks(l) < l->n_workers && flops * l->max_batch >= FV_SPLIT_FLOPS;
 }
 
 void fv__lower_split(const fv_lower *l, double flops, int64_t units, int64_t grain, fv_step_spec *spec)
@@ -92,10 +91,8 @@ fv_status fv__lower_simple(fv_lower *l, fv_kernel_id kernel, const void *args, s
 fv_status fv__lower_sharded(fv_lower *l, fv_kernel_id kernel, const void *args, size_t args_bytes,
                             size_t scratch_floats, double flops, double bytes)
 {
-    const int64_t count = fv__shape_count(l->out_shape);
-    const fv_shard_sum_args sum = {.floats = count};
     int shards;
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_SHARD, count, &shards));
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_SHARD, fv__shape_count(l->out_shape), &shards));
     fv_step_spec s = {.kernel = kernel,
                       .domain = FV_PER_BLOCK,
                       .args = fv__lower_args(l, args, args_bytes),
@@ -109,20 +106,34 @@ fv_status fv__lower_sharded(fv_lower *l, fv_kernel_id kernel, const void *args, 
         s.operand[1 + i] = l->in[i];
         s.access[1 + i] = FV_READ;
     }
-    fv_step_spec add = {.kernel = FV_KERNEL_shard_sum,
-                        .domain = FV_PER_RANGE,
-                        .args = fv__lower_args(l, &sum, sizeof sum),
-                        .n_operands = 2,
-                        .operand = {l->out, shards},
-                        .access = {FV_UPDATE, FV_READ},
-                        .units = count,
-                        .grain = 4096,
-                        .checked_floats = 1,
-                        .bytes = 4.0 * 9 * (double)count};
-    if (!s.args || !add.args)
+    if (!s.args)
         return FV_ERR_MEMORY;
     FV_TRY(fv__lower_step(l, &s));
-    return fv__lower_step(l, &add);
+    return fv__lower_shard_sum(l, shards, 0);
+}
+
+fv_status fv__lower_gradient(fv_lower *l, const void *args, size_t args_bytes, int from, fv_step_spec spec)
+{
+    spec.domain = FV_PER_RANGE;
+    spec.args = fv__lower_args(l, args, args_bytes);
+    spec.n_operands = 2;
+    spec.operand[0] = l->out;
+    spec.operand[1] = from;
+    spec.access[0] = FV_UPDATE;
+    spec.access[1] = FV_READ;
+    return spec.args ? fv__lower_step(l, &spec) : FV_ERR_MEMORY;
+}
+
+fv_status fv__lower_shard_sum(fv_lower *l, int shards, int slices)
+{
+    const int64_t count = fv__shape_count(l->out_shape);
+    const fv_shard_sum_args sum = {.floats = count, .slices = slices};
+    const fv_step_spec spec = {.kernel = FV_KERNEL_shard_sum,
+                               .units = count,
+                               .grain = 4096,
+                               .checked_floats = 1,
+                               .bytes = 4.0 * (1 + (slices > 0 ? slices : FV_SHARDS)) * (double)count};
+    return fv__lower_gradient(l, &sum, sizeof sum, shards, spec);
 }
 
 /* A buffer per tensor, at the same number. */
