@@ -89,19 +89,26 @@ static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pa
                            .dilation = dilation / t};
 }
 
-/* The weight gradient over rows: `conv` is the forward convolution. A group of an image of x as rows is
- * [h][in_w][16][padded]: for each pixel and image its channels side by side, zeros beside the image. A chunk
- * of dy is several whole lines, or part of one. */
+/* x as rows: [h][w][16][padded], zeros for channels beyond the i, and a pixel of zeros behind the image. */
 typedef struct fv_conv_rows_args {
+    int i, h, w;
+    int padded;            /* channels, rounded up to 16 */
+    int64_t pixel;         /* floats from a pixel to the next: 16 * padded, or a little more */
+} fv_conv_rows_args;
+
+/* The weight gradient over rows: `conv` is the forward convolution. A chunk of dy is several whole lines, or
+ * part of one; what it sees of a panel of x's channels is turned into rows [line][in_w][16][panel]. */
+typedef struct fv_conv_dw_rows_args {
     fv_conv_args conv;     /* as if x had been only what is picked of it: */
     int x_h, x_w, pick_h, pick_w; /* every pick-th line and column of x, which is so large */
     int padded;            /* input channels, rounded up to 16 */
-    int64_t pixel;         /* floats from a pixel to the next: 16 * padded, or a little more */
-    bool ends_zero;        /* a pixel of zeros stands behind the image */
+    int panel;             /* of them at a time, in sixteens */
+    int outputs;           /* output channels at a time */
+    int slices;            /* of the batch's lines: each has a gradient of its own */
     int chunk_lines, chunk_pixels;
-    int together;          /* output channels at a time: their sums fit in a core's L2 */
+    int64_t row_floats;    /* of a chunk of x as rows */
     const int32_t *offset; /* [chunk_lines * chunk_pixels * 16]: floats from a chunk's first term of x */
-} fv_conv_rows_args;
+} fv_conv_dw_rows_args;
 
 /* The same by Winograd: x as rows of the image's own width, and a pixel of zeros. So many tiles at a time,
  * which are so many terms of the products. */
@@ -186,14 +193,6 @@ typedef struct fv_tokens_args {
 typedef struct fv_tokens_sum_args {
     int channels, tokens, n;
 } fv_tokens_sum_args;
-
-/* dw[o][i] = sum over images n, tokens t of dy[n][o][t] * x[n][i][t]. x is turned into rows of `panel`
- * channels at a time, `chunk` tokens of them. */
-typedef struct fv_tokens_dw_args {
-    int o, i, tokens;
-    int panel, chunk;
-    const int32_t *offset; /* [chunk * 16]: k * panel */
-} fv_tokens_dw_args;
 
 /* Queries, keys and values of all heads stacked: qkv [3 * channels][tokens]; a head has size channels. The
  * first so many tokens ask. */

@@ -1,4 +1,4 @@
-/* conv2d.h - what conv2d.c (the rules) and conv2d_lower.c (the kernels) share. */
+/* conv2d.h - what conv2d.c (the rules) and conv2d_*.c (the kernels) share. */
 #ifndef FV_OPS_CONV2D_H
 #define FV_OPS_CONV2D_H
 
@@ -17,6 +17,7 @@ fv_status fv__conv_lower(fv_lower *l);
 fv_status fv__conv_lower_planes(fv_lower *l);
 fv_status fv__conv_lower_dx(fv_lower *l);
 fv_status fv__conv_lower_dw(fv_lower *l);
+fv_status fv__conv_lower_dw_blocks(fv_lower *l, fv_conv_args conv);
 fv_status fv__conv_lower_winograd_dw(fv_lower *l, const fv_conv_args *conv);
 
 #endif

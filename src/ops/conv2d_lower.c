@@ -313,105 +313,11 @@ fv_status fv__conv_lower_dx(fv_lower *l)
     return lower_phases(l, packed);
 }
 
-/* From so many input channels on, the weight gradient puts channels side by side instead of images. */
-#define FV_ROWS_CHANNELS 16
-/* A chunk of rows, and the sums of a group of output channels, should each take no more: half a core's L2. */
-#define FV_ROWS_CHUNK_BYTES (384 * 1024)
-#define FV_ROWS_SUMS_BYTES  (256 * 1024)
-/* Terms in a chunk, at least: fewer, and loading the sums would cost as much as adding to them. */
-#define FV_ROWS_TERMS 256
-
-static int at_most(int64_t value, int limit)
-{
-    return value < limit ? (int)value : limit;
-}
-
-/* Chunks and groups: block sizes of the loops, which no sum depends on. */
-static fv_status make_rows_args(fv_lower *l, const fv_conv_args *conv, const fv_conv_rows_args **out)
-{
-    fv_conv_rows_args g = {.conv = *conv,
-                           .x_h = conv->h,
-                           .x_w = conv->w,
-                           .pick_h = 1,
-                           .pick_w = 1,
-                           .padded = (conv->i + FV_LANES - 1) / FV_LANES * FV_LANES};
-    if (conv->kh == 1 && conv->kw == 1 && conv->pad_h == 0 && conv->pad_w == 0) { /* sees no others */
-        g.pick_h = conv->stride_h;
-        g.pick_w = conv->stride_w;
-        g.conv.h = conv->oh;
-        g.conv.w = conv->ow;
-        g.conv.stride_h = g.conv.stride_w = 1;
-    }
-    conv = &g.conv;
-    g.conv.in_w = (conv->ow - 1) * conv->stride_w + (conv->kw - 1) * conv->dilation_w + 1;
-    const int64_t pixel = g.pixel = (int64_t)FV_LANES * g.padded, taps = (int64_t)conv->kh * conv->kw;
-    const int64_t fit = FV_ROWS_CHUNK_BYTES / (pixel * (int64_t)sizeof(float));
-    g.chunk_pixels = at_most(fit > 8 ? fit : 8, conv->ow);
-    const int terms = conv->ow * FV_LANES;
-    g.chunk_lines = g.chunk_pixels < conv->ow ? 1 : at_most((FV_ROWS_TERMS + terms - 1) / terms, conv->oh);
-    const int64_t rows = FV_ROWS_SUMS_BYTES / (taps * g.padded * (int64_t)sizeof(float));
-    g.together = at_most(rows >= 24 ? rows / 24 * 24 : 6, 48);
-    if (pixel * conv->stride_h * g.conv.in_w * g.chunk_lines > INT32_MAX)
-        return fv__fail(l->ctx, FV_ERR_INPUT,
-                        "expected lines of at most %d values, found %d pixels of %d channels", INT32_MAX,
-                        g.conv.in_w, conv->i);
-    const int n = g.chunk_lines * g.chunk_pixels * FV_LANES;
-    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)n, sizeof *offset);
-    if (!offset)
-        return FV_ERR_MEMORY;
-    for (int k = 0; k < n; k++) {
-        const int image = k % FV_LANES, p = k / FV_LANES % g.chunk_pixels,
-                  line = k / FV_LANES / g.chunk_pixels;
-        offset[k] =
-            ((line * conv->stride_h * g.conv.in_w + p * conv->stride_w) * FV_LANES + image) * g.padded;
-    }
-    g.offset = offset;
-    *out = fv__lower_args(l, &g, sizeof g);
-    return *out ? FV_OK : FV_ERR_MEMORY;
-}
-
-/* Many channels: x as rows, then one product over the whole batch. */
-static fv_status lower_dw_rows(fv_lower *l, const fv_conv_args *conv)
-{
-    const fv_conv_rows_args *g = NULL;
-    FV_TRY(make_rows_args(l, conv, &g));
-    const int64_t sums = (int64_t)conv->kh * conv->kw * g->padded;
-    int rows;
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, (int64_t)conv->groups * g->conv.h * g->conv.in_w * g->padded,
-                            &rows));
-    fv_step_spec turn = {.kernel = FV_KERNEL_conv_rows,
-                         .domain = FV_PER_BLOCK,
-                         .args = g,
-                         .n_operands = 2,
-                         .operand = {rows, l->in[1]},
-                         .access = {FV_WRITE, FV_READ},
-                         .bytes = 8.0 * (double)fv__shape_count(l->in_shape[1])};
-    fv__lower_split(l, 2 * fv__conv_products(conv), (int64_t)conv->groups * g->conv.h, 1, &turn);
-    FV_TRY(fv__lower_step(l, &turn));
-    fv_step_spec s = {.kernel = FV_KERNEL_conv_dw_rows,
-                      .domain = FV_PER_RANGE,
-                      .args = g,
-                      .n_operands = 3,
-                      .operand = {l->out, l->in[0], rows},
-                      .access = {FV_UPDATE, FV_READ, FV_READ},
-                      .units = (int64_t)conv->groups * conv->o,
-                      .grain = g->together,
-                      .scratch_floats = (size_t)(g->together * sums),
-                      .checked_floats = (int64_t)conv->i * conv->kh * conv->kw,
-                      .flops = 2 * fv__conv_products(conv) * l->max_batch,
-                      .bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1]) * l->max_batch};
-    return fv__lower_step(l, &s);
-}
-
-fv_status fv__conv_lower_dw(fv_lower *l)
+/* Few channels: block by block, images side by side. */
+fv_status fv__conv_lower_dw_blocks(fv_lower *l, fv_conv_args conv)
 {
     const fv_conv_args *g;
-    FV_TRY(make_args(l, fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]), &g));
-    if (fv__conv_winograd_pays(l, g))
-        return fv__conv_lower_winograd_dw(l, g);
-    if (g->i >= FV_ROWS_CHANNELS)
-        return lower_dw_rows(l, g);
-    /* Few channels: block by block, images side by side. */
+    FV_TRY(make_args(l, conv, &g));
     return fv__lower_sharded(l, FV_KERNEL_conv_dw, g, sizeof *g, staging_floats(g), 2 * fv__conv_products(g),
                              fv__conv_bytes(l->in_shape[0], l->in_shape[1]));
 }

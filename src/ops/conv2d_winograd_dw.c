@@ -57,16 +57,7 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, const fv_winog
 static fv_status lower_rows(fv_lower *l, const fv_winograd_dw_args *g, int *rows)
 {
     const fv_conv_args *const c = &g->conv;
-    fv_conv_rows_args args = {.conv = *c,
-                              .x_h = c->h,
-                              .x_w = c->w,
-                              .pick_h = 1,
-                              .pick_w = 1,
-                              .padded = g->padded,
-                              .pixel = g->pixel,
-                              .ends_zero = true};
-    args.conv.in_w = c->w;
-    args.conv.pad_w = 0;
+    const fv_conv_rows_args args = {.i = c->i, .h = c->h, .w = c->w, .padded = g->padded, .pixel = g->pixel};
     FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, ((int64_t)c->h * c->w + 1) * g->pixel / FV_LANES, rows));
     fv_step_spec turn = {.kernel = FV_KERNEL_conv_rows,
                          .domain = FV_PER_BLOCK,

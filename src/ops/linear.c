@@ -118,14 +118,15 @@ static fv_shape as_image(fv_shape x)
     return fv__shape(3, x.dim[0], 1, tokens_of(x), 0);
 }
 
-static fv_status lower_as_conv(fv_lower *l, fv_status (*lower_conv)(fv_lower *l))
+/* Sequences as images, and `weights` as windows of one pixel. */
+static fv_status lower_as_conv(fv_lower *l, fv_shape *weights, fv_status (*lower_conv)(fv_lower *l))
 {
     static const fv_conv_attrs attrs = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
-    const fv_shape w = l->in_shape[1];
+    fv_shape *const shapes[] = {&l->in_shape[0], &l->in_shape[1], &l->out_shape};
     l->attrs = &attrs;
-    l->in_shape[0] = as_image(l->in_shape[0]);
-    l->in_shape[1] = fv__shape(4, w.dim[0], w.dim[1], 1, 1);
-    l->out_shape = as_image(l->out_shape);
+    for (int k = 0; k < 3; k++)
+        *shapes[k] = shapes[k] == weights ? fv__shape(4, weights->dim[0], weights->dim[1], 1, 1)
+                                          : as_image(*shapes[k]);
     return lower_conv(l);
 }
 
@@ -155,52 +156,28 @@ static fv_status lower_matmul(fv_lower *l, fv_matmul_args g)
 static fv_status lower(fv_lower *l)
 {
     if (tokens_of(l->out_shape) > 1)
-        return lower_as_conv(l, fv__conv_lower);
+        return lower_as_conv(l, &l->in_shape[1], fv__conv_lower);
     const int n_in = l->in_shape[0].dim[0], n_out = l->out_shape.dim[0];
     return lower_matmul(l, (fv_matmul_args){.m = n_out, .k = n_in, .row_stride = n_in, .column_stride = 1});
 }
 
 static fv_status lower_planes(fv_lower *l)
 {
-    return lower_as_conv(l, fv__conv_lower_planes);
+    return lower_as_conv(l, &l->in_shape[1], fv__conv_lower_planes);
 }
 
 static fv_status lower_dx(fv_lower *l)
 {
     if (tokens_of(l->out_shape) > 1)
-        return lower_as_conv(l, fv__conv_lower_dx);
+        return lower_as_conv(l, &l->in_shape[1], fv__conv_lower_dx);
     const int n_out = l->in_shape[0].dim[0], n_in = l->out_shape.dim[0];
     return lower_matmul(l, (fv_matmul_args){.m = n_in, .k = n_out, .row_stride = 1, .column_stride = n_in});
-}
-
-/* Rows of x for so many channels, three vectors of a tile, and at most so many tokens at a time: they stay in
- * L2 while all of dy passes by. */
-#define FV_TOKENS_PANEL 48
-#define FV_TOKENS_CHUNK 80
-
-/* Block by block, while x and dy are warm. */
-static fv_status lower_tokens_dw(fv_lower *l)
-{
-    const int tokens = tokens_of(l->in_shape[0]);
-    fv_tokens_dw_args g = {.o = l->out_shape.dim[0], .i = l->out_shape.dim[1], .tokens = tokens};
-    g.panel = g.i < FV_TOKENS_PANEL ? (g.i + FV_LANES - 1) / FV_LANES * FV_LANES : FV_TOKENS_PANEL;
-    const int chunks = (tokens + FV_TOKENS_CHUNK - 1) / FV_TOKENS_CHUNK;
-    g.chunk = (tokens + chunks - 1) / chunks;
-    const int terms = g.chunk * FV_LANES;
-    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)terms, sizeof *offset);
-    if (!offset)
-        return FV_ERR_MEMORY;
-    for (int k = 0; k < terms; k++)
-        offset[k] = k * g.panel;
-    g.offset = offset;
-    return fv__lower_sharded(l, FV_KERNEL_tokens_dw, &g, sizeof g, (size_t)terms * (size_t)g.panel,
-                             2.0 * tokens * g.o * g.i, 4.0 * tokens * ((double)g.o + g.i));
 }
 
 static fv_status lower_dw(fv_lower *l)
 {
     if (tokens_of(l->in_shape[0]) > 1)
-        return lower_tokens_dw(l);
+        return lower_as_conv(l, &l->out_shape, fv__conv_lower_dw);
     const int n_out = l->in_shape[0].dim[0], n_in = l->in_shape[1].dim[0];
     const int padded = (n_in + FV_LANES - 1) / FV_LANES * FV_LANES;
     int32_t *const offset = fv__arena_alloc(l->arena, FV_LANES, sizeof *offset);

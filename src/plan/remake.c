@@ -4,7 +4,8 @@
  * outputs of convolutions must be kept, for the gradient of batch normalisation; what follows from them
  * element by element (op.h: cheap) need not be. Where all inputs of such a step are still there in the last
  * phase that reads its output, or can be made again themselves, a copy of the step is put in front of each
- * reader, and its output lives in that phase alone: in a worker's memory. Images are gathered once more too.
+ * reader, and its output lives in that phase alone: in a worker's memory. A step over the whole batch finds its
+ * copy made in the phase before. Images are gathered once more too.
  *
  * A chain of residual blocks would be followed down to its beginning, so after FV_REMAKE_STEPS steps a link
  * is kept.
@@ -26,6 +27,7 @@ typedef struct remaking {
     int *until;        /* [buffer]: the last phase in which it can be made again */
     int *depth;        /* [buffer]: steps run again for it; 0: it is kept */
     int *copy;         /* [buffer]: the one made again in the phase at hand; -1: none */
+    int *before;       /* [buffer]: likewise, in the phase before */
     fv_step *steps;    /* the new list */
     size_t n_steps, capacity;
     size_t n_buffers;  /* that there were at first */
@@ -54,7 +56,7 @@ static void find_uses(remaking *r)
 {
     const fv_plan *const plan = r->plan;
     for (size_t b = 0; b < r->n_buffers; b++) {
-        r->writer[b] = r->last[b] = r->copy[b] = -1;
+        r->writer[b] = r->last[b] = r->copy[b] = r->before[b] = -1;
         r->depth[b] = 0;
     }
     for (int s = 0; s < (int)plan->n_steps; s++)
@@ -66,23 +68,26 @@ static void find_uses(remaking *r)
         }
 }
 
-/* The last phase after its own in which the way back reads the buffer that step s writes, -1: none; INT_MAX:
- * a step over the whole batch does, which needs it whole. */
+/* The phase in which what step `reader` reads of `root` is made again; -1: it is not. A step over the whole
+ * batch needs all of it when its phase begins. */
+static int made_in(const remaking *r, const fv_step *reader, int root)
+{
+    const int phase = reader->phase - (reader->spec.domain != FV_PER_BLOCK);
+    return !is_forward(r->plan, reader) && phase > r->plan->steps[r->writer[root]].phase ? phase : -1;
+}
+
+/* The last phase in which the way back needs the buffer that step s writes made again; -1: none does. */
 static int needed_until(const remaking *r, int s)
 {
     const fv_plan *const plan = r->plan;
     const int root = fv__plan_root(plan, plan->steps[s].spec.operand[0]);
     int last = -1;
     for (int t = s + 1; t < (int)plan->n_steps; t++)
-        for (int k = 0; k < plan->steps[t].spec.n_operands; k++) {
-            const fv_step *const step = &plan->steps[t];
-            if (fv__plan_root(plan, step->spec.operand[k]) != root || step->phase == plan->steps[s].phase ||
-                is_forward(plan, step))
-                continue;
-            last = step->spec.domain == FV_PER_BLOCK && step->phase > last ? step->phase : last;
-            if (step->spec.domain != FV_PER_BLOCK)
-                return INT_MAX;
-        }
+        for (int k = 0; k < plan->steps[t].spec.n_operands; k++)
+            if (fv__plan_root(plan, plan->steps[t].spec.operand[k]) == root) {
+                const int phase = made_in(r, &plan->steps[t], root);
+                last = phase > last ? phase : last;
+            }
     return last;
 }
 
@@ -152,20 +157,47 @@ static fv_status make_again(remaking *r, int root, int phase)
     return emit(r, &copy);
 }
 
-/* Step s as it was, but for what it reads; and in front of it what makes that. */
-static fv_status keep_step(remaking *r, int s)
+/* In phase p, what `reader` reads and what can be made again there. */
+static fv_status make_for(remaking *r, const fv_step *reader, int p)
 {
-    fv_plan *const plan = r->plan;
-    fv_step step = plan->steps[s];
+    for (int k = 0; k < reader->spec.n_operands; k++) {
+        const int root = fv__plan_root(r->plan, reader->spec.operand[k]);
+        if (is_read(&reader->spec, k) && r->depth[root] > 0 && made_in(r, reader, root) == p)
+            FV_TRY(make_again(r, root, p));
+    }
+    return FV_OK;
+}
+
+/* A step as it was, but for what it reads. */
+static fv_status keep_step(remaking *r, fv_step step)
+{
+    const int *const copy = step.spec.domain == FV_PER_BLOCK ? r->copy : r->before;
     for (int k = 0; k < step.spec.n_operands; k++) {
-        const int root = fv__plan_root(plan, step.spec.operand[k]);
-        if (!is_read(&step.spec, k) || r->depth[root] == 0 || is_forward(plan, &step) ||
-            step.phase == plan->steps[r->writer[root]].phase)
-            continue;
-        FV_TRY(make_again(r, root, step.phase));
-        step.spec.operand[k] = r->copy[root];
+        const int root = fv__plan_root(r->plan, step.spec.operand[k]);
+        if (is_read(&step.spec, k) && r->depth[root] > 0 && made_in(r, &step, root) >= 0)
+            step.spec.operand[k] = copy[root];
     }
     return emit(r, &step);
+}
+
+/* Phase p, of `steps`, and behind its per-block steps those whose outputs the next one needs whole. */
+static fv_status remake_phase(remaking *r, int p, const fv_step *steps)
+{
+    fv_phase *const phase = &r->plan->phases[p];
+    const int n = phase->n_steps, n_block = phase->n_block_steps;
+    phase->first_step = (int)r->n_steps;
+    for (const fv_step *s = steps; s < steps + n_block; s++) {
+        FV_TRY(make_for(r, s, p));
+        FV_TRY(keep_step(r, *s));
+    }
+    for (const fv_step *s = steps + n; p + 1 < r->plan->n_phases && s < steps + n + phase[1].n_steps; s++)
+        if (s->spec.domain != FV_PER_BLOCK)
+            FV_TRY(make_for(r, s, p));
+    phase->n_block_steps = (int)r->n_steps - phase->first_step;
+    for (const fv_step *s = steps + n_block; s < steps + n; s++)
+        FV_TRY(keep_step(r, *s));
+    phase->n_steps = (int)r->n_steps - phase->first_step;
+    return FV_OK;
 }
 
 static fv_status remake(remaking *r)
@@ -173,14 +205,14 @@ static fv_status remake(remaking *r)
     fv_plan *const plan = r->plan;
     find_uses(r);
     choose(r);
+    const fv_step *steps = plan->steps;
     for (int p = 0; p < plan->n_phases; p++) {
-        fv_phase *const phase = &plan->phases[p];
-        const int first = phase->first_step, n = phase->n_steps;
-        phase->first_step = (int)r->n_steps;
-        for (int s = first; s < first + n; s++)
-            FV_TRY(keep_step(r, s));
-        phase->n_steps = (int)r->n_steps - phase->first_step;
-        phase->n_block_steps += phase->n_steps - n;
+        const int n = plan->phases[p].n_steps;
+        FV_TRY(remake_phase(r, p, steps));
+        steps += n;
+        int *const done = r->before;
+        r->before = r->copy;
+        r->copy = done;
         for (size_t b = 0; b < r->n_buffers; b++)
             r->copy[b] = -1;
     }
@@ -198,7 +230,7 @@ fv_status fv__plan_remake(fv_plan *plan)
     remaking r = {.plan = plan, .n_buffers = n};
     if (plan->options.keep_all || plan->options.keep)
         return FV_OK;
-    int *const numbers = fv__alloc(plan->ctx, 5 * n, sizeof *numbers);
+    int *const numbers = fv__alloc(plan->ctx, 6 * n, sizeof *numbers);
     if (!numbers)
         return FV_ERR_MEMORY;
     r.writer = numbers;
@@ -206,6 +238,7 @@ fv_status fv__plan_remake(fv_plan *plan)
     r.depth = numbers + 2 * n;
     r.copy = numbers + 3 * n;
     r.until = numbers + 4 * n;
+    r.before = numbers + 5 * n;
     const fv_status status = remake(&r);
     fv__free(plan->ctx, r.steps);
     fv__free(plan->ctx, numbers);

@@ -1,0 +1,151 @@
+/* conv2d_dw.c - conv2d's weight gradient in terms of kernels: by Winograd, over rows of x, or block by block
+ * where x has few channels. */
+#include "ops/conv2d.h"
+
+/* From so many input channels on, channels lie side by side instead of images. */
+#define FV_ROWS_CHANNELS 16
+/* A chunk of a panel of x as rows, the same chunk of dy, should each take no more: a quarter of a core's L2. */
+#define FV_ROWS_BYTES (256 * 1024)
+/* The sums of a group of outputs, which every chunk reads and writes once: they may lie in L3. */
+#define FV_ROWS_SUMS_BYTES (1024 * 1024)
+/* Pixels of a chunk, at least, where the image has them: fewer, and loading the sums would cost as much as adding to
+ * them. */
+#define FV_ROWS_PIXELS 16
+#define FV_ROWS_OUTPUTS 256
+/* Slices, and floats of all their gradients, at most. */
+#define FV_ROWS_SLICES 8
+#define FV_ROWS_SLICED (1024 * 1024)
+/* Tasks for each worker, at least. */
+#define FV_ROWS_TASKS 2
+
+static int ceil_div(int64_t a, int64_t b)
+{
+    return (int)((a + b - 1) / b);
+}
+
+/* By shape alone: sums depend on it. */
+static int count_slices(const fv_lower *l, const fv_conv_args *c)
+{
+    const int64_t lines = (int64_t)fv__lower_blocks(l) * c->oh, floats = fv__shape_count(l->out_shape);
+    int slices = 1;
+    while (2 * slices <= FV_ROWS_SLICES && 2 * slices <= lines && 2 * slices * floats <= FV_ROWS_SLICED)
+        slices *= 2;
+    return slices;
+}
+
+/* Of a group: fewer where that gives every worker some. */
+static int choose_outputs(const fv_lower *l, const fv_conv_dw_rows_args *g)
+{
+    const fv_conv_args *const c = &g->conv;
+    const int64_t sums = (int64_t)sizeof(float) * c->kh * c->kw * g->padded;
+    int parts = ceil_div(c->o, FV_ROWS_OUTPUTS);
+    while (c->o / parts >= 2 * FV_LANES &&
+           ((int64_t)g->slices * c->groups * parts < (int64_t)FV_ROWS_TASKS * l->n_workers ||
+            c->o / parts * sums > FV_ROWS_SUMS_BYTES))
+        parts *= 2;
+    return ceil_div(c->o, parts);
+}
+
+/* Floats of x as rows that n_lines x n_pixels of dy see. */
+static int64_t chunk_floats(const fv_conv_dw_rows_args *g, int n_lines, int n_pixels)
+{
+    const fv_conv_args *const c = &g->conv;
+    const int64_t lines = (int64_t)(n_lines - 1) * c->stride_h + (int64_t)(c->kh - 1) * c->dilation_h + 1;
+    const int64_t columns = (int64_t)(n_pixels - 1) * c->stride_w + (int64_t)(c->kw - 1) * c->dilation_w + 1;
+    return lines * columns * FV_LANES * g->panel;
+}
+
+static bool chunk_fits(const fv_conv_dw_rows_args *g, int n_lines, int n_pixels)
+{
+    return chunk_floats(g, n_lines, n_pixels) * (int64_t)sizeof(float) <= FV_ROWS_BYTES &&
+           (int64_t)n_lines * n_pixels * FV_LANES * g->outputs * (int64_t)sizeof(float) <= FV_ROWS_BYTES;
+}
+
+/* Several lines, a line, or an even part of one. */
+static void choose_chunk(fv_conv_dw_rows_args *g)
+{
+    const fv_conv_args *const c = &g->conv;
+    int parts = 1, lines = 1;
+    while (c->ow / (parts + 1) >= FV_ROWS_PIXELS && !chunk_fits(g, 1, ceil_div(c->ow, parts)))
+        parts++;
+    while (parts == 1 && lines < c->oh && chunk_fits(g, lines + 1, c->ow))
+        lines++;
+    g->chunk_pixels = ceil_div(c->ow, parts);
+    g->chunk_lines = ceil_div(c->oh, ceil_div(c->oh, lines));
+    g->conv.in_w = (g->chunk_pixels - 1) * c->stride_w + (c->kw - 1) * c->dilation_w + 1;
+    g->row_floats = chunk_floats(g, g->chunk_lines, g->chunk_pixels);
+}
+
+/* Chunks, panels and groups of outputs are block sizes of the loops, which no sum depends on. */
+static fv_status make_args(fv_lower *l, const fv_conv_args *conv, fv_conv_dw_rows_args *g)
+{
+    *g = (fv_conv_dw_rows_args){.conv = *conv,
+                                .x_h = conv->h,
+                                .x_w = conv->w,
+                                .pick_h = 1,
+                                .pick_w = 1,
+                                .padded = ceil_div(conv->i, FV_LANES) * FV_LANES,
+                                .slices = count_slices(l, conv)};
+    fv_conv_args *const c = &g->conv;
+    if (c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0) { /* sees no others */
+        g->pick_h = c->stride_h;
+        g->pick_w = c->stride_w;
+        c->h = c->oh;
+        c->w = c->ow;
+        c->stride_h = c->stride_w = 1;
+    }
+    const int vectors = g->padded / FV_LANES;
+    g->panel = ceil_div(vectors, ceil_div(vectors, FV_PANEL)) * FV_LANES;
+    g->outputs = choose_outputs(l, g);
+    choose_chunk(g);
+    if (g->row_floats > INT32_MAX)
+        return fv__fail(l->ctx, FV_ERR_INPUT, "expected windows over at most %d values of x, found %lld",
+                        INT32_MAX, (long long)g->row_floats);
+    const int n = g->chunk_lines * g->chunk_pixels * FV_LANES;
+    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)n, sizeof *offset);
+    if (!offset)
+        return FV_ERR_MEMORY;
+    for (int k = 0; k < n; k++) {
+        const int image = k % FV_LANES, p = k / FV_LANES % g->chunk_pixels,
+                  line = k / FV_LANES / g->chunk_pixels;
+        offset[k] = ((line * c->stride_h * c->in_w + p * c->stride_w) * FV_LANES + image) * g->panel;
+    }
+    g->offset = offset;
+    return FV_OK;
+}
+
+/* Many channels: one product over each slice of the batch. */
+static fv_status lower_rows(fv_lower *l, const fv_conv_args *conv)
+{
+    fv_conv_dw_rows_args g;
+    FV_TRY(make_args(l, conv, &g));
+    const int64_t taps = (int64_t)conv->kh * conv->kw;
+    int parts = l->out;
+    if (g.slices > 1)
+        FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, g.slices * fv__shape_count(l->out_shape), &parts));
+    const fv_step_spec s = {.kernel = FV_KERNEL_conv_dw_rows,
+                            .domain = FV_PER_RANGE,
+                            .args = fv__lower_args(l, &g, sizeof g),
+                            .n_operands = 3,
+                            .operand = {parts, l->in[0], l->in[1]},
+                            .access = {g.slices > 1 ? FV_WRITE : FV_UPDATE, FV_READ, FV_READ},
+                            .units = (int64_t)g.slices * conv->groups * conv->o,
+                            .grain = g.outputs,
+                            .scratch_floats = (size_t)(g.row_floats + g.outputs * taps * g.padded),
+                            .checked_floats = g.slices > 1 ? 0 : (int64_t)conv->i * taps,
+                            .flops = 2 * fv__conv_products(conv) * l->max_batch,
+                            .bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1]) * l->max_batch};
+    if (!s.args)
+        return FV_ERR_MEMORY;
+    FV_TRY(fv__lower_step(l, &s));
+    return g.slices > 1 ? fv__lower_shard_sum(l, parts, g.slices) : FV_OK;
+}
+
+fv_status fv__conv_lower_dw(fv_lower *l)
+{
+    const fv_conv_args g =
+        fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]);
+    if (fv__conv_winograd_pays(l, &g))
+        return fv__conv_lower_winograd_dw(l, &g);
+    return g.i >= FV_ROWS_CHANNELS ? lower_rows(l, &g) : fv__conv_lower_dw_blocks(l, g);
+}
