@@ -96,6 +96,9 @@ typedef struct fv_conv_rows_args {
     int64_t pixel;         /* floats from a pixel to the next: 16 * padded, or a little more */
 } fv_conv_rows_args;
 
+/* Slices of a batch in the weight gradient over rows, at most. */
+#define FV_CONV_DW_SLICES 8
+
 /* The weight gradient over rows: `conv` is the forward convolution. A chunk of dy is several whole lines, or
  * part of one; what it sees of a panel of x's channels is turned into rows [line][in_w][16][panel]. */
 typedef struct fv_conv_dw_rows_args {
@@ -104,7 +107,9 @@ typedef struct fv_conv_dw_rows_args {
     int padded;            /* input channels, rounded up to 16 */
     int panel;             /* of them at a time, in sixteens */
     int outputs;           /* output channels at a time */
-    int slices;            /* of the batch's lines: each has a gradient of its own */
+    int slices;            /* of the batch's lines: each has sums of its own */
+    bool sees_all;         /* a window of one pixel, no padding: every chunk gives to every sum */
+    bool is_dw;            /* the sums are dw itself */
     int chunk_lines, chunk_pixels;
     int64_t row_floats;    /* of a chunk of x as rows */
     const int32_t *offset; /* [chunk_lines * chunk_pixels * 16]: floats from a chunk's first term of x */

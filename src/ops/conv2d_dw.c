@@ -6,15 +6,16 @@
 #define FV_ROWS_CHANNELS 16
 /* A chunk of a panel of x as rows, the same chunk of dy, should each take no more: a quarter of a core's L2. */
 #define FV_ROWS_BYTES (256 * 1024)
-/* The sums of a group of outputs, which every chunk reads and writes once: they may lie in L3. */
-#define FV_ROWS_SUMS_BYTES (1024 * 1024)
-/* Pixels of a chunk, at least, where the image has them: fewer, and loading the sums would cost as much as adding to
- * them. */
+/* Pixels of a chunk, at least, where the image has them: fewer, and loading the sums would cost as much as
+ * adding to them. */
 #define FV_ROWS_PIXELS 16
+/* Outputs at a time: fewer, and turning x would cost as much as the products; and so many where the sums of a
+ * group of outputs would take more than so many bytes. */
 #define FV_ROWS_OUTPUTS 256
-/* Slices, and floats of all their gradients, at most. */
-#define FV_ROWS_SLICES 8
-#define FV_ROWS_SLICED (1024 * 1024)
+#define FV_ROWS_SUMS_BYTES (1024 * 1024)
+/* Slices times outputs, and floats of all their sums, at most. */
+#define FV_ROWS_SLICED 1024
+#define FV_ROWS_SUMS (1024 * 1024)
 /* Tasks for each worker, at least. */
 #define FV_ROWS_TASKS 2
 
@@ -28,12 +29,13 @@ static int count_slices(const fv_lower *l, const fv_conv_args *c)
 {
     const int64_t lines = (int64_t)fv__lower_blocks(l) * c->oh, floats = fv__shape_count(l->out_shape);
     int slices = 1;
-    while (2 * slices <= FV_ROWS_SLICES && 2 * slices <= lines && 2 * slices * floats <= FV_ROWS_SLICED)
+    while (2 * slices <= FV_CONV_DW_SLICES && 2 * slices <= lines &&
+           2 * (int64_t)slices * c->groups * c->o <= FV_ROWS_SLICED && 2 * slices * floats <= FV_ROWS_SUMS)
         slices *= 2;
     return slices;
 }
 
-/* Of a group: fewer where that gives every worker some. */
+/* Of a group. */
 static int choose_outputs(const fv_lower *l, const fv_conv_dw_rows_args *g)
 {
     const fv_conv_args *const c = &g->conv;
@@ -94,6 +96,8 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, fv_conv_dw_row
         c->w = c->ow;
         c->stride_h = c->stride_w = 1;
     }
+    g->sees_all = c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0;
+    g->is_dw = g->sees_all && g->slices == 1 && c->i == g->padded;
     const int vectors = g->padded / FV_LANES;
     g->panel = ceil_div(vectors, ceil_div(vectors, FV_PANEL)) * FV_LANES;
     g->outputs = choose_outputs(l, g);
@@ -114,37 +118,45 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, fv_conv_dw_row
     return FV_OK;
 }
 
-/* Many channels: one product over each slice of the batch. */
+/* Many channels: one product over each slice of the batch, and their sum. */
 static fv_status lower_rows(fv_lower *l, const fv_conv_args *conv)
 {
     fv_conv_dw_rows_args g;
     FV_TRY(make_args(l, conv, &g));
-    const int64_t taps = (int64_t)conv->kh * conv->kw;
-    int parts = l->out;
-    if (g.slices > 1)
-        FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, g.slices * fv__shape_count(l->out_shape), &parts));
+    const int64_t outputs = (int64_t)conv->groups * conv->o, taps = (int64_t)conv->kh * conv->kw;
+    int sums = l->out;
+    if (!g.is_dw)
+        FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, g.slices * outputs * taps * g.padded, &sums));
     const fv_step_spec s = {.kernel = FV_KERNEL_conv_dw_rows,
                             .domain = FV_PER_RANGE,
                             .args = fv__lower_args(l, &g, sizeof g),
                             .n_operands = 3,
-                            .operand = {parts, l->in[0], l->in[1]},
-                            .access = {g.slices > 1 ? FV_WRITE : FV_UPDATE, FV_READ, FV_READ},
-                            .units = (int64_t)g.slices * conv->groups * conv->o,
+                            .operand = {sums, l->in[0], l->in[1]},
+                            .access = {g.is_dw ? FV_UPDATE : FV_WRITE, FV_READ, FV_READ},
+                            .units = g.slices * outputs,
                             .grain = g.outputs,
-                            .scratch_floats = (size_t)(g.row_floats + g.outputs * taps * g.padded),
-                            .checked_floats = g.slices > 1 ? 0 : (int64_t)conv->i * taps,
+                            .scratch_floats = (size_t)g.row_floats,
+                            .checked_floats = g.is_dw ? conv->i : 0,
                             .flops = 2 * fv__conv_products(conv) * l->max_batch,
                             .bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1]) * l->max_batch};
     if (!s.args)
         return FV_ERR_MEMORY;
     FV_TRY(fv__lower_step(l, &s));
-    return g.slices > 1 ? fv__lower_shard_sum(l, parts, g.slices) : FV_OK;
+    if (g.is_dw)
+        return FV_OK;
+    if (g.sees_all && g.padded == conv->i)
+        return fv__lower_shard_sum(l, sums, g.slices);
+    const fv_step_spec sum = {.kernel = FV_KERNEL_conv_dw_sums,
+                              .units = outputs,
+                              .grain = 16,
+                              .checked_floats = conv->i * taps,
+                              .bytes = 4.0 * (double)(outputs * taps * (g.slices * g.padded + conv->i))};
+    return fv__lower_gradient(l, &g, sizeof g, sums, sum);
 }
 
 fv_status fv__conv_lower_dw(fv_lower *l)
 {
-    const fv_conv_args g =
-        fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]);
+    const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]);
     if (fv__conv_winograd_pays(l, &g))
         return fv__conv_lower_winograd_dw(l, &g);
     return g.i >= FV_ROWS_CHANNELS ? lower_rows(l, &g) : fv__conv_lower_dw_blocks(l, g);

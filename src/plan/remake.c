@@ -4,8 +4,8 @@
  * outputs of convolutions must be kept, for the gradient of batch normalisation; what follows from them
  * element by element (op.h: cheap) need not be. Where all inputs of such a step are still there in the last
  * phase that reads its output, or can be made again themselves, a copy of the step is put in front of each
- * reader, and its output lives in that phase alone: in a worker's memory. A step over the whole batch finds its
- * copy made in the phase before. Images are gathered once more too.
+ * reader, and its output lives in that phase alone: in a worker's memory. For a step over the whole batch the
+ * copy is made in the phase before. Images are gathered once more too.
  *
  * A chain of residual blocks would be followed down to its beginning, so after FV_REMAKE_STEPS steps a link
  * is kept.
