@@ -96,9 +96,6 @@ typedef struct fv_conv_rows_args {
     int64_t pixel;         /* floats from a pixel to the next: 16 * padded, or a little more */
 } fv_conv_rows_args;
 
-/* Slices of a batch in the weight gradient over rows, at most. */
-#define FV_CONV_DW_SLICES 8
-
 /* The weight gradient over rows: `conv` is the forward convolution. A chunk of dy is several whole lines, or
  * part of one; what it sees of a panel of x's channels is turned into rows [line][in_w][16][panel]. */
 typedef struct fv_conv_dw_rows_args {
@@ -107,7 +104,7 @@ typedef struct fv_conv_dw_rows_args {
     int padded;            /* input channels, rounded up to 16 */
     int panel;             /* of them at a time, in sixteens */
     int outputs;           /* output channels at a time */
-    int slices;            /* of the batch's lines: each has sums of its own */
+    int slices;            /* of the batch's lines: each has sums of its own; 0: the shards of its blocks */
     bool sees_all;         /* a window of one pixel, no padding: every chunk gives to every sum */
     bool is_dw;            /* the sums are dw itself */
     int chunk_lines, chunk_pixels;

@@ -17,6 +17,8 @@ fv_status fv__conv_lower(fv_lower *l);
 fv_status fv__conv_lower_planes(fv_lower *l);
 fv_status fv__conv_lower_dx(fv_lower *l);
 fv_status fv__conv_lower_dw(fv_lower *l);
+/* The same, while a block of x and dy is warm: for sequences, whose layers follow each other block by block. */
+fv_status fv__conv_lower_dw_by_block(fv_lower *l);
 fv_status fv__conv_lower_dw_blocks(fv_lower *l, fv_conv_args conv);
 fv_status fv__conv_lower_winograd_dw(fv_lower *l, const fv_conv_args *conv);
 

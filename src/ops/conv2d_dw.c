@@ -4,18 +4,20 @@
 
 /* From so many input channels on, channels lie side by side instead of images. */
 #define FV_ROWS_CHANNELS 16
-/* A chunk of a panel of x as rows, the same chunk of dy, should each take no more: a quarter of a core's L2. */
+/* A chunk of a panel of x as rows, the same chunk of dy, should each take no more: a quarter of a core's L2.
+ */
 #define FV_ROWS_BYTES (256 * 1024)
 /* Pixels of a chunk, at least, where the image has them: fewer, and loading the sums would cost as much as
  * adding to them. */
 #define FV_ROWS_PIXELS 16
 /* Outputs at a time: fewer, and turning x would cost as much as the products; and so many where the sums of a
  * group of outputs would take more than so many bytes. */
-#define FV_ROWS_OUTPUTS 256
+#define FV_ROWS_OUTPUTS    256
 #define FV_ROWS_SUMS_BYTES (1024 * 1024)
-/* Slices times outputs, and floats of all their sums, at most. */
+/* Slices, slices times outputs, and floats of all their sums, at most. */
+#define FV_ROWS_SLICES 8
 #define FV_ROWS_SLICED 1024
-#define FV_ROWS_SUMS (1024 * 1024)
+#define FV_ROWS_SUMS   (1024 * 1024)
 /* Tasks for each worker, at least. */
 #define FV_ROWS_TASKS 2
 
@@ -29,7 +31,7 @@ static int count_slices(const fv_lower *l, const fv_conv_args *c)
 {
     const int64_t lines = (int64_t)fv__lower_blocks(l) * c->oh, floats = fv__shape_count(l->out_shape);
     int slices = 1;
-    while (2 * slices <= FV_CONV_DW_SLICES && 2 * slices <= lines &&
+    while (2 * slices <= FV_ROWS_SLICES && 2 * slices <= lines &&
            2 * (int64_t)slices * c->groups * c->o <= FV_ROWS_SLICED && 2 * slices * floats <= FV_ROWS_SUMS)
         slices *= 2;
     return slices;
@@ -48,6 +50,12 @@ static int choose_outputs(const fv_lower *l, const fv_conv_dw_rows_args *g)
     return ceil_div(c->o, parts);
 }
 
+/* Vectors of a panel, of so many: three or four, as the tiles have them. */
+static int choose_panel(int vectors)
+{
+    return vectors % 3 == 0 ? 3 : ceil_div(vectors, ceil_div(vectors, 4));
+}
+
 /* Floats of x as rows that n_lines x n_pixels of dy see. */
 static int64_t chunk_floats(const fv_conv_dw_rows_args *g, int n_lines, int n_pixels)
 {
@@ -57,10 +65,12 @@ static int64_t chunk_floats(const fv_conv_dw_rows_args *g, int n_lines, int n_pi
     return lines * columns * FV_LANES * g->panel;
 }
 
+/* A block's dy, warm as it is, may come from L3. */
 static bool chunk_fits(const fv_conv_dw_rows_args *g, int n_lines, int n_pixels)
 {
-    return chunk_floats(g, n_lines, n_pixels) * (int64_t)sizeof(float) <= FV_ROWS_BYTES &&
-           (int64_t)n_lines * n_pixels * FV_LANES * g->outputs * (int64_t)sizeof(float) <= FV_ROWS_BYTES;
+    const int64_t rows = chunk_floats(g, n_lines, n_pixels);
+    const int64_t dy = g->slices > 0 ? (int64_t)n_lines * n_pixels * FV_LANES * g->outputs : 0;
+    return (rows > dy ? rows : dy) * (int64_t)sizeof(float) <= FV_ROWS_BYTES;
 }
 
 /* Several lines, a line, or an even part of one. */
@@ -79,7 +89,7 @@ static void choose_chunk(fv_conv_dw_rows_args *g)
 }
 
 /* Chunks, panels and groups of outputs are block sizes of the loops, which no sum depends on. */
-static fv_status make_args(fv_lower *l, const fv_conv_args *conv, fv_conv_dw_rows_args *g)
+static fv_status make_args(fv_lower *l, const fv_conv_args *conv, bool by_block, fv_conv_dw_rows_args *g)
 {
     *g = (fv_conv_dw_rows_args){.conv = *conv,
                                 .x_h = conv->h,
@@ -87,7 +97,7 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, fv_conv_dw_row
                                 .pick_h = 1,
                                 .pick_w = 1,
                                 .padded = ceil_div(conv->i, FV_LANES) * FV_LANES,
-                                .slices = count_slices(l, conv)};
+                                .slices = by_block ? 0 : count_slices(l, conv)};
     fv_conv_args *const c = &g->conv;
     if (c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0) { /* sees no others */
         g->pick_h = c->stride_h;
@@ -98,9 +108,8 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, fv_conv_dw_row
     }
     g->sees_all = c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0;
     g->is_dw = g->sees_all && g->slices == 1 && c->i == g->padded;
-    const int vectors = g->padded / FV_LANES;
-    g->panel = ceil_div(vectors, ceil_div(vectors, FV_PANEL)) * FV_LANES;
-    g->outputs = choose_outputs(l, g);
+    g->panel = choose_panel(g->padded / FV_LANES) * FV_LANES;
+    g->outputs = by_block ? c->o : choose_outputs(l, g);
     choose_chunk(g);
     if (g->row_floats > INT32_MAX)
         return fv__fail(l->ctx, FV_ERR_INPUT, "expected windows over at most %d values of x, found %lld",
@@ -118,40 +127,55 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, fv_conv_dw_row
     return FV_OK;
 }
 
-/* Many channels: one product over each slice of the batch, and their sum. */
-static fv_status lower_rows(fv_lower *l, const fv_conv_args *conv)
+/* The sums of the slices as dw: where they lie in the same order, as any shards. */
+static fv_status lower_sums(fv_lower *l, const fv_conv_dw_rows_args *g, int sums)
+{
+    const fv_conv_args *const c = &g->conv;
+    if (g->sees_all && g->padded == c->i)
+        return fv__lower_shard_sum(l, sums, g->slices);
+    const int64_t outputs = (int64_t)c->groups * c->o, taps = (int64_t)c->kh * c->kw;
+    const fv_step_spec s = {.kernel = FV_KERNEL_conv_dw_sums,
+                            .units = outputs,
+                            .grain = 16,
+                            .checked_floats = c->i * taps,
+                            .bytes = 4.0 * (double)(outputs * taps * (g->slices * g->padded + c->i))};
+    return fv__lower_gradient(l, g, sizeof *g, sums, s);
+}
+
+/* Many channels: one product over each slice of the batch, or block by block; and their sum. */
+static fv_status lower_rows(fv_lower *l, const fv_conv_args *conv, bool by_block)
 {
     fv_conv_dw_rows_args g;
-    FV_TRY(make_args(l, conv, &g));
-    const int64_t outputs = (int64_t)conv->groups * conv->o, taps = (int64_t)conv->kh * conv->kw;
+    FV_TRY(make_args(l, conv, by_block, &g));
+    const int64_t outputs = (int64_t)conv->groups * conv->o;
+    const int64_t floats = outputs * conv->kh * conv->kw * g.padded;
+    const double flops = 2 * fv__conv_products(conv), bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1]);
     int sums = l->out;
     if (!g.is_dw)
-        FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, g.slices * outputs * taps * g.padded, &sums));
-    const fv_step_spec s = {.kernel = FV_KERNEL_conv_dw_rows,
-                            .domain = FV_PER_RANGE,
-                            .args = fv__lower_args(l, &g, sizeof g),
-                            .n_operands = 3,
-                            .operand = {sums, l->in[0], l->in[1]},
-                            .access = {g.is_dw ? FV_UPDATE : FV_WRITE, FV_READ, FV_READ},
-                            .units = g.slices * outputs,
-                            .grain = g.outputs,
-                            .scratch_floats = (size_t)g.row_floats,
-                            .checked_floats = g.is_dw ? conv->i : 0,
-                            .flops = 2 * fv__conv_products(conv) * l->max_batch,
-                            .bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1]) * l->max_batch};
+        FV_TRY(fv__lower_buffer(l, by_block ? FV_SCOPE_SHARD : FV_SCOPE_BATCH,
+                                by_block ? floats : g.slices * floats, &sums));
+    fv_step_spec s = {.kernel = FV_KERNEL_conv_dw_rows,
+                      .domain = FV_PER_BLOCK,
+                      .args = fv__lower_args(l, &g, sizeof g),
+                      .n_operands = 3,
+                      .operand = {sums, l->in[0], l->in[1]},
+                      .access = {FV_UPDATE, FV_READ, FV_READ},
+                      .scratch_floats = (size_t)g.row_floats,
+                      .flops = flops,
+                      .bytes = bytes};
+    if (!by_block) {
+        s.domain = FV_PER_RANGE;
+        s.access[0] = g.is_dw ? FV_UPDATE : FV_WRITE;
+        s.units = g.slices * outputs;
+        s.grain = g.outputs;
+        s.checked_floats = g.is_dw ? conv->i : 0;
+        s.flops *= l->max_batch;
+        s.bytes *= l->max_batch;
+    }
     if (!s.args)
         return FV_ERR_MEMORY;
     FV_TRY(fv__lower_step(l, &s));
-    if (g.is_dw)
-        return FV_OK;
-    if (g.sees_all && g.padded == conv->i)
-        return fv__lower_shard_sum(l, sums, g.slices);
-    const fv_step_spec sum = {.kernel = FV_KERNEL_conv_dw_sums,
-                              .units = outputs,
-                              .grain = 16,
-                              .checked_floats = conv->i * taps,
-                              .bytes = 4.0 * (double)(outputs * taps * (g.slices * g.padded + conv->i))};
-    return fv__lower_gradient(l, &g, sizeof g, sums, sum);
+    return g.is_dw ? FV_OK : lower_sums(l, &g, sums);
 }
 
 fv_status fv__conv_lower_dw(fv_lower *l)
@@ -159,5 +183,11 @@ fv_status fv__conv_lower_dw(fv_lower *l)
     const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]);
     if (fv__conv_winograd_pays(l, &g))
         return fv__conv_lower_winograd_dw(l, &g);
-    return g.i >= FV_ROWS_CHANNELS ? lower_rows(l, &g) : fv__conv_lower_dw_blocks(l, g);
+    return g.i >= FV_ROWS_CHANNELS ? lower_rows(l, &g, false) : fv__conv_lower_dw_blocks(l, g);
+}
+
+fv_status fv__conv_lower_dw_by_block(fv_lower *l)
+{
+    const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]);
+    return lower_rows(l, &g, true);
 }

@@ -177,7 +177,7 @@ static fv_status lower_dx(fv_lower *l)
 static fv_status lower_dw(fv_lower *l)
 {
     if (tokens_of(l->in_shape[0]) > 1)
-        return lower_as_conv(l, &l->out_shape, fv__conv_lower_dw);
+        return lower_as_conv(l, &l->out_shape, fv__conv_lower_dw_by_block);
     const int n_out = l->in_shape[0].dim[0], n_in = l->in_shape[1].dim[0];
     const int padded = (n_in + FV_LANES - 1) / FV_LANES * FV_LANES;
     int32_t *const offset = fv__arena_alloc(l->arena, FV_LANES, sizeof *offset);

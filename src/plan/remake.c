@@ -22,15 +22,15 @@
 
 typedef struct remaking {
     fv_plan *plan;
-    int *writer;       /* [buffer]: the step that writes it; -1: none; n_steps: several */
-    int *last;         /* [buffer]: the last phase in which it is used, if nothing is made again */
-    int *until;        /* [buffer]: the last phase in which it can be made again */
-    int *depth;        /* [buffer]: steps run again for it; 0: it is kept */
-    int *copy;         /* [buffer]: the one made again in the phase at hand; -1: none */
-    int *before;       /* [buffer]: likewise, in the phase before */
-    fv_step *steps;    /* the new list */
+    int *writer;    /* [buffer]: the step that writes it; -1: none; n_steps: several */
+    int *last;      /* [buffer]: the last phase in which it is used, if nothing is made again */
+    int *until;     /* [buffer]: the last phase in which it can be made again */
+    int *depth;     /* [buffer]: steps run again for it; 0: it is kept */
+    int *copy;      /* [buffer]: the one made again in the phase at hand; -1: none */
+    int *before;    /* [buffer]: likewise, in the phase before */
+    fv_step *steps; /* the new list */
     size_t n_steps, capacity;
-    size_t n_buffers;  /* that there were at first */
+    size_t n_buffers; /* that there were at first */
 } remaking;
 
 static bool is_read(const fv_step_spec *spec, int k)
