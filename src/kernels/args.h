@@ -43,6 +43,19 @@ typedef struct fv_conv_parts {
     bool by_rows;             /* a call's range is of rows; else of channels */
 } fv_conv_parts;
 
+/* The same where there are many channels: what so many pixels see of so many channels is copied first. */
+#define FV_PIXELS 128 /* at most */
+
+typedef struct fv_pixels_args {
+    fv_conv_args conv;
+    int channels, pixels;
+    int inner;             /* terms of which the tiles' inner loop has so many */
+    bool scattered;        /* the outputs of neighbouring pixels do not lie side by side */
+    int cell_h, cell_w;    /* then: an output and the zeros up to the next one */
+    bool by_pixels;        /* a call's range is of pixels; else of channels */
+    const int32_t *offset; /* [channels * kh * kw]: k * 16 * pixels */
+} fv_pixels_args;
+
 /* Weights for Winograd's sums from i channels to o. */
 typedef struct fv_winograd_weights_args {
     int o, i;

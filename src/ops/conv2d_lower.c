@@ -2,24 +2,6 @@
 #include "ops/conv2d.h"
 #include "ops/planes.h"
 
-/* A window of one pixel has but one term a channel, too few for the kernel's inner loop: 16 channels, or all,
- * become one whose window is a column of so many planes. The same terms in the same order. */
-static void fold_channels(fv_conv_args *g, bool one_line)
-{
-    const int n = g->i % FV_LANES == 0 ? FV_LANES : g->i;
-    if (g->kh != 1 || g->kw != 1 || g->pad_h != 0 || g->pad_w != 0 || g->groups != 1 ||
-        (int64_t)n * g->h * g->w > INT32_MAX / FV_LANES)
-        return;
-    if (one_line && g->stride_h == 1 && g->stride_w == 1 && g->step_h == 1 && g->step_w == 1) {
-        g->w = g->ow = g->out_w = g->h * g->w;
-        g->h = g->oh = g->out_h = 1;
-    }
-    g->i /= n;
-    g->kh = n;
-    g->dilation_h = g->h;
-    g->h *= n;
-}
-
 /* Columns of x that windows read: [begin, end), of which some may lie outside. */
 typedef struct columns {
     int begin, end;
@@ -181,8 +163,6 @@ static fv_status lower_parts(fv_lower *l, fv_conv_args *part, int n, bool zeros,
     const bool splits = fv__lower_splits(l, 2 * products);
     const bool padded = part->kh > 1 || part->kw > 1; /* what a worker stages should be its own too */
     parts.by_rows = splits && (rows_of(part) >= FV_SPLIT_ROWS * l->n_workers || padded || part->groups > 1);
-    if (n == 1)
-        fold_channels(part, !parts.by_rows);
     parts.rows = rows_of(part);
     FV_TRY(complete_parts(l, part, n));
     fv_step_spec s = {.kernel = FV_KERNEL_conv,
@@ -204,6 +184,8 @@ fv_status fv__conv_lower(fv_lower *l)
     const int bias = l->n_inputs > 2 ? l->in[2] : -1;
     if (fv__conv_winograd_pays(l, &g))
         return lower_winograd(l, g, bias, false);
+    if (fv__conv_pixels_pays(&g))
+        return fv__conv_lower_pixels(l, &g, false, l->in[1], bias);
     fv_conv_args *const part = fv__lower_args(l, &g, sizeof g);
     return part ? lower_parts(l, part, 1, false, l->in[1], bias) : FV_ERR_MEMORY;
 }
@@ -274,6 +256,8 @@ static fv_status lower_phases(fv_lower *l, int packed)
         part->kh = part->kw = part->pad_h = part->pad_w = 0;
         n = 1;
     }
+    if (n == 1 && part->first_h == 0 && part->first_w == 0 && fv__conv_pixels_pays(part))
+        return fv__conv_lower_pixels(l, part, zeros, packed, -1);
     return lower_parts(l, part, n, zeros, packed, -1);
 }
 
