@@ -125,6 +125,15 @@ typedef struct fv_conv_dw_rows_args {
     const int32_t *offset; /* [chunk_lines * chunk_pixels * 16]: floats from a chunk's first term of x */
 } fv_conv_dw_rows_args;
 
+/* The weight gradient of few channels of x, outputs side by side; sums are [i][ky][kx][padded]. */
+typedef struct fv_conv_dw_outputs_args {
+    fv_conv_args conv;
+    int padded;            /* outputs, rounded up to 16 */
+    int slices;            /* of the batch's lines: each has sums of its own */
+    int pixels;            /* of a line, at a time */
+    const int32_t *offset; /* [16]: n * padded */
+} fv_conv_dw_outputs_args;
+
 /* The same by Winograd: x as rows of the image's own width, and a pixel of zeros. So many tiles at a time,
  * which are so many terms of the products. */
 #define FV_WINOGRAD_DW_TILES 4

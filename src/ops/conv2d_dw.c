@@ -18,6 +18,12 @@
 #define FV_ROWS_SLICES 8
 #define FV_ROWS_SLICED 1024
 #define FV_ROWS_SUMS   (1024 * 1024)
+/* Fewer channels than that, but so many outputs, and terms of the window that dy's turning pays for: outputs
+ * lie side by side. */
+#define FV_DW_OUTPUTS 32
+#define FV_DW_TERMS   64
+/* Some pixels of dy as rows, which the taps of all windows pass over. */
+#define FV_DW_OUTPUTS_BYTES (128 * 1024)
 /* Tasks for each worker, at least. */
 #define FV_ROWS_TASKS 2
 
@@ -178,12 +184,56 @@ static fv_status lower_rows(fv_lower *l, const fv_conv_args *conv, bool by_block
     return g.is_dw ? FV_OK : lower_sums(l, &g, sums);
 }
 
+/* Few channels, many outputs: slices of the batch, and their sum. */
+static fv_status lower_outputs(fv_lower *l, const fv_conv_args *conv)
+{
+    fv_conv_dw_outputs_args g = {
+        .conv = *conv, .padded = ceil_div(conv->o, FV_LANES) * FV_LANES, .slices = count_slices(l, conv)};
+    const int64_t taps = (int64_t)conv->i * conv->kh * conv->kw, pixel = (int64_t)FV_LANES * g.padded;
+    const int64_t fit = FV_DW_OUTPUTS_BYTES / (pixel * (int64_t)sizeof(float));
+    g.pixels = ceil_div(conv->ow, ceil_div(conv->ow, fit > 4 ? fit : 4));
+    const int64_t columns =
+        (int64_t)(g.pixels - 1) * conv->stride_w + (int64_t)(conv->kw - 1) * conv->dilation_w + 1;
+    int32_t *const offset = fv__arena_alloc(l->arena, FV_LANES, sizeof *offset);
+    if (!offset)
+        return FV_ERR_MEMORY;
+    for (int k = 0; k < FV_LANES; k++)
+        offset[k] = k * g.padded;
+    g.offset = offset;
+    int sums;
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, g.slices * taps * g.padded, &sums));
+    const fv_step_spec s = {.kernel = FV_KERNEL_conv_dw_outputs,
+                            .domain = FV_PER_RANGE,
+                            .args = fv__lower_args(l, &g, sizeof g),
+                            .n_operands = 3,
+                            .operand = {sums, l->in[0], l->in[1]},
+                            .access = {FV_WRITE, FV_READ, FV_READ},
+                            .units = g.slices,
+                            .grain = 1,
+                            .scratch_floats =
+                                (size_t)(g.pixels * pixel + (int64_t)conv->i * conv->kh * columns * FV_LANES),
+                            .flops = 2 * fv__conv_products(conv) * l->max_batch,
+                            .bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1]) * l->max_batch};
+    if (!s.args)
+        return FV_ERR_MEMORY;
+    FV_TRY(fv__lower_step(l, &s));
+    const fv_step_spec sum = {.kernel = FV_KERNEL_conv_dw_outputs_sums,
+                              .units = conv->o,
+                              .grain = 16,
+                              .checked_floats = taps,
+                              .bytes = 4.0 * (double)(taps * (g.slices * g.padded + conv->o))};
+    return fv__lower_gradient(l, &g, sizeof g, sums, sum);
+}
+
 fv_status fv__conv_lower_dw(fv_lower *l)
 {
     const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]);
     if (fv__conv_winograd_pays(l, &g))
         return fv__conv_lower_winograd_dw(l, &g);
-    return g.i >= FV_ROWS_CHANNELS ? lower_rows(l, &g, false) : fv__conv_lower_dw_blocks(l, g);
+    if (g.i >= FV_ROWS_CHANNELS)
+        return lower_rows(l, &g, false);
+    const bool wide = g.o >= FV_DW_OUTPUTS && (int64_t)g.i * g.kh * g.kw >= FV_DW_TERMS;
+    return wide && g.groups == 1 ? lower_outputs(l, &g) : fv__conv_lower_dw_blocks(l, g);
 }
 
 fv_status fv__conv_lower_dw_by_block(fv_lower *l)
