@@ -106,11 +106,16 @@ fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, bool wino
     const int taps = conv->kh * conv->kw, some = taps < FV_UNFOLD_TERMS ? FV_UNFOLD_TERMS / taps : 1;
     g.channels = some > FV_LANES ? some / FV_LANES * FV_LANES : some;
     /* floats that a row of a unit takes in L2 */
+    const bool lines = !winograd && !g.pointwise && conv->i < FV_LANES;
+    g.conv.in_w = (conv->ow - 1) * conv->stride_w + (conv->kw - 1) * conv->dilation_w + 1;
+    const int64_t line = (int64_t)conv->i * g.conv.in_w, more = (int64_t)(conv->kh - 1) * conv->dilation_h;
     const int64_t row = winograd      ? (int64_t)36 * columns * (in + FV_PANEL * FV_LANES)
                         : g.pointwise ? (int64_t)conv->ow * in
+                        : lines       ? line * conv->stride_h
                                       : (int64_t)conv->ow * g.channels * taps;
     cut_units(l, &g, (int64_t)sizeof(float) * row / (winograd ? 2 : 1));
     const size_t scratch = (size_t)row * (size_t)ceil_div(g.rows, g.row_units) +
+                           (lines ? (size_t)(line * more) : 0) +
                            (winograd ? 36 * (FV_WINOGRAD_CHUNK * FV_PANEL + 1) * FV_LANES : 0);
     FV_TRY(make_offsets(l, &g));
     FV_TRY(pack(l, conv, &packed));
