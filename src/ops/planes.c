@@ -88,6 +88,25 @@ static fv_status pack_finish(fv_lower *l, const fv_finish_args *finish, const fv
     return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
 }
 
+/* Floats of scratch: for each row of a unit, and beside them. */
+typedef struct unit_floats {
+    int64_t row, beside;
+} unit_floats;
+
+static unit_floats floats_of(const fv_planes_args *g, bool winograd)
+{
+    const fv_conv_args *const c = &g->conv;
+    const int64_t in = (int64_t)g->in_planes * FV_LANES, line = (int64_t)c->i * c->in_w;
+    if (winograd)
+        return (unit_floats){36 * ceil_div(c->ow, 4) * (in + FV_PANEL * FV_LANES),
+                             36 * (FV_WINOGRAD_CHUNK * FV_PANEL + 1) * FV_LANES};
+    if (g->pointwise)
+        return (unit_floats){c->ow * in, 0};
+    if (c->i < FV_LANES) /* lines of x, as the kernel stages them */
+        return (unit_floats){line * c->stride_h, line * (c->kh - 1) * c->dilation_h};
+    return (unit_floats){(int64_t)c->ow * g->channels * c->kh * c->kw, 0};
+}
+
 fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, bool winograd)
 {
     const fv_fused none = {.residual = -1}, *const fused = l->fused ? l->fused : &none;
@@ -101,22 +120,13 @@ fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, bool wino
                         .out_planes = fv__planes(conv->o),
                         .pointwise = conv->kh == 1 && conv->kw == 1 && conv->pad_h == 0 && conv->pad_w == 0,
                         .rows = winograd ? ceil_div(conv->oh, 4) : conv->oh};
-    const int columns = ceil_div(conv->ow, 4), in = g.in_planes * FV_LANES;
-    int packed, constants;
     const int taps = conv->kh * conv->kw, some = taps < FV_UNFOLD_TERMS ? FV_UNFOLD_TERMS / taps : 1;
+    int packed, constants;
     g.channels = some > FV_LANES ? some / FV_LANES * FV_LANES : some;
-    /* floats that a row of a unit takes in L2 */
-    const bool lines = !winograd && !g.pointwise && conv->i < FV_LANES;
     g.conv.in_w = (conv->ow - 1) * conv->stride_w + (conv->kw - 1) * conv->dilation_w + 1;
-    const int64_t line = (int64_t)conv->i * g.conv.in_w, more = (int64_t)(conv->kh - 1) * conv->dilation_h;
-    const int64_t row = winograd      ? (int64_t)36 * columns * (in + FV_PANEL * FV_LANES)
-                        : g.pointwise ? (int64_t)conv->ow * in
-                        : lines       ? line * conv->stride_h
-                                      : (int64_t)conv->ow * g.channels * taps;
-    cut_units(l, &g, (int64_t)sizeof(float) * row / (winograd ? 2 : 1));
-    const size_t scratch = (size_t)row * (size_t)ceil_div(g.rows, g.row_units) +
-                           (lines ? (size_t)(line * more) : 0) +
-                           (winograd ? 36 * (FV_WINOGRAD_CHUNK * FV_PANEL + 1) * FV_LANES : 0);
+    const unit_floats need = floats_of(&g, winograd);
+    cut_units(l, &g, (int64_t)sizeof(float) * need.row / (winograd ? 2 : 1));
+    const size_t scratch = (size_t)(need.row * ceil_div(g.rows, g.row_units) + need.beside);
     FV_TRY(make_offsets(l, &g));
     FV_TRY(pack(l, conv, &packed));
     FV_TRY(pack_finish(l, &g.finish, fused, l->in[2], &constants));
