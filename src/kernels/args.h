@@ -2,6 +2,8 @@
 #ifndef FV_KERNELS_ARGS_H
 #define FV_KERNELS_ARGS_H
 
+#include "kernels/blocks.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -134,9 +136,8 @@ typedef struct fv_conv_dw_outputs_args {
     const int32_t *offset; /* [16]: n * padded */
 } fv_conv_dw_outputs_args;
 
-/* The same by Winograd: x as rows of the image's own width, and a pixel of zeros. So many tiles at a time,
- * which are so many terms of the products. */
-#define FV_WINOGRAD_DW_TILES 4
+/* The same by Winograd: x as rows of the image's own width, and a pixel of zeros. So many terms of the
+ * products at a time. */
 #define FV_WINOGRAD_DW_TERMS (FV_WINOGRAD_DW_TILES * 16)
 
 typedef struct fv_winograd_dw_args {
@@ -159,8 +160,6 @@ static inline size_t fv__winograd_dw_scratch(int outputs, int inputs)
 /* Planes of outputs whose weights lie together, in a panel: [panel][k][width], width = 16 * (4, or what is
  * left over). */
 #define FV_PANEL 4
-/* Channels whose weights are transformed at a time for Winograd's sums: those of a panel fill part of L2. */
-#define FV_WINOGRAD_CHUNK 32
 
 /* Weights [o][k], packed into panels. */
 typedef struct fv_panel_args {

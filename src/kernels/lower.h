@@ -76,6 +76,11 @@ static inline int fv__lower_blocks(const fv_lower *l)
     return (l->max_batch + FV_LANES - 1) / FV_LANES;
 }
 
+static inline int fv__ceil_div(int64_t a, int64_t b)
+{
+    return (int)((a + b - 1) / b);
+}
+
 /* Whether a batch has fewer blocks than there are workers, and an operation of so many flops an image enough
  * to do: then its per-block steps become steps over a range of `units`, of all blocks at once. Their kernels
  * must know such a range: call->end > 0. */

@@ -4,33 +4,16 @@
 
 /* From so many input channels on, channels lie side by side instead of images. */
 #define FV_ROWS_CHANNELS 16
-/* A chunk of a panel of x as rows, the same chunk of dy, should each take no more: a quarter of a core's L2.
- */
-#define FV_ROWS_BYTES (256 * 1024)
-/* Pixels of a chunk, at least, where the image has them: fewer, and loading the sums would cost as much as
- * adding to them. */
-#define FV_ROWS_PIXELS 16
-/* Outputs at a time: fewer, and turning x would cost as much as the products; and so many where the sums of a
- * group of outputs would take more than so many bytes. */
-#define FV_ROWS_OUTPUTS    256
-#define FV_ROWS_SUMS_BYTES (1024 * 1024)
 /* Slices, slices times outputs, and floats of all their sums, at most. */
 #define FV_ROWS_SLICES 8
 #define FV_ROWS_SLICED 1024
 #define FV_ROWS_SUMS   (1024 * 1024)
 /* Fewer channels than that, but so many outputs, and terms of the window that dy's turning pays for: outputs
  * lie side by side. */
-#define FV_DW_OUTPUTS 32
-#define FV_DW_TERMS   64
-/* Some pixels of dy as rows, which the taps of all windows pass over. */
-#define FV_DW_OUTPUTS_BYTES (128 * 1024)
+#define FV_WIDE_OUTPUTS 32
+#define FV_WIDE_TERMS   64
 /* Tasks for each worker, at least. */
 #define FV_ROWS_TASKS 2
-
-static int ceil_div(int64_t a, int64_t b)
-{
-    return (int)((a + b - 1) / b);
-}
 
 /* By shape alone: sums depend on it. */
 static int count_slices(const fv_lower *l, const fv_conv_args *c)
@@ -48,18 +31,18 @@ static int choose_outputs(const fv_lower *l, const fv_conv_dw_rows_args *g)
 {
     const fv_conv_args *const c = &g->conv;
     const int64_t sums = (int64_t)sizeof(float) * c->kh * c->kw * g->padded;
-    int parts = ceil_div(c->o, FV_ROWS_OUTPUTS);
+    int parts = fv__ceil_div(c->o, FV_ROWS_OUTPUTS);
     while (c->o / parts >= 2 * FV_LANES &&
            ((int64_t)g->slices * c->groups * parts < (int64_t)FV_ROWS_TASKS * l->n_workers ||
             c->o / parts * sums > FV_ROWS_SUMS_BYTES))
         parts *= 2;
-    return ceil_div(c->o, parts);
+    return fv__ceil_div(c->o, parts);
 }
 
 /* Vectors of a panel, of so many: three or four, as the tiles have them. */
 static int choose_panel(int vectors)
 {
-    return vectors % 3 == 0 ? 3 : ceil_div(vectors, ceil_div(vectors, 4));
+    return vectors % 3 == 0 ? 3 : fv__ceil_div(vectors, fv__ceil_div(vectors, 4));
 }
 
 /* Floats of x as rows that n_lines x n_pixels of dy see. */
@@ -84,12 +67,12 @@ static void choose_chunk(fv_conv_dw_rows_args *g)
 {
     const fv_conv_args *const c = &g->conv;
     int parts = 1, lines = 1;
-    while (c->ow / (parts + 1) >= FV_ROWS_PIXELS && !chunk_fits(g, 1, ceil_div(c->ow, parts)))
+    while (c->ow / (parts + 1) >= FV_ROWS_PIXELS && !chunk_fits(g, 1, fv__ceil_div(c->ow, parts)))
         parts++;
     while (parts == 1 && lines < c->oh && chunk_fits(g, lines + 1, c->ow))
         lines++;
-    g->chunk_pixels = ceil_div(c->ow, parts);
-    g->chunk_lines = ceil_div(c->oh, ceil_div(c->oh, lines));
+    g->chunk_pixels = fv__ceil_div(c->ow, parts);
+    g->chunk_lines = fv__ceil_div(c->oh, fv__ceil_div(c->oh, lines));
     g->conv.in_w = (g->chunk_pixels - 1) * c->stride_w + (c->kw - 1) * c->dilation_w + 1;
     g->row_floats = chunk_floats(g, g->chunk_lines, g->chunk_pixels);
 }
@@ -102,7 +85,7 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, bool by_block,
                                 .x_w = conv->w,
                                 .pick_h = 1,
                                 .pick_w = 1,
-                                .padded = ceil_div(conv->i, FV_LANES) * FV_LANES,
+                                .padded = fv__ceil_div(conv->i, FV_LANES) * FV_LANES,
                                 .slices = by_block ? 0 : count_slices(l, conv)};
     fv_conv_args *const c = &g->conv;
     if (c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0) { /* sees no others */
@@ -188,10 +171,10 @@ static fv_status lower_rows(fv_lower *l, const fv_conv_args *conv, bool by_block
 static fv_status lower_outputs(fv_lower *l, const fv_conv_args *conv)
 {
     fv_conv_dw_outputs_args g = {
-        .conv = *conv, .padded = ceil_div(conv->o, FV_LANES) * FV_LANES, .slices = count_slices(l, conv)};
+        .conv = *conv, .padded = fv__ceil_div(conv->o, FV_LANES) * FV_LANES, .slices = count_slices(l, conv)};
     const int64_t taps = (int64_t)conv->i * conv->kh * conv->kw, pixel = (int64_t)FV_LANES * g.padded;
-    const int64_t fit = FV_DW_OUTPUTS_BYTES / (pixel * (int64_t)sizeof(float));
-    g.pixels = ceil_div(conv->ow, ceil_div(conv->ow, fit > 4 ? fit : 4));
+    const int64_t fit = FV_WIDE_BYTES / (pixel * (int64_t)sizeof(float));
+    g.pixels = fv__ceil_div(conv->ow, fv__ceil_div(conv->ow, fit > 4 ? fit : 4));
     const int64_t columns =
         (int64_t)(g.pixels - 1) * conv->stride_w + (int64_t)(conv->kw - 1) * conv->dilation_w + 1;
     int32_t *const offset = fv__arena_alloc(l->arena, FV_LANES, sizeof *offset);
@@ -232,7 +215,7 @@ fv_status fv__conv_lower_dw(fv_lower *l)
         return fv__conv_lower_winograd_dw(l, &g);
     if (g.i >= FV_ROWS_CHANNELS)
         return lower_rows(l, &g, false);
-    const bool wide = g.o >= FV_DW_OUTPUTS && (int64_t)g.i * g.kh * g.kw >= FV_DW_TERMS;
+    const bool wide = g.o >= FV_WIDE_OUTPUTS && (int64_t)g.i * g.kh * g.kw >= FV_WIDE_TERMS;
     return wide && g.groups == 1 ? lower_outputs(l, &g) : fv__conv_lower_dw_blocks(l, g);
 }
 

@@ -5,19 +5,10 @@
 /* From so many channels on; a window of one pixel pays with any. */
 #define FV_PIXELS_INPUTS  16
 #define FV_PIXELS_OUTPUTS 32
-/* Terms at a time: their sums are loaded and stored once each. */
-#define FV_PIXELS_TERMS 512
-/* What is staged at a time takes less than half of a core's L2: 13 pixels of 512 terms, a quarter of 7x7. */
-#define FV_PIXELS_BYTES (416 * 1024)
 /* Pixels for every worker, at least, where few blocks are cut by pixels; else they are cut by channels. */
 #define FV_PIXELS_SHARE 16
 /* Tasks for every worker where they are cut by channels. */
 #define FV_PIXELS_TASKS 2
-
-static int ceil_div(int64_t a, int64_t b)
-{
-    return (int)((a + b - 1) / b);
-}
 
 bool fv__conv_pixels_pays(const fv_conv_args *g)
 {
@@ -34,13 +25,13 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, bool zeros, fv
                           .cell_h = zeros ? conv->step_h : 1,
                           .cell_w = zeros ? conv->step_w : 1,
                           .scattered = conv->step_h != 1 || conv->step_w != 1 || conv->out_w != conv->ow};
-    const int even = ceil_div(conv->i, ceil_div(conv->i * taps, FV_PIXELS_TERMS));
-    const int sixteens = ceil_div(even, FV_LANES) * FV_LANES;
+    const int even = fv__ceil_div(conv->i, fv__ceil_div(conv->i * taps, FV_PIXELS_TERMS));
+    const int sixteens = fv__ceil_div(even, FV_LANES) * FV_LANES;
     g->channels = sixteens < conv->i ? sixteens : conv->i;
     const int64_t terms = g->channels * taps,
                   fit = FV_PIXELS_BYTES / (terms * FV_LANES * (int64_t)sizeof(float));
     const int64_t most = fit < 4 ? 4 : fit < FV_PIXELS ? fit : FV_PIXELS;
-    g->pixels = ceil_div(pixels, ceil_div(pixels, most));
+    g->pixels = fv__ceil_div(pixels, fv__ceil_div(pixels, most));
     g->inner = (int)(taps > 1 ? taps : g->channels % FV_LANES == 0 ? FV_LANES : g->channels);
     g->by_pixels = pixels >= (int64_t)FV_PIXELS_SHARE * l->n_workers;
     if (terms * g->pixels > INT32_MAX / FV_LANES)
@@ -71,6 +62,6 @@ fv_status fv__conv_lower_pixels(fv_lower *l, const fv_conv_args *conv, bool zero
                       .bytes = fv__conv_bytes(l->in_shape[0], l->out_shape)};
     const int64_t tasks = FV_PIXELS_TASKS * (int64_t)(l->n_workers > 0 ? l->n_workers : 1);
     const int64_t units = g.by_pixels ? (int64_t)conv->oh * conv->ow : conv->o;
-    fv__lower_split(l, s.flops, units, g.by_pixels ? g.pixels : ceil_div(conv->o, tasks), &s);
+    fv__lower_split(l, s.flops, units, g.by_pixels ? g.pixels : fv__ceil_div(conv->o, tasks), &s);
     return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
 }

@@ -2,24 +2,15 @@
  * of slices of the batch, and their sum. */
 #include "ops/conv2d.h"
 
-/* Outputs and inputs of a panel: its sums and what is added to them at a time stay in a core's L2. Measured
- * on one of 1 MiB; no sum depends on them. */
-#define FV_DW_OUTPUTS 128
-#define FV_DW_INPUTS  64
 /* Slices times outputs, at most: enough pieces for the workers, and gradients that take little memory. */
 #define FV_DW_SLICED 512
 /* Tasks for each worker, at least. */
 #define FV_DW_TASKS 2
 
-static int ceil_div(int64_t a, int64_t b)
-{
-    return (int)((a + b - 1) / b);
-}
-
 /* By shape alone: sums depend on it. */
 static int count_slices(const fv_lower *l, const fv_conv_args *c)
 {
-    const int64_t tiles = (int64_t)fv__lower_blocks(l) * ceil_div(c->oh, 4) * ceil_div(c->ow, 4);
+    const int64_t tiles = (int64_t)fv__lower_blocks(l) * fv__ceil_div(c->oh, 4) * fv__ceil_div(c->ow, 4);
     int slices = 1;
     while (2 * slices * c->o <= FV_DW_SLICED && 2 * slices <= tiles)
         slices *= 2;
@@ -29,18 +20,18 @@ static int count_slices(const fv_lower *l, const fv_conv_args *c)
 /* Of a panel: lower ones where that gives every worker some. */
 static int choose_outputs(const fv_lower *l, const fv_conv_args *c, int slices)
 {
-    int panels = ceil_div(c->o, FV_DW_OUTPUTS);
+    int panels = fv__ceil_div(c->o, FV_WINOGRAD_DW_OUTPUTS);
     while (slices * panels < FV_DW_TASKS * l->n_workers && c->o / panels >= 2 * FV_LANES)
         panels *= 2;
-    return ceil_div(c->o, panels);
+    return fv__ceil_div(c->o, panels);
 }
 
 static fv_status make_args(fv_lower *l, const fv_conv_args *conv, const fv_winograd_dw_args **out)
 {
-    fv_winograd_dw_args g = {.conv = *conv, .padded = ceil_div(conv->i, FV_LANES) * FV_LANES};
+    fv_winograd_dw_args g = {.conv = *conv, .padded = fv__ceil_div(conv->i, FV_LANES) * FV_LANES};
     g.slices = count_slices(l, conv);
     g.outputs = choose_outputs(l, conv, g.slices);
-    g.inputs = ceil_div(g.padded / FV_LANES, ceil_div(g.padded, FV_DW_INPUTS)) * FV_LANES;
+    g.inputs = fv__ceil_div(g.padded / FV_LANES, fv__ceil_div(g.padded, FV_WINOGRAD_DW_INPUTS)) * FV_LANES;
     /* Not a multiple of 4096 bytes: the 36 pixels of a tile would meet in the same few lines of L1. */
     g.pixel = (int64_t)FV_LANES * (g.padded + 1);
     int32_t *const offset = fv__arena_alloc(l->arena, FV_WINOGRAD_DW_TERMS, sizeof *offset);

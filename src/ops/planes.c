@@ -3,21 +3,12 @@
  * workers. */
 #include "ops/planes.h"
 
-/* Of x that a unit reads again and again: a part of a core's L2. */
-#define FV_PLANES_BYTES (256 * 1024)
 /* Units for each worker, at least: so that they end together. */
 #define FV_PLANES_UNITS 2
-/* Terms that are unfolded at a time: their weights are to stay in L1. */
-#define FV_UNFOLD_TERMS 144
 
 int fv__planes(int channels)
 {
     return (channels + FV_LANES - 1) / FV_LANES;
-}
-
-static int ceil_div(int64_t a, int64_t b)
-{
-    return (int)((a + b - 1) / b);
 }
 
 /* Floats between a window's weights, for panels of 1 to 4 planes. */
@@ -39,13 +30,13 @@ static fv_status make_offsets(fv_lower *l, fv_planes_args *g)
 static void cut_units(const fv_lower *l, fv_planes_args *g, int64_t row_bytes)
 {
     const int wanted = FV_PLANES_UNITS * (l->n_workers > 0 ? l->n_workers : 1);
-    const int panels = ceil_div(g->out_planes, FV_PANEL);
-    g->row_units = ceil_div(g->rows * row_bytes, FV_PLANES_BYTES);
+    const int panels = fv__ceil_div(g->out_planes, FV_PANEL);
+    g->row_units = fv__ceil_div(g->rows * row_bytes, FV_PLANES_BYTES);
     g->row_units = g->row_units < g->rows ? g->row_units : g->rows;
-    g->panel_units = ceil_div(wanted, g->row_units);
+    g->panel_units = fv__ceil_div(wanted, g->row_units);
     if (g->panel_units > panels) {
         g->panel_units = panels;
-        const int more = ceil_div(wanted, panels);
+        const int more = fv__ceil_div(wanted, panels);
         g->row_units = more > g->row_units ? more : g->row_units;
         g->row_units = g->row_units < g->rows ? g->row_units : g->rows;
     }
@@ -62,7 +53,7 @@ static fv_status pack(fv_lower *l, const fv_conv_args *c, int *packed)
                             .n_operands = 2,
                             .operand = {*packed, l->in[1]},
                             .access = {FV_WRITE, FV_READ},
-                            .units = ceil_div(planes, FV_PANEL),
+                            .units = fv__ceil_div(planes, FV_PANEL),
                             .grain = 1,
                             .bytes = 8.0 * (double)args.k * c->o};
     return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
@@ -98,7 +89,7 @@ static unit_floats floats_of(const fv_planes_args *g, bool winograd)
     const fv_conv_args *const c = &g->conv;
     const int64_t in = (int64_t)g->in_planes * FV_LANES, line = (int64_t)c->i * c->in_w;
     if (winograd)
-        return (unit_floats){36 * ceil_div(c->ow, 4) * (in + FV_PANEL * FV_LANES),
+        return (unit_floats){36 * fv__ceil_div(c->ow, 4) * (in + FV_PANEL * FV_LANES),
                              36 * (FV_WINOGRAD_CHUNK * FV_PANEL + 1) * FV_LANES};
     if (g->pointwise)
         return (unit_floats){c->ow * in, 0};
@@ -119,14 +110,14 @@ fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, bool wino
                         .in_planes = fv__planes(conv->i),
                         .out_planes = fv__planes(conv->o),
                         .pointwise = conv->kh == 1 && conv->kw == 1 && conv->pad_h == 0 && conv->pad_w == 0,
-                        .rows = winograd ? ceil_div(conv->oh, 4) : conv->oh};
+                        .rows = winograd ? fv__ceil_div(conv->oh, 4) : conv->oh};
     const int taps = conv->kh * conv->kw, some = taps < FV_UNFOLD_TERMS ? FV_UNFOLD_TERMS / taps : 1;
     int packed, constants;
     g.channels = some > FV_LANES ? some / FV_LANES * FV_LANES : some;
     g.conv.in_w = (conv->ow - 1) * conv->stride_w + (conv->kw - 1) * conv->dilation_w + 1;
     const unit_floats need = floats_of(&g, winograd);
     cut_units(l, &g, (int64_t)sizeof(float) * need.row / (winograd ? 2 : 1));
-    const size_t scratch = (size_t)(need.row * ceil_div(g.rows, g.row_units) + need.beside);
+    const size_t scratch = (size_t)(need.row * fv__ceil_div(g.rows, g.row_units) + need.beside);
     FV_TRY(make_offsets(l, &g));
     FV_TRY(pack(l, conv, &packed));
     FV_TRY(pack_finish(l, &g.finish, fused, l->in[2], &constants));

@@ -6,12 +6,10 @@
  * their input for the last time, share it outright. */
 #include "plan/passes.h"
 
+#include "kernels/blocks.h"
+
 #include <stdlib.h>
 
-/* Memory that the values of one group of blocks should not exceed, so that they stay in a core's L2. */
-#define FV_GROUP_BYTES (640 * 1024)
-/* More blocks at once than a tile has vectors gains nothing. */
-#define FV_GROUP_BLOCKS 4
 
 /* First and last step of every root, over all that share its memory. */
 static void find_lives(fv_plan *plan)
