@@ -151,6 +151,7 @@ static void same_bits(void **state)
     /* with fewer blocks than workers these are cut within a block */
     assert_true(n_split[FV_KERNEL_conv] > 0 && n_split[FV_KERNEL_conv_rows] > 0);
     assert_true(n_split[FV_KERNEL_winograd] > 0 && n_split[FV_KERNEL_matmul] > 0);
+    assert_true(n_split[FV_KERNEL_conv_pixels] > 0 && n_split[FV_KERNEL_conv_dw_outputs] > 0);
 }
 
 /* An image's loss and output do not depend on the images beside it, nor on the size of the batch. */
