@@ -56,8 +56,9 @@ static const char *const more_models[] = {
     "input image 3x10x9\nconv c1 32 3x3 pad=1\nrelu\nconv c2 33 3x3 pad=1\nrelu\nconv c3 40 1x1 stride=2\n"
     "relu\nconv c4 17 3x3 stride=2\nflatten\nlinear out 4\nsoftmax\n",
     "input image 3x24x24\nconv c1 36 5x5 stride=2 pad=2\nrelu\nconv c2 80 1x1\nbatchnorm b2\n"
-    "relu name=trunk\nconv c3 40 3x3 stride=2 pad=1\nbatchnorm b3\nconv short 40 1x1 stride=2 bias=no from=trunk\nadd b3\nrelu\n"
-    "globalavgpool\nflatten\nlinear out 4\nsoftmax\n",
+    "relu name=trunk\nconv c3 40 3x3 stride=2 pad=1\nbatchnorm b3\n"
+    "conv short 40 1x1 stride=2 bias=no from=trunk\nadd b3\nrelu\nglobalavgpool\nflatten\nlinear out 4\n"
+    "softmax\n",
     TRAINING_TRANSFORMER,
 };
 enum { N_MORE_MODELS = sizeof more_models / sizeof *more_models };
