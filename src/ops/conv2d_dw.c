@@ -88,14 +88,14 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, bool by_block,
                                 .padded = fv__ceil_div(conv->i, FV_LANES) * FV_LANES,
                                 .slices = by_block ? 0 : count_slices(l, conv)};
     fv_conv_args *const c = &g->conv;
-    if (c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0) { /* sees no others */
+    g->sees_all = c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0;
+    if (g->sees_all) { /* of the pixels that it picks, and no others */
         g->pick_h = c->stride_h;
         g->pick_w = c->stride_w;
         c->h = c->oh;
         c->w = c->ow;
         c->stride_h = c->stride_w = 1;
     }
-    g->sees_all = c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0;
     g->is_dw = g->sees_all && g->slices == 1 && c->i == g->padded;
     g->panel = choose_panel(g->padded / FV_LANES) * FV_LANES;
     g->outputs = by_block ? c->o : choose_outputs(l, g);
