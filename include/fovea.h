@@ -38,7 +38,7 @@ typedef enum fv_status {
     FV_ERR_ARGUMENT,    /* a call's argument makes no sense (the command: exit 2)                    */
     FV_ERR_INPUT,       /* a file, model text or data set is missing or wrong (the command: exit 3)  */
     FV_ERR_IO,          /* writing failed: unwritable folder, full disk (the command: exit 1)        */
-    FV_ERR_NONFINITE,   /* a loss or a gradient became NaN or infinite (the command: exit 4)         */
+    FV_ERR_NONFINITE,   /* a loss, a gradient, a parameter or a statistic became NaN or infinite (exit 4) */
     FV_ERR_UNSUPPORTED, /* this build or this machine lacks it (the command: exit 1)                 */
     FV_ERR_INTERNAL,    /* a bug of ours, found by a check (the command: exit 1)                     */
     FV_STOPPED          /* the progress callback asked to stop; the state is saved (exit 130)        */

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "io/safetensors.h"
+#include "model/model.h"
 #include "scratch.h"
 #include "training.h"
 
@@ -103,6 +104,166 @@ static void the_last_update_overflows(void **state)
     fv_data_destroy(data);
 }
 
+/* Two of the four convolutions are normalised: whatever the rate, gradients stay finite, since batch
+ * normalisation divides what grows by its own size. Its running statistics overflow. */
+#define NORMALISED                                                                                           \
+    "input image 1x28x28\nconv c1 8 3x3 stride=2 bias=no\nbatchnorm b1\nrelu\nconv c2 8 3x3 stride=2\n"      \
+    "relu\nconv c3 8 3x3\nrelu\nconv c4 8 3x3 bias=no\nbatchnorm b4\nrelu\nflatten\nlinear out "             \
+    "10\nsoftmax\n"
+
+/* What the folder holds can be evaluated and gone on from; its hash. */
+static uint64_t good_folder(scratch *s, const char *folder, const fv_data *data, double lr)
+{
+    char path[512];
+    fv_model *kept = NULL;
+    fv_score score;
+    snprintf(path, sizeof path, "%s/last.safetensors", folder);
+    assert_well(s->ctx, fv_model_open(s->ctx, folder, &kept));
+    assert_well(s->ctx, fv_model_load(kept, path));
+    const uint64_t hash = fv_model_hash(kept);
+    assert_well(s->ctx, fv_evaluate(kept, data, &score));
+    fv_train_options o = training_options(1, 64, lr);
+    o.out = folder;
+    o.resume = true;
+    const fv_status status = fv_train(kept, data, NULL, &o, NULL, NULL);
+    assert_true(status == FV_OK || status == FV_ERR_NONFINITE); /* it began, at least */
+    fv_model_destroy(kept);
+    return hash;
+}
+
+/* Of runs whose rate may be far too large, each ends well and can be used, or ends with an error and leaves
+ * the checkpoint of before. Every other rate is a good one. */
+static void no_success_with_infinite_statistics(void **state)
+{
+    scratch *s = *state;
+    fv_data *data = training_digits(s->ctx, FV_SPLIT_TRAIN, 1000);
+    int n_failed = 0;
+    for (int i = 0; i < 8; i++) {
+        char folder[256], name[16];
+        snprintf(name, sizeof name, "run%d", i);
+        snprintf(folder, sizeof folder, "%s", scratch_path(s, name));
+        fv_model *m = training_model(s->ctx, NORMALISED);
+        fv_train_options o = training_options(1, 64, i % 2 ? 0.01 : 40);
+        o.momentum = 0;
+        o.out = folder;
+        o.seed = (uint64_t)i;
+        const fv_status status = fv_train(m, data, data, &o, NULL, NULL);
+        assert_true(status == FV_OK || status == FV_ERR_NONFINITE);
+        n_failed += status != FV_OK && strstr(fv_message(s->ctx), "running_var") != NULL;
+        good_folder(s, folder, data, 40);
+        fv_model_destroy(m);
+    }
+    print_message("%d of 8 runs had infinite statistics\n", n_failed);
+    assert_true(n_failed > 0 && n_failed <= 4);
+    fv_data_destroy(data);
+}
+
+typedef struct poison {
+    fv_model *model;
+    const char *statistic;
+    int64_t at, stop_at;
+} poison;
+
+/* Puts infinity into a statistic after step `at`, and stops after step `stop_at`. */
+static bool spoil(void *user, const fv_progress *p)
+{
+    const poison *const x = user;
+    for (int k = 0; k < x->model->n_params; k++)
+        if (p->step == x->at &&
+            strcmp(x->model->graph.tensors[x->model->params[k].tensor].name, x->statistic) == 0)
+            fv__model_values(x->model, k)[0] = INFINITY;
+    return p->step != x->stop_at;
+}
+
+/* Statistics count as parameters: at an epoch's end, and where a run is stopped in the middle of one. */
+static void statistics_overflow(void **state)
+{
+    scratch *s = *state;
+    fv_data *data = training_digits(s->ctx, FV_SPLIT_TRAIN, 1000);
+    static const struct {
+        const char *statistic;
+        int64_t stop_at;
+        const char *message;
+    } cases[] = {
+        {"b1.running_var", -1,
+         "epoch 1, step 16: expected finite parameters, found NaN or infinity in b1.running_var; a smaller "
+         "learning rate may help"},
+        {"b4.running_mean", 9,
+         "epoch 1, step 9: expected finite parameters, found NaN or infinity in b4.running_mean; a smaller "
+         "learning rate may help"},
+    };
+    for (int i = 0; i < 2; i++) {
+        char folder[256];
+        snprintf(folder, sizeof folder, "%s", scratch_path(s, i == 0 ? "whole" : "stopped"));
+        fv_model *m = training_model(s->ctx, NORMALISED);
+        fv_train_options o = training_options(1, 64, 0.01);
+        o.out = folder;
+        poison p = {.model = m, .statistic = "", .stop_at = 3};
+        assert_int_equal(fv_train(m, data, NULL, &o, spoil, &p), FV_STOPPED);
+        const uint64_t hash = fv_model_hash(m);
+        o.resume = true;
+        p = (poison){.model = m, .statistic = cases[i].statistic, .at = 7, .stop_at = cases[i].stop_at};
+        assert_failed(s, fv_train(m, data, data, &o, spoil, &p), FV_ERR_NONFINITE, cases[i].message);
+        assert_true(all_finite(m));                 /* what is learned is finite */
+        assert_int_equal(scratch_count(folder), 4); /* no best.safetensors */
+        assert_true(good_folder(s, folder, data, 0.01) == hash);
+        fv_model_destroy(m);
+    }
+    fv_data_destroy(data);
+}
+
+/* Weights that are no numbers are told before anything is written. */
+static void a_model_that_is_no_number(void **state)
+{
+    scratch *s = *state;
+    fv_data *data = training_halves(s->ctx, 20, 1, 6, 6, 0);
+    fv_model *m = training_model(s->ctx, "input image 1x6x6\nflatten\nlinear out 2\nsoftmax\n");
+    fv_train_options o = training_options(1, 0, 0.01);
+    assert_well(s->ctx, fv_train(m, data, NULL, &o, NULL, NULL));
+    ((float *)fv_model_parameter(m, 1).values)[1] = INFINITY;
+    o.out = scratch_path(s, "never");
+    assert_failed(s, fv_train(m, data, NULL, &o, NULL, NULL), FV_ERR_NONFINITE,
+                  "before the first step: expected finite parameters, found NaN or infinity in out.bias");
+    struct stat about;
+    assert_int_not_equal(stat(o.out, &about), 0);
+    fv_model_destroy(m);
+    fv_data_destroy(data);
+}
+
+/* The loss of the training images is finite (they are black, and so are what they teach), that of bright test
+ * images is not: 1e20 squared. The epoch is not kept. */
+static void the_test_loss_overflows(void **state)
+{
+    scratch *s = *state;
+    static uint8_t black[16 * 36], bright[16 * 36];
+    int labels[16];
+    fv_data *train = NULL, *test = NULL;
+    fv_model *m =
+        training_model(s->ctx, "init normal 1e3\ninput image 1x6x6\nflatten\nlinear h 4 init=normal:1000\n"
+                               "linear g 4 init=normal:1000\nlinear f 4 init=normal:1000\n"
+                               "linear e 4 init=normal:1000\nlinear d 4 init=normal:1000\n"
+                               "linear c 4 init=normal:1000\nlinear out 2\nloss squared-error\n");
+    for (int i = 0; i < 16; i++)
+        labels[i] = i % 2;
+    memset(bright, 255, sizeof bright);
+    assert_well(s->ctx, fv_data_from_memory(s->ctx, black, labels, 16, 1, 6, 6, 2, &train));
+    assert_well(s->ctx, fv_data_from_memory(s->ctx, bright, labels, 16, 1, 6, 6, 2, &test));
+    char folder[256];
+    snprintf(folder, sizeof folder, "%s", scratch_path(s, "bright"));
+    fv_train_options o = training_options(1, 0, 0);
+    o.out = folder;
+    assert_failed(
+        s, fv_train(m, train, test, &o, NULL, NULL), FV_ERR_NONFINITE,
+        "epoch 1, test images: layer loss: expected a finite loss, found NaN or infinity; a smaller "
+        "learning rate may help");
+    assert_int_equal(scratch_count(folder), 4); /* no best.safetensors */
+    o.resume = true;
+    assert_well(s->ctx, fv_train(m, train, NULL, &o, NULL, NULL));
+    fv_model_destroy(m);
+    fv_data_destroy(train);
+    fv_data_destroy(test);
+}
+
 /* A finite loss with an infinite gradient: out = w2 w1 x is about 1 with w1 of 1e-38 and w2 of 3e38, but the
  * gradient into the first layer adds two terms of 3e38. */
 static void an_infinite_gradient(void **state)
@@ -179,6 +340,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_rate_too_large),
         TEST(the_last_update_overflows),
+        TEST(no_success_with_infinite_statistics),
+        TEST(statistics_overflow),
+        TEST(a_model_that_is_no_number),
+        TEST(the_test_loss_overflows),
         TEST(an_infinite_gradient),
         TEST(no_made_up_classes),
     };

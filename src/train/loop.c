@@ -87,6 +87,32 @@ static fv_status check_options(fv_context *ctx, const fv_train_options *o, const
     return FV_OK;
 }
 
+/* Nothing that overflowed may reach a file: learned parameters, running statistics (which no gradient shows
+ * and training itself never reads) and the optimiser's state. */
+static fv_status check_values(const loop *l)
+{
+    const fv_model *const m = l->model;
+    for (int p = 0; p < m->n_params; p++) {
+        const fv_param *const param = &m->params[p];
+        const bool well =
+            l->trainer->plan->kernels->all_finite(fv__model_values(m, p), (int64_t)param->n);
+        if (well && l->trainer->plan->kernels->all_finite(l->trainer->momentum + param->offset,
+                                                          (int64_t)param->n))
+            continue;
+        const char *const name = m->graph.tensors[param->tensor].name;
+        const char *const what = !well ? "" : "the momentum of ";
+        if (l->at.updates == 0)
+            return fv__fail(l->ctx, FV_ERR_NONFINITE,
+                            "before the first step: expected finite parameters, found NaN or infinity in %s%s",
+                            what, name);
+        return fv__fail(l->ctx, FV_ERR_NONFINITE,
+                        "epoch %d, step %lld: expected finite parameters, found NaN or infinity in %s%s; a "
+                        "smaller learning rate may help",
+                        l->at.epoch + 1, (long long)l->at.step, what, name);
+    }
+    return FV_OK;
+}
+
 static fv_status save(loop *l)
 {
     return l->options.out ? fv__checkpoint_save(l->trainer, l->options.out, &l->options, &l->at) : FV_OK;
@@ -118,6 +144,8 @@ static fv_status begin(loop *l)
         return FV_ERR_MEMORY;
     l->at.images = l->n_train;
     l->at.best = INFINITY;
+    if (l->model->settled && !o->resume)
+        FV_TRY(check_values(l)); /* before anything is written */
     if (o->out && !o->resume)
         FV_TRY(fv__file_make_dir(l->ctx, o->out));
     if (o->out)
@@ -253,33 +281,31 @@ static fv_status write_epoch(loop *l)
     return save(l);
 }
 
-/* Parameters that overflowed in the last update must not reach a checkpoint. */
-static fv_status check_parameters(loop *l)
+/* The score of images [first, first + n). A loss that is not finite says in which epoch and on which images. */
+static fv_status measure(loop *l, const char *images, const fv_data *data, int first, int n, fv_score *score)
 {
-    const fv_model *const m = l->model;
-    for (int p = 0; p < m->n_learned; p++)
-        if (!l->trainer->plan->kernels->all_finite(fv__model_values(m, p), (int64_t)m->params[p].n))
-            return fv__fail(
-                l->ctx, FV_ERR_NONFINITE,
-                "epoch %d, step %lld: expected finite parameters, found NaN or infinity in %s; a smaller "
-                "learning rate may help",
-                l->at.epoch + 1, (long long)l->at.step, m->graph.tensors[m->params[p].tensor].name);
-    return FV_OK;
+    const fv_status status = fv__evaluate(l->evaluator, data, first, n, score);
+    if (status != FV_ERR_NONFINITE)
+        return status;
+    char message[FV_MESSAGE_BYTES];
+    memcpy(message, l->ctx->message, sizeof message);
+    return fv__fail(l->ctx, status, "epoch %d, %s images: %s; a smaller learning rate may help",
+                    l->at.epoch + 1, images, message);
 }
 
 /* After the last step: measures, saves, tells. */
 static fv_status finish_epoch(loop *l)
 {
     fv_score score;
-    FV_TRY(check_parameters(l));
+    FV_TRY(check_values(l));
     report_position(l);
     l->report.valid_error = l->report.test_error = NAN;
     if (l->options.n_valid > 0) {
-        FV_TRY(fv__evaluate(l->evaluator, l->train, l->n_train, l->options.n_valid, &score));
+        FV_TRY(measure(l, "validation", l->train, l->n_train, l->options.n_valid, &score));
         l->report.valid_error = score.error;
     }
     if (l->test) {
-        FV_TRY(fv__evaluate(l->evaluator, l->test, 0, l->test->n, &score));
+        FV_TRY(measure(l, "test", l->test, 0, l->test->n, &score));
         l->report.test_error = score.error;
     }
     l->at.epoch++;
@@ -298,7 +324,7 @@ static fv_status run_epochs(loop *l)
         while (l->at.step < l->steps) {
             FV_TRY(one_step(l));
             if (!tell(l, FV_EVENT_STEP)) {
-                FV_TRY(check_parameters(l));
+                FV_TRY(check_values(l));
                 FV_TRY(save(l));
                 return fv__fail(l->ctx, FV_STOPPED, "stopped in epoch %d of %d after step %lld of %lld",
                                 l->at.epoch + 1, l->options.epochs, (long long)l->at.step,
