@@ -43,7 +43,7 @@ typedef struct fixture {
     fv_context *ctx;
     counter counter;
     fv_data *data;
-    fv_model *model, *zoo;
+    fv_model *model, *zoo, *transformer;
     char weights[256], folder[256], checkpoint[256];
 } fixture;
 
@@ -63,6 +63,7 @@ static int setup(void **state)
     f.data = training_halves(f.ctx, 12, 1, 6, 6, 0);
     f.model = training_model(f.ctx, TRAINING_TINY);
     f.zoo = training_model(f.ctx, "lenet5-relu");
+    f.transformer = training_model(f.ctx, TRAINING_TRANSFORMER);
     snprintf(f.weights, sizeof f.weights, "%s", scratch_path(files, "tiny.safetensors"));
     snprintf(f.folder, sizeof f.folder, "%s", scratch_path(files, "run"));
     snprintf(f.checkpoint, sizeof f.checkpoint, "%s", scratch_path(files, "checkpoint"));
@@ -75,6 +76,7 @@ static int teardown(void **state)
     (void)state;
     fv_model_destroy(f.model);
     fv_model_destroy(f.zoo);
+    fv_model_destroy(f.transformer);
     fv_data_destroy(f.data);
     fv_context_destroy(f.ctx);
     if (f.counter.n_live != 0)
@@ -286,6 +288,25 @@ static fv_status predict(void)
     return fv_predict(f.model, f.data, 0, 12, probabilities);
 }
 
+/* For two images a plan on planes is made first, and given up: most of a transformer does not go there. */
+static fv_status prepare_two(void)
+{
+    fv_predictor *p = NULL;
+    const fv_status status = fv_predictor_create(f.transformer, 2, &p);
+    assert_true(status == FV_OK || !p);
+    fv_predictor_destroy(p);
+    return status;
+}
+
+static fv_status inference_text(void)
+{
+    char *text = NULL;
+    const fv_status status = fv_model_plan_text(f.transformer, 2, false, &text);
+    assert_true(status == FV_OK || !text);
+    fv_text_destroy(f.ctx, text);
+    return status;
+}
+
 static fv_status check_gradients(void)
 {
     bool ok = false;
@@ -311,6 +332,7 @@ static fv_status load_options(void)
 #define EACH(X)                                                                                              \
     X(create_context) X(build_text) X(build_zoo) X(build_in_c) X(plan_training) X(plan_inference)            \
     X(plan_keeping_all) X(plan_text) X(save_weights) X(load_weights) X(open_digits) X(evaluate) X(predict)   \
+    X(prepare_two) X(inference_text)                                                                         \
     X(train_epoch) X(resume_finished) X(stop_and_resume) X(open_run) X(load_options) X(check_gradients)
 
 #define TEST(name)                                                                                           \

@@ -60,6 +60,7 @@ static bool mostly_on_planes(const fv_plan *plan)
     return lanes <= 0.02 * all;
 }
 
+/* *plan is untouched on failure. */
 static fv_status choose_plan(fv_context *ctx, const fv_graph *graph, int n, bool loss, fv_plan **plan)
 {
     fv_plan_options options = {.batch = 1,
@@ -69,10 +70,13 @@ static fv_status choose_plan(fv_context *ctx, const fv_graph *graph, int n, bool
                                .frozen = true,
                                .planes = true};
     if (one_by_one(graph, n)) {
-        FV_TRY(fv__plan_create(ctx, graph, &options, plan));
-        if (n <= 1 || mostly_on_planes(*plan))
+        fv_plan *planes = NULL;
+        FV_TRY(fv__plan_create(ctx, graph, &options, &planes));
+        if (n <= 1 || mostly_on_planes(planes)) {
+            *plan = planes;
             return FV_OK;
-        fv__plan_destroy(*plan);
+        }
+        fv__plan_destroy(planes);
     }
     options.planes = false;
     options.batch = n < FV_EVALUATE_BATCH ? n : FV_EVALUATE_BATCH;
