@@ -51,13 +51,6 @@ static void test_write_replaces(void **state)
     assert_int_equal(fv__file_write(s->ctx, path, "new", 3), FV_OK);
     assert_int_equal(scratch_load(path, bytes, sizeof bytes), 3);
     assert_memory_equal(bytes, "new", 3);
-    /* A temporary file left by a killed writer is no obstacle, and is not left behind. */
-    scratch_file(s, "written.tmp", "half a fi", 9);
-    const int before = scratch_count(s->folder);
-    assert_int_equal(fv__file_write(s->ctx, path, "again", 5), FV_OK);
-    assert_int_equal(scratch_load(path, bytes, sizeof bytes), 5);
-    assert_memory_equal(bytes, "again", 5);
-    assert_int_equal(scratch_count(s->folder), before - 1);
 }
 
 static void test_write_mistakes(void **state)
@@ -72,13 +65,108 @@ static void test_write_mistakes(void **state)
                   ": cannot write: expected a file, found a folder");
     assert_failed(s, fv__file_write(s->ctx, "/dev/null", "a", 1), FV_ERR_IO,
                   "/dev/null: cannot write: expected a file, found a device, pipe or socket");
+}
+
+/* Temporary files: none is left behind, those of killed writers go, and what else lies at their names stays.
+ */
+static void test_temporaries(void **state)
+{
+    scratch *s = *state;
+    uint8_t bytes[16];
+    char path[128], precious[128]; /* scratch_path keeps the last eight only */
+    snprintf(path, sizeof path, "%s/temp/orary", s->folder);
+    snprintf(precious, sizeof precious, "%s/temp/precious", s->folder);
+    assert_int_equal(fv__file_make_dir(s->ctx, scratch_path(s, "temp")), FV_OK);
+    scratch_file(s, "temp/orary.0.tmp", "half a fi", 9);
+    scratch_file(s, "temp/orary.5.tmp", "half a fi", 9);
+    assert_int_equal(fv__file_write(s->ctx, path, "again", 5), FV_OK);
+    assert_int_equal(scratch_load(path, bytes, sizeof bytes), 5);
+    assert_memory_equal(bytes, "again", 5);
+    assert_int_equal(scratch_count(scratch_path(s, "temp")), 1);
+    /* A pipe (opening it would wait), a hard link, a symbolic link, a folder; and names that are not ours. */
+    scratch_file(s, "temp/precious", "precious", 8);
+    assert_int_equal(mkfifo(scratch_path(s, "temp/orary.0.tmp"), 0600), 0);
+    assert_int_equal(link(precious, scratch_path(s, "temp/orary.1.tmp")), 0);
+    assert_int_equal(symlink("precious", scratch_path(s, "temp/orary.2.tmp")), 0);
+    assert_int_equal(mkdir(scratch_path(s, "temp/orary.3.tmp"), 0700), 0);
+    scratch_file(s, "temp/orary.tmp", "not ours", 8);
+    scratch_file(s, "temp/orary.05.tmp", "not ours", 8);
+    assert_int_equal(fv__file_write(s->ctx, path, "new", 3), FV_OK);
+    assert_int_equal(scratch_load(path, bytes, sizeof bytes), 3);
+    assert_int_equal(scratch_load(precious, bytes, sizeof bytes), 8);
+    assert_memory_equal(bytes, "precious", 8);
+    assert_int_equal(scratch_count(scratch_path(s, "temp")), 8);
+    /* All names taken. */
+    for (int i = 4; i < 32; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "temp/orary.%d.tmp", i);
+        assert_int_equal(mkdir(scratch_path(s, name), 0700), 0);
+    }
+    assert_int_equal(fv__file_write(s->ctx, path, "x", 1), FV_ERR_IO);
+    assert_non_null(strstr(fv_message(s->ctx), "temp/orary: cannot write: 32 temporary files, up to "));
+    scratch_remove(scratch_path(s, "temp"));
+}
+
+/* Several files replaced together, and several writers of one path. */
+static void test_staged(void **state)
+{
+    scratch *s = *state;
+    uint8_t bytes[16];
     fv_writer first, second;
-    const char *path = scratch_path(s, "contested");
-    assert_int_equal(fv__writer_open(&first, s->ctx, path), FV_OK);
-    assert_failed(s, fv__writer_open(&second, s->ctx, path), FV_ERR_IO,
-                  "/contested: another writer is at it");
-    fv__writer_abandon(&first);
-    assert_false(fv__file_exists(path));
+    assert_int_equal(fv__file_make_dir(s->ctx, scratch_path(s, "stage")), FV_OK);
+    const char *const a = scratch_file(s, "stage/a", "old a", 5), *const b = scratch_path(s, "stage/b");
+    assert_int_equal(fv__writer_open(&first, s->ctx, a), FV_OK);
+    assert_int_equal(fv__writer_open(&second, s->ctx, b), FV_OK);
+    assert_int_equal(fv__writer_add(&first, "new a", 5), FV_OK);
+    assert_int_equal(fv__writer_add(&second, "new b", 5), FV_OK);
+    assert_int_equal(fv__writer_stage(&first), FV_OK);
+    assert_int_equal(fv__writer_stage(&second), FV_OK);
+    assert_int_equal(scratch_load(a, bytes, sizeof bytes), 5);
+    assert_memory_equal(bytes, "old a", 5);
+    assert_false(fv__file_exists(b));
+    assert_int_equal(fv__writer_commit(&first), FV_OK);
+    assert_int_equal(scratch_load(a, bytes, sizeof bytes), 5);
+    assert_memory_equal(bytes, "new a", 5);
+    fv__writer_abandon(&second); /* staged or not */
+    assert_int_equal(scratch_count(scratch_path(s, "stage")), 1);
+    /* The other writer of a path is not taken for a leftover, and the last one wins. */
+    assert_int_equal(fv__writer_open(&first, s->ctx, a), FV_OK);
+    assert_int_equal(fv__writer_open(&second, s->ctx, a), FV_OK);
+    assert_int_equal(fv__writer_add(&first, "1", 1), FV_OK);
+    assert_int_equal(fv__writer_add(&second, "22", 2), FV_OK);
+    assert_int_equal(fv__writer_commit(&second), FV_OK);
+    assert_int_equal(scratch_load(a, bytes, sizeof bytes), 2);
+    assert_int_equal(fv__writer_commit(&first), FV_OK);
+    assert_int_equal(scratch_load(a, bytes, sizeof bytes), 1);
+    assert_int_equal(scratch_count(scratch_path(s, "stage")), 1);
+}
+
+/* A link stays a link; what it names is replaced or created, and nothing is left beside either. */
+static void test_write_through_links(void **state)
+{
+    scratch *s = *state;
+    uint8_t bytes[16];
+    struct stat info;
+    assert_int_equal(fv__file_make_dir(s->ctx, scratch_path(s, "links/there")), FV_OK);
+    const char *target = scratch_file(s, "links/there/target", "old", 3),
+               *link = scratch_path(s, "links/link");
+    assert_int_equal(symlink("there/hop", link), 0);
+    assert_int_equal(symlink("target", scratch_path(s, "links/there/hop")), 0);
+    for (int missing = 0; missing < 2; missing++) {
+        assert_int_equal(fv__file_write(s->ctx, link, "through", 7), FV_OK);
+        assert_int_equal(lstat(link, &info), 0);
+        assert_true(S_ISLNK(info.st_mode));
+        assert_int_equal(lstat(target, &info), 0);
+        assert_true(S_ISREG(info.st_mode));
+        assert_int_equal(scratch_load(target, bytes, sizeof bytes), 7);
+        assert_int_equal(scratch_count(scratch_path(s, "links")), 2);
+        assert_int_equal(scratch_count(scratch_path(s, "links/there")), 2);
+        assert_int_equal(unlink(target), 0);
+    }
+    const char *circle = scratch_path(s, "links/circle");
+    assert_int_equal(symlink("circle", circle), 0);
+    assert_failed(s, fv__file_write(s->ctx, circle, "a", 1), FV_ERR_IO,
+                  "links/circle: expected at most 40 symbolic links to follow, found more");
 }
 
 /* A limit on the size of files stands for a full disk: both make write() fail half-way. */
@@ -328,11 +416,19 @@ static void test_png(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read_mistakes),    cmocka_unit_test(test_write_replaces),
-        cmocka_unit_test(test_write_mistakes),   cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_folders), cmocka_unit_test(test_idx),
-        cmocka_unit_test(test_idx_gzip),         cmocka_unit_test(test_pgm),
-        cmocka_unit_test(test_pgm_mistakes),     cmocka_unit_test(test_png),
+        cmocka_unit_test(test_read_mistakes),
+        cmocka_unit_test(test_write_replaces),
+        cmocka_unit_test(test_write_mistakes),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_temporaries),
+        cmocka_unit_test(test_staged),
+        cmocka_unit_test(test_write_through_links),
+        cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_idx),
+        cmocka_unit_test(test_idx_gzip),
+        cmocka_unit_test(test_pgm),
+        cmocka_unit_test(test_pgm_mistakes),
+        cmocka_unit_test(test_png),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -1,9 +1,4 @@
-/* file.c - whole files in and out, all or nothing.
- *
- *     PATH.tmp: open, lock, write ..., fsync    ->    rename to PATH    ->    fsync of the folder
- *
- * The temporary file has a fixed name, so one left behind by a kill is used again, not collected; a lock
- * keeps two writers of one path apart. */
+/* file.c - whole files in, folders and locks; writing is in writer.c. */
 #include "io/file.h"
 
 #include <errno.h>
@@ -40,6 +35,20 @@ char *fv__path_join(fv_context *ctx, const char *folder, const char *name)
         path[n_folder] = '/';
     memcpy(path + n_folder + slash, name, n_name);
     return path;
+}
+
+char *fv__path_parent(fv_context *ctx, const char *path)
+{
+    const char *const slash = strrchr(path, '/');
+    if (!slash)
+        return fv__strdup(ctx, ".");
+    size_t n = (size_t)(slash - path) + 1;
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    char *const folder = fv__strdup(ctx, path);
+    if (folder)
+        folder[n] = '\0';
+    return folder;
 }
 
 /* ---- reading -------------------------------------------------------------------------------------- */
@@ -110,151 +119,39 @@ fv_status fv__file_read(fv_context *ctx, const char *path, size_t max_bytes, uin
     return status;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------- */
+/* ---- folders, locks, removing ----------------------------------------------------------------------- */
 
-static fv_status write_all(fv_context *ctx, int fd, const char *path, const uint8_t *bytes, size_t n)
+fv_status fv__folder_sync(fv_context *ctx, const char *path, const char *folder)
 {
-    while (n > 0) {
-        const ssize_t done = write(fd, bytes, n < (1u << 30) ? n : 1u << 30);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return fv__fail(ctx, FV_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
-        bytes += done;
-        n -= (size_t)done;
-    }
-    return FV_OK;
-}
-
-/* The folder that holds `path`, in a block of its own. */
-static char *parent_of(fv_context *ctx, const char *path)
-{
-    char *folder = fv__strdup(ctx, path);
-    if (!folder)
-        return NULL;
-    size_t n = strlen(folder);
-    while (n > 0 && folder[n - 1] != '/')
-        n--;
-    while (n > 1 && folder[n - 1] == '/')
-        n--;
-    folder[n] = '\0';
-    if (n > 0)
-        return folder;
-    fv__free(ctx, folder);
-    return fv__strdup(ctx, ".");
-}
-
-/* Makes the new name last through a crash of the machine. File systems that cannot do that for a folder
- * say EINVAL: there is nothing more to be done there. */
-static fv_status sync_folder(const fv_writer *writer)
-{
-    const int fd = open(writer->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* A folder that may be written but not read cannot be opened; the rename itself has happened. */
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* A folder that may be written but not read cannot be opened; the change itself has happened. */
     if (fd < 0)
         return FV_OK;
-    fv_status status = FV_OK;
-    if (fsync(fd) != 0 && errno != EINVAL)
-        status = fv__fail(writer->ctx, FV_ERR_IO, "%s: cannot sync the folder %s: %s", writer->path,
-                          writer->folder, strerror(errno));
+    int error;
+    do
+        error = fsync(fd) == 0 ? 0 : errno;
+    while (error == EINTR);
     close(fd);
+    /* File systems that cannot sync a folder say EINVAL: there is nothing more to be done there. */
+    return error && error != EINVAL
+               ? fv__fail(ctx, FV_ERR_IO, "%s: cannot sync the folder %s: %s", path, folder, strerror(error))
+               : FV_OK;
+}
+
+/* One folder, which may be there already, and its name made to last. */
+static fv_status make_one(fv_context *ctx, const char *path, const char *folder)
+{
+    if (mkdir(folder, 0777) != 0) {
+        const int error = errno;
+        if (fv__file_is_folder(folder))
+            return FV_OK;
+        return fv__fail(ctx, FV_ERR_IO, "%s: cannot create the folder %s: %s", path, folder,
+                        error == EEXIST ? "a file of that name is in the way" : strerror(error));
+    }
+    char *const parent = fv__path_parent(ctx, folder);
+    const fv_status status = parent ? fv__folder_sync(ctx, path, parent) : FV_ERR_MEMORY;
+    fv__free(ctx, parent);
     return status;
-}
-
-static void release(fv_writer *writer)
-{
-    if (writer->fd >= 0)
-        close(writer->fd);
-    fv__free(writer->ctx, writer->folder);
-    fv__free(writer->ctx, writer->temporary);
-    fv__free(writer->ctx, writer->path);
-    *writer = (fv_writer){.fd = -1};
-}
-
-void fv__writer_abandon(fv_writer *writer)
-{
-    if (writer->fd >= 0)
-        unlink(writer->temporary); /* before the lock goes with the descriptor */
-    release(writer);
-}
-
-/* Opens, locks and empties the temporary file. */
-static fv_status open_temporary(fv_writer *writer)
-{
-    fv_context *ctx = writer->ctx;
-    const int fd = open(writer->temporary, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (fd < 0)
-        return fv__fail(ctx, FV_ERR_IO, "%s: cannot create a file there: %s", writer->path, strerror(errno));
-    struct stat opened, named;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        close(fd);
-        return fv__fail(ctx, FV_ERR_IO, "%s: another writer is at it", writer->path);
-    }
-    /* Between open and lock another writer may have finished and renamed the file away. */
-    if (fstat(fd, &opened) != 0 || stat(writer->temporary, &named) != 0 || opened.st_ino != named.st_ino ||
-        opened.st_dev != named.st_dev) {
-        close(fd);
-        return fv__fail(ctx, FV_ERR_IO, "%s: another writer is at it", writer->path);
-    }
-    if (!S_ISREG(opened.st_mode) || ftruncate(fd, 0) != 0) {
-        close(fd);
-        return fv__fail(ctx, FV_ERR_IO, "%s: cannot write to a temporary file", writer->temporary);
-    }
-    writer->fd = fd;
-    return FV_OK;
-}
-
-fv_status fv__writer_open(fv_writer *writer, fv_context *ctx, const char *path)
-{
-    *writer = (fv_writer){.ctx = ctx, .fd = -1};
-    struct stat info;
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
-        return fv__fail(ctx, FV_ERR_IO, "%s: cannot write: expected a file, found a %s", path,
-                        S_ISDIR(info.st_mode) ? "folder" : "device, pipe or socket");
-    writer->path = fv__strdup(ctx, path);
-    writer->folder = writer->path ? parent_of(ctx, path) : NULL;
-    writer->temporary = writer->folder ? fv__alloc(ctx, strlen(path) + 5, 1) : NULL;
-    fv_status status = writer->temporary ? FV_OK : FV_ERR_MEMORY;
-    if (status == FV_OK) {
-        memcpy(writer->temporary, path, strlen(path));
-        memcpy(writer->temporary + strlen(path), ".tmp", 5);
-        status = open_temporary(writer);
-    }
-    if (status != FV_OK)
-        release(writer);
-    return status;
-}
-
-fv_status fv__writer_add(fv_writer *writer, const void *bytes, size_t n)
-{
-    const fv_status status = write_all(writer->ctx, writer->fd, writer->path, bytes, n);
-    if (status != FV_OK)
-        fv__writer_abandon(writer);
-    return status;
-}
-
-fv_status fv__writer_commit(fv_writer *writer)
-{
-    fv_status status = FV_OK;
-    if (fsync(writer->fd) != 0)
-        status = fv__fail(writer->ctx, FV_ERR_IO, "%s: cannot sync: %s", writer->path, strerror(errno));
-    else if (rename(writer->temporary, writer->path) != 0)
-        status = fv__fail(writer->ctx, FV_ERR_IO, "%s: cannot rename %s: %s", writer->path, writer->temporary,
-                          strerror(errno));
-    if (status != FV_OK) {
-        fv__writer_abandon(writer);
-        return status;
-    }
-    status = sync_folder(writer);
-    release(writer);
-    return status;
-}
-
-fv_status fv__file_write(fv_context *ctx, const char *path, const void *bytes, size_t n)
-{
-    fv_writer writer;
-    FV_TRY(fv__writer_open(&writer, ctx, path));
-    FV_TRY(fv__writer_add(&writer, bytes, n));
-    return fv__writer_commit(&writer);
 }
 
 fv_status fv__file_make_dir(fv_context *ctx, const char *path)
@@ -270,10 +167,7 @@ fv_status fv__file_make_dir(fv_context *ctx, const char *path)
         if (c != '/' && c != '\0')
             continue;
         part[i] = '\0';
-        const int error = mkdir(part, 0777) == 0 ? 0 : errno;
-        if (error && !fv__file_is_folder(part))
-            status = fv__fail(ctx, FV_ERR_IO, "%s: cannot create the folder %s: %s", path, part,
-                              error == EEXIST ? "a file of that name is in the way" : strerror(error));
+        status = make_one(ctx, path, part);
         part[i] = c;
         if (c == '\0')
             break;

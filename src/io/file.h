@@ -9,6 +9,8 @@ bool fv__file_exists(const char *path); /* anything of that name */
 bool fv__file_is_folder(const char *path);
 /* "folder/name", or `name` where folder is "" or name is absolute; freed by fv__free; NULL as fv__alloc. */
 char *fv__path_join(fv_context *ctx, const char *folder, const char *name);
+/* The folder that holds `path`: "a/b" -> "a", "/b" -> "/", "b" -> "."; freed and failing as fv__path_join. */
+char *fv__path_parent(fv_context *ctx, const char *path);
 
 /* The bytes of a regular file, released with fv__free; a NUL follows them, not counted. FV_ERR_INPUT for
  * a file that is missing, a folder, unreadable or larger than max_bytes. */
@@ -23,22 +25,39 @@ fv_status fv__file_make_dir(fv_context *ctx, const char *path);
 fv_status fv__folder_lock(fv_context *ctx, const char *path, int *lock);
 void fv__folder_unlock(int lock); /* -1 is fine */
 
-/* Replaces `path` by n bytes, in one step. */
-fv_status fv__file_write(fv_context *ctx, const char *path, const void *bytes, size_t n);
-
 /* A file that is not there is fine. */
 fv_status fv__file_remove(fv_context *ctx, const char *path);
 
-/* The same as fv__file_write, piece by piece:
- *     open, add ..., commit     a failure of any of them has removed the temporary file; call nothing more
- *     fv__writer_abandon        gives up between open and commit */
+/* Makes new and removed names of the folder last through a crash of the machine; messages begin with `path`.
+ */
+fv_status fv__folder_sync(fv_context *ctx, const char *path, const char *folder);
+
+/* Replaces `path` by n bytes, in one step (writer.c). Where `path` is a symbolic link, the file that it names
+ * is replaced or created, and the link stays. FV_ERR_IO on failure; `path` is as it was then, unless it was
+ * the last step, the sync of the folder, that failed. */
+fv_status fv__file_write(fv_context *ctx, const char *path, const void *bytes, size_t n);
+
+/* The same, piece by piece:
+ *     open, add ..., commit            replaces one file
+ *     open, add ..., stage, commit     replaces several: stage all of them, then commit one after the other.
+ *                                      What can fail for want of room or rights has then failed before the
+ *                                      first file was replaced; what is left is a rename.
+ *     abandon                          gives up, between open and commit
+ * stage makes the bytes safe in a temporary file beside the old one, which stays as it is; commit stages what
+ * is not staged yet, renames, and syncs the folder. Add nothing once it is staged. A failure of any of them
+ * has removed the temporary file and released the writer: call nothing more for it. Several writers of one
+ * path may be open at once; the last commit wins. */
 typedef struct fv_writer {
     fv_context *ctx;
-    char *path, *temporary, *folder;
+    char *path;   /* as it was asked for; messages begin with it */
+    char *target; /* `path` with links followed: what is replaced */
+    char *temporary, *folder;
     int fd;
+    bool staged;
 } fv_writer;
 fv_status fv__writer_open(fv_writer *writer, fv_context *ctx, const char *path);
 fv_status fv__writer_add(fv_writer *writer, const void *bytes, size_t n);
+fv_status fv__writer_stage(fv_writer *writer);
 fv_status fv__writer_commit(fv_writer *writer);
 void fv__writer_abandon(fv_writer *writer);
 
