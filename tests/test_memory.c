@@ -21,7 +21,8 @@ static fv_plan_memory memory_of(const char *model, fv_plan_options options)
     training_graph(m, &graph);
     options.loss = options.updates = true;
     fv_plan *plan = plan_of(&graph, options);
-    const fv_plan_memory memory = fv__plan_memory(plan);
+    fv_plan_memory memory;
+    assert_well(ctx, fv__plan_memory(plan, &memory));
     assert_int_equal(memory.gradients + memory.activations + memory.work, plan->shared_floats);
     assert_int_equal(memory.worker, plan->local_floats + plan->scratch_floats);
     assert_true(memory.peak >= 0 && memory.peak < plan->n_phases && memory.work >= 0);

@@ -13,6 +13,7 @@ void fv__graph_init(fv_graph *graph, fv_context *ctx, const char *source)
 {
     *graph = (fv_graph){.ctx = ctx, .input = -1, .label = -1, .output = -1, .loss = -1};
     fv__arena_init(&graph->arena, ctx);
+    fv__names_init(&graph->names, ctx);
     /* NULL where memory fails: the first append then says so. */
     graph->source = source ? fv__arena_strdup(&graph->arena, source) : "model";
 }
@@ -21,24 +22,14 @@ void fv__graph_deinit(fv_graph *graph)
 {
     fv__free(graph->ctx, graph->tensors);
     fv__free(graph->ctx, graph->nodes);
+    fv__names_deinit(&graph->names);
     fv__arena_deinit(&graph->arena);
     *graph = (fv_graph){.ctx = graph->ctx, .input = -1, .label = -1, .output = -1, .loss = -1};
 }
 
 int fv__graph_find_tensor(const fv_graph *graph, const char *name)
 {
-    for (size_t t = 0; t < graph->n_tensors; t++)
-        if (strcmp(graph->tensors[t].name, name) == 0)
-            return (int)t;
-    return -1;
-}
-
-static bool is_taken(const fv_graph *graph, const char *name)
-{
-    for (size_t i = 0; i < graph->n_nodes; i++)
-        if (strcmp(graph->nodes[i].name, name) == 0)
-            return true;
-    return fv__graph_find_tensor(graph, name) >= 0;
+    return fv__names_find(&graph->names, name);
 }
 
 /* "relu", "relu2", "relu3"; after a digit with a line between: "c1", "c1_2". NULL: no memory. */
@@ -47,7 +38,7 @@ static const char *unique_name(fv_graph *graph, const char *wish)
     const char *name = fv__arena_strdup(&graph->arena, wish);
     const size_t n = strlen(wish);
     const bool ends_in_digit = n > 0 && wish[n - 1] >= '0' && wish[n - 1] <= '9';
-    for (int i = 2; name && is_taken(graph, name); i++)
+    for (int i = 2; name && fv__graph_find_tensor(graph, name) >= 0; i++)
         name = fv__arena_printf(&graph->arena, "%s%s%d", wish, ends_in_digit ? "_" : "", i);
     return name;
 }
@@ -80,13 +71,14 @@ fv_status fv__graph_tensor(fv_graph *graph, const char *name, fv_shape shape, fv
         return FV_ERR_MEMORY;
     if (!name || !*name)
         return fv__fail(graph->ctx, FV_ERR_INTERNAL, "%s: a tensor without a name", graph->source);
-    if (is_taken(graph, name))
+    if (fv__graph_find_tensor(graph, name) >= 0)
         return fv__fail(graph->ctx, FV_ERR_INPUT, "%s: tensor '%s': the name is taken", graph->source, name);
     FV_TRY(fv__shape_check(graph->ctx, shape, name));
     FV_TRY(reserve_tensor(graph));
     const char *own = fv__arena_strdup(&graph->arena, name);
     if (!own)
         return FV_ERR_MEMORY;
+    FV_TRY(fv__names_add(&graph->names, own, (int)graph->n_tensors));
     *out =
         append_tensor(graph, (fv_tensor){.name = own, .shape = shape, .role = role, .source = -1, .of = -1});
     return FV_OK;
@@ -203,6 +195,7 @@ fv_status fv__graph_node(fv_graph *graph, const fv_node_spec *spec, int *output)
     FV_TRY(check_of(graph, spec, shape, what));
     FV_TRY(reserve_tensor(graph));
     FV_TRY(reserve_node(graph));
+    FV_TRY(fv__names_add(&graph->names, node.name, (int)graph->n_tensors));
     const bool belongs = spec->role == FV_ROLE_GRADIENT || spec->role == FV_ROLE_STATE;
     node.output = append_tensor(graph, (fv_tensor){.name = node.name,
                                                    .shape = shape,
@@ -247,6 +240,7 @@ static fv_status copy_tensors(const fv_graph *from, fv_graph *to)
         to->tensors[t].name = fv__arena_strdup(&to->arena, from->tensors[t].name);
         if (!to->tensors[t].name)
             return FV_ERR_MEMORY;
+        FV_TRY(fv__names_add(&to->names, to->tensors[t].name, (int)t));
     }
     to->n_tensors = from->n_tensors;
     return FV_OK;

@@ -5,6 +5,7 @@
 #ifndef FV_GRAPH_GRAPH_H
 #define FV_GRAPH_GRAPH_H
 
+#include "base/names.h"
 #include "tensor/shape.h"
 
 #define FV_MAX_INPUTS 6
@@ -58,6 +59,7 @@ typedef struct fv_graph {
     fv_tensor *tensors;
     fv_node *nodes;
     size_t n_tensors, n_nodes, tensor_capacity, node_capacity;
+    fv_names names;     /* of the tensors; a node has the name of its output */
     const char *source; /* of the model text, for messages */
     int input, label;   /* tensors; label -1: none */
     int output;         /* probabilities (or whatever the model ends in) */

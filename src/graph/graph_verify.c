@@ -25,47 +25,24 @@ static bool belongs(fv_role role)
 
 /* ---- names ---------------------------------------------------------------------------------------- */
 
-static size_t hash_name(const char *name)
-{
-    size_t hash = 5381; /* Bernstein's */
-    for (; *name; name++)
-        hash = hash * 33 + (unsigned char)*name;
-    return hash;
-}
-
-/* Puts `name` into the table, `size` a power of two and never full; false if it stands there already. */
-static bool enter(const char **table, size_t size, const char *name)
-{
-    size_t at = hash_name(name) & (size - 1);
-    while (table[at]) {
-        if (strcmp(table[at], name) == 0)
-            return false;
-        at = (at + 1) & (size - 1);
-    }
-    table[at] = name;
-    return true;
-}
-
 /* Unique among tensors. A node has its output's name, so nodes are unique with them. */
 static fv_status verify_names(const fv_graph *graph)
 {
-    size_t size = 16;
-    while (size < 2 * graph->n_tensors)
-        size *= 2;
-    const char **table = fv__alloc(graph->ctx, size, sizeof *table);
-    if (!table)
-        return FV_ERR_MEMORY;
+    fv_names names;
+    fv__names_init(&names, graph->ctx);
     fv_status status = FV_OK;
     for (size_t t = 0; t < graph->n_tensors && status == FV_OK; t++) {
         const char *name = graph->tensors[t].name;
         if (!name || !*name)
             status =
                 fv__fail(graph->ctx, FV_ERR_INTERNAL, "%s: graph: tensor %zu has no name", graph->source, t);
-        else if (!enter(table, size, name))
+        else if (fv__names_find(&names, name) >= 0)
             status = fv__fail(graph->ctx, FV_ERR_INTERNAL, "%s: graph: tensor %zu: another is named '%s' too",
                               graph->source, t, name);
+        else
+            status = fv__names_add(&names, name, (int)t);
     }
-    fv__free(graph->ctx, table);
+    fv__names_deinit(&names);
     return status;
 }
 

@@ -212,6 +212,7 @@ static const fv_layer_kind kinds[] = {
     {"add", "add", {{FV_SLOT_LAYER, "LAYER"}}, false, build_add},
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0], N_SLOTS = 3, MAX_KEYS = 16 };
+_Static_assert(N_KINDS <= FV_MAX_KINDS, "every kind has its number in fv_parse");
 
 const fv_layer_kind *fv__layer_kind_at(int index)
 {
@@ -247,10 +248,8 @@ static const char *usage(const fv_layer_kind *kind, char *buffer, size_t bytes)
 
 static const fv_layer_record *layer_find(const fv_parse *p, const char *name)
 {
-    for (size_t i = 0; i < p->model->n_layers; i++)
-        if (strcmp(p->model->layers[i].name, name) == 0)
-            return &p->model->layers[i];
-    return NULL;
+    const int index = fv__names_find(&p->names, name);
+    return index >= 0 ? &p->model->layers[index] : NULL;
 }
 
 static fv_status read_name(fv_parse *p, fv_layer_words *words, const char *name, int column)
@@ -273,17 +272,18 @@ static fv_status read_name(fv_parse *p, fv_layer_words *words, const char *name,
     return FV_OK;
 }
 
-/* "relu", "relu2", "relu3" */
-static void automatic_name(const fv_parse *p, const char *word, fv_layer_words *words)
+/* "relu", "relu2", "relu3": the number counts the layers of the kind, and passes over names that are taken, as
+ * are all up to the last one given. */
+static void automatic_name(fv_parse *p, const fv_layer_kind *kind, fv_layer_words *words)
 {
-    int n = 1;
-    for (size_t i = 0; i < p->model->n_layers; i++)
-        n += strcmp(p->model->layers[i].kind, word) == 0;
-    snprintf(words->name, sizeof words->name, "%s", word);
+    const int at = (int)(kind - kinds), after = p->last_of_kind[at] + 1, count = p->n_of_kind[at] + 1;
+    int n = after > count ? after : count;
+    snprintf(words->name, sizeof words->name, "%s", kind->word);
     if (n > 1)
-        snprintf(words->name, sizeof words->name, "%s%d", word, n);
+        snprintf(words->name, sizeof words->name, "%s%d", kind->word, n);
     while (layer_find(p, words->name))
-        snprintf(words->name, sizeof words->name, "%s%d", word, ++n);
+        snprintf(words->name, sizeof words->name, "%s%d", kind->word, ++n);
+    p->last_of_kind[at] = n;
 }
 
 static fv_status read_sizes(fv_parse *p, const fv_layer_kind *kind, const char *what, fv_word word, int n,
@@ -311,20 +311,26 @@ static fv_status read_attr(fv_parse *p, const fv_layer_kind *kind, fv_layer_word
     return fv__attrs_set(p->ctx, fv__op_find(kind->op), words->attrs, key, value, what);
 }
 
+static fv_status no_such_layer(const fv_parse *p, const fv_layer_kind *kind, const char *name, int column)
+{
+    const fv_model *const model = p->model;
+    const char **const names = fv__alloc(p->ctx, model->n_layers, sizeof *names);
+    if (!names)
+        return FV_ERR_MEMORY;
+    for (size_t i = 0; i < model->n_layers; i++)
+        names[i] = model->layers[i].name;
+    const char *const nearest = fv__nearest(name, names, (int)model->n_layers);
+    fv__free(p->ctx, names);
+    return fv__line_fail(&p->line, column, "%s: no earlier layer is called '%s'%s%s%s", kind->word, name,
+                         nearest ? "; nearest is '" : "", nearest ? nearest : "", nearest ? "'" : "");
+}
+
 /* The output of an earlier layer. */
 static fv_status read_layer(fv_parse *p, const fv_layer_kind *kind, const char *name, int column, int *tensor)
 {
     const fv_layer_record *other = layer_find(p, name);
-    if (!other) {
-        const char *names[FV_MAX_LAYERS + 1];
-        int n = 0;
-        for (size_t i = 0; i < p->model->n_layers; i++)
-            names[n++] = p->model->layers[i].name;
-        const char *nearest = fv__nearest(name, names, n);
-        return fv__line_fail(&p->line, column, "%s: no earlier layer is called '%s'%s%s%s", kind->word,
-                             name, nearest ? "; nearest is '" : "", nearest ? nearest : "",
-                             nearest ? "'" : "");
-    }
+    if (!other)
+        return no_such_layer(p, kind, name, column);
     *tensor = other->output;
     return FV_OK;
 }
@@ -455,7 +461,8 @@ fv_status fv__layer_read(fv_parse *p, const fv_layer_kind *kind)
         fv__attrs_default(op, words.attrs);
     FV_TRY(read_words(p, kind, op, &words));
     if (!words.name[0])
-        automatic_name(p, kind->word, &words);
+        automatic_name(p, kind, &words);
+    p->n_of_kind[kind - kinds]++;
     const size_t first_node = model->graph.n_nodes, first_tensor = model->graph.n_tensors;
     FV_TRY(kind->build(p, kind, &words, &p->current));
     return fv__layer_record(p, kind->word, words.name, first_node, first_tensor);

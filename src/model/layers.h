@@ -2,11 +2,13 @@
 #ifndef FV_MODEL_LAYERS_H
 #define FV_MODEL_LAYERS_H
 
+#include "base/names.h"
 #include "model/model.h"
 #include "model/words.h"
 
-#define FV_MAX_LAYERS     1000
+#define FV_MAX_LAYERS     20000
 #define FV_ATTR_MAX_BYTES 64
+#define FV_MAX_KINDS      32
 
 /* The state of reading one text. */
 typedef struct fv_parse {
@@ -16,6 +18,9 @@ typedef struct fv_parse {
     fv_init init;                         /* the default of weights */
     int input_line, init_line, loss_line; /* 0: none yet */
     int current;                          /* the tensor that the next layer reads */
+    fv_names names;                       /* of the layers so far */
+    int n_of_kind[FV_MAX_KINDS];          /* layers so far */
+    int last_of_kind[FV_MAX_KINDS];       /* the number in the last automatic name */
 } fv_parse;
 
 typedef enum fv_slot_type {
@@ -58,7 +63,7 @@ const fv_layer_kind *fv__layer_kind_at(int index); /* NULL past the last */
 
 /* Reads the rest of the line as a layer of this kind and appends it. */
 fv_status fv__layer_read(fv_parse *p, const fv_layer_kind *kind);
-/* The record of a layer whose nodes and tensors are those from first_node and first_tensor on. */
+/* Appends the record of a layer whose nodes and tensors are those from first_node and first_tensor on. */
 fv_status fv__layer_record(fv_parse *p, const char *kind, const char *name, size_t first_node,
                            size_t first_tensor);
 /* Reads "he", "normal" with its scale. `scale` NULL: missing. */

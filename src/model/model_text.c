@@ -62,6 +62,7 @@ fv_status fv__layer_record(fv_parse *p, const char *kind, const char *name, size
     void *layers = model->layers;
     FV_TRY(fv__grow(p->ctx, &layers, model->n_layers, &model->layer_capacity, sizeof *model->layers));
     model->layers = layers;
+    FV_TRY(fv__names_add(&p->names, record.name, (int)model->n_layers));
     model->layers[model->n_layers++] = record;
     return FV_OK;
 }
@@ -284,6 +285,29 @@ static fv_status check_read(fv_parse *p)
     return status;
 }
 
+static fv_status read_text(fv_parse *p, const char *text, size_t n_bytes)
+{
+    const fv_model *const model = p->model;
+    FV_TRY(fv__text_check(model->ctx, text, n_bytes, model->source));
+    size_t at = n_bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* some editors' greeting */
+    while (at < n_bytes) {
+        FV_TRY(fv__line_split(&p->line, text, n_bytes, &at));
+        FV_TRY(read_line(p));
+    }
+    if (p->line.number == 0)
+        p->line.number = 1; /* of an empty text */
+    if (!p->input_line)
+        return fv__line_fail(&p->line, 1, "the model has no input; it begins with 'input image CxHxW'");
+    if (model->n_layers < 2)
+        return fv__line_fail(&p->line, 1, "the model has no layers");
+    if (!p->loss_line) {
+        p->line.number = model->layers[model->n_layers - 1].line;
+        FV_TRY(implied_loss(p));
+    }
+    FV_TRY(check_read(p));
+    return fv__graph_verify(&model->graph);
+}
+
 fv_status fv__model_text_parse(fv_model *model, const char *text, size_t n_bytes)
 {
     fv_parse parse = {.ctx = model->ctx,
@@ -291,22 +315,8 @@ fv_status fv__model_text_parse(fv_model *model, const char *text, size_t n_bytes
                       .current = -1,
                       .line = {.ctx = model->ctx, .source = model->source, .end_column = 1},
                       .init = {.kind = FV_INIT_HE, .scale = 1}};
-    FV_TRY(fv__text_check(model->ctx, text, n_bytes, model->source));
-    size_t at = n_bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* some editors' greeting */
-    while (at < n_bytes) {
-        FV_TRY(fv__line_split(&parse.line, text, n_bytes, &at));
-        FV_TRY(read_line(&parse));
-    }
-    if (parse.line.number == 0)
-        parse.line.number = 1; /* of an empty text */
-    if (!parse.input_line)
-        return fv__line_fail(&parse.line, 1, "the model has no input; it begins with 'input image CxHxW'");
-    if (model->n_layers < 2)
-        return fv__line_fail(&parse.line, 1, "the model has no layers");
-    if (!parse.loss_line) {
-        parse.line.number = model->layers[model->n_layers - 1].line;
-        FV_TRY(implied_loss(&parse));
-    }
-    FV_TRY(check_read(&parse));
-    return fv__graph_verify(&model->graph);
+    fv__names_init(&parse.names, model->ctx);
+    const fv_status status = read_text(&parse, text, n_bytes);
+    fv__names_deinit(&parse.names);
+    return status;
 }

@@ -8,22 +8,33 @@
  * The kernel takes the same operations in the same order, so the bits stay. */
 #include "plan/passes.h"
 
-/* The only step that reads the buffer; -1: none, or several, or it is asked for afterwards. */
-static int only_reader(const fv_plan *plan, int buffer)
+/* Who reads a buffer. */
+typedef struct readers {
+    int n;        /* operands that are read */
+    int step;     /* one of the steps */
+    bool as_view; /* one reads it under another shape */
+} readers;
+
+/* [buffer]: by the buffer whose memory it is. */
+static readers *find_readers(const fv_plan *plan)
 {
-    int reader = -1;
-    if (fv__plan_keeps(plan, buffer))
-        return -1;
-    for (int s = 0; s < (int)plan->n_steps; s++)
+    readers *const of = fv__alloc(plan->ctx, plan->n_buffers, sizeof *of);
+    for (int s = 0; of && s < (int)plan->n_steps; s++)
         for (int k = 0; k < plan->steps[s].spec.n_operands; k++) {
-            if (plan->steps[s].spec.access[k] == FV_WRITE ||
-                fv__plan_root(plan, plan->steps[s].spec.operand[k]) != buffer)
+            const int buffer = plan->steps[s].spec.operand[k], root = fv__plan_root(plan, buffer);
+            if (plan->steps[s].spec.access[k] == FV_WRITE)
                 continue;
-            if (reader >= 0 || plan->steps[s].spec.operand[k] != buffer) /* again, or under another shape */
-                return -1;
-            reader = s;
+            of[root].n++;
+            of[root].step = s;
+            of[root].as_view |= buffer != root;
         }
-    return reader;
+    return of;
+}
+
+/* The only step that reads the buffer; -1: none, or several, or it is asked for afterwards. */
+static int only_reader(const fv_plan *plan, const readers *of, int buffer)
+{
+    return of[buffer].n == 1 && !of[buffer].as_view && !fv__plan_keeps(plan, buffer) ? of[buffer].step : -1;
 }
 
 static bool is_relu(const fv_step_spec *spec)
@@ -39,7 +50,7 @@ static bool can_relu(const fv_step_spec *spec)
 }
 
 /* Step s moves to the place of `reader` and does what that did. Returns whether it can. */
-static bool absorb(fv_plan *plan, int s, int reader)
+static bool absorb(fv_plan *plan, readers *of, int s, int reader)
 {
     const fv_step first = plan->steps[s], next = plan->steps[reader];
     fv_step fused = first;
@@ -62,6 +73,11 @@ static bool absorb(fv_plan *plan, int s, int reader)
     fused.spec.flops += next.spec.flops;
     plan->steps[reader] = fused;
     plan->steps[s].spec.n_operands = 0; /* to be left out */
+    of[first.spec.operand[0]].n = 0;
+    for (int k = 1; k < fused.spec.n_operands; k++) {
+        readers *const r = &of[fv__plan_root(plan, fused.spec.operand[k])];
+        r->step = r->n == 1 ? reader : r->step;
+    }
     return true;
 }
 
@@ -70,17 +86,20 @@ fv_status fv__plan_fuse(fv_plan *plan)
     size_t n = 0;
     if (plan->options.unfused)
         return FV_OK;
+    readers *const of = find_readers(plan);
+    if (!of)
+        return FV_ERR_MEMORY;
     for (int s = 0; s < (int)plan->n_steps; s++) {
-        const fv_step_spec *const spec = &plan->steps[s].spec;
-        if (!can_relu(spec))
+        if (!can_relu(&plan->steps[s].spec))
             continue;
-        for (int at = s, next; (next = only_reader(plan, plan->steps[at].spec.operand[0])) >= 0; at = next)
-            if (!absorb(plan, at, next))
+        for (int at = s, next; (next = only_reader(plan, of, plan->steps[at].spec.operand[0])) >= 0; at = next)
+            if (!absorb(plan, of, at, next))
                 break;
     }
     for (size_t s = 0; s < plan->n_steps; s++)
         if (plan->steps[s].spec.n_operands > 0)
             plan->steps[n++] = plan->steps[s];
     plan->n_steps = n;
+    fv__free(plan->ctx, of);
     return FV_OK;
 }

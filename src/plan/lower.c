@@ -14,6 +14,7 @@ fv_status fv__plan_buffer(fv_plan *plan, fv_buffer buffer, int *out)
     plan->buffers = array;
     buffer.alias = (int)plan->n_buffers;
     buffer.remade = -1;
+    buffer.tensor = -1;
     *out = (int)plan->n_buffers;
     plan->buffers[plan->n_buffers++] = buffer;
     return FV_OK;
@@ -153,6 +154,7 @@ static fv_status add_tensors(fv_plan *plan)
                                                    ? FV_PLACE_EXTERNAL
                                                    : FV_PLACE_NONE},
                           &buffer));
+        plan->buffers[buffer].tensor = (int)t;
     }
     return FV_OK;
 }
@@ -179,6 +181,7 @@ static fv_status find_wanted(fv_plan *plan, bool **out)
     return FV_OK;
 }
 
+/* A view of a view is one of what that is a view of: a chain of them stays short. */
 static fv_status lower_node(fv_plan *plan, int k)
 {
     const fv_graph *const graph = plan->graph;
@@ -186,7 +189,7 @@ static fv_status lower_node(fv_plan *plan, int k)
     for (int i = 0; i < node->n_inputs; i++)
         FV_TRY(fv__planes_out(plan, node->input[i]));
     if (node->op->is_view) {
-        plan->buffers[node->output].alias = node->input[0];
+        plan->buffers[node->output].alias = fv__plan_root(plan, node->input[0]);
         return FV_OK;
     }
     fv_lower l = {.ctx = plan->ctx,
@@ -237,10 +240,10 @@ fv_status fv__plan_lower(fv_plan *plan)
         return FV_ERR_MEMORY;
     FV_TRY(add_tensors(plan));
     FV_TRY(find_wanted(plan, &wanted));
-    if (graph->input >= 0 && wanted[graph->input])
-        FV_TRY(planes ? fv__planes_input(plan) : lower_input(plan));
     for (size_t k = 0; k < graph->n_nodes; k++)
         skip[k] = !wanted[graph->nodes[k].output];
+    if (graph->input >= 0 && wanted[graph->input])
+        FV_TRY(planes ? fv__planes_input(plan, skip) : lower_input(plan));
     for (int k = 0; k < (int)graph->n_nodes; k++) {
         if (skip[k])
             continue;

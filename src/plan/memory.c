@@ -6,20 +6,34 @@ static bool is_activation(const fv_buffer *b)
     return b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS || b->scope == FV_SCOPE_PLANES;
 }
 
-/* What is there of the images in one phase. */
-static int64_t activations_in(const fv_plan *plan, int phase)
+/* The most that is there of the images in one phase, and the first such phase: what begins in a phase and what
+ * has ended before it is added up from phase to phase. */
+static fv_status find_peak(const fv_plan *plan, fv_plan_memory *m)
 {
-    int64_t floats = 0;
+    int64_t *const change = fv__alloc(plan->ctx, (size_t)plan->n_phases + 2, sizeof *change);
+    if (!change)
+        return FV_ERR_MEMORY;
     for (size_t i = 0; i < plan->n_buffers; i++) {
         const fv_buffer *const b = &plan->buffers[i];
-        if (b->alias == (int)i && b->place == FV_PLACE_SHARED && is_activation(b) &&
-            fv__plan_phase_of(plan, b->first) <= phase && phase <= fv__plan_phase_of(plan, b->last))
-            floats += fv__plan_floats(plan, b);
+        if (b->alias != (int)i || b->place != FV_PLACE_SHARED || !is_activation(b))
+            continue;
+        const int first = fv__plan_phase_of(plan, b->first);
+        change[first < 0 ? 0 : first] += fv__plan_floats(plan, b);
+        change[fv__plan_phase_of(plan, b->last) + 1] -= fv__plan_floats(plan, b);
     }
-    return floats;
+    int64_t floats = 0;
+    for (int p = 0; p < plan->n_phases; p++) {
+        floats += change[p];
+        if (floats > m->activations) {
+            m->activations = floats;
+            m->peak = p;
+        }
+    }
+    fv__free(plan->ctx, change);
+    return FV_OK;
 }
 
-fv_plan_memory fv__plan_memory(const fv_plan *plan)
+fv_status fv__plan_memory(const fv_plan *plan, fv_plan_memory *out)
 {
     fv_plan_memory m = {.worker = plan->local_floats + plan->scratch_floats};
     for (size_t t = 0; t < plan->graph->n_tensors; t++) {
@@ -30,13 +44,8 @@ fv_plan_memory fv__plan_memory(const fv_plan *plan)
         if (tensor->role == FV_ROLE_GRADIENT && plan->buffers[t].place == FV_PLACE_SHARED)
             m.gradients += fv__plan_floats(plan, &plan->buffers[t]);
     }
-    for (int p = 0; p < plan->n_phases; p++) {
-        const int64_t floats = activations_in(plan, p);
-        if (floats > m.activations) {
-            m.activations = floats;
-            m.peak = p;
-        }
-    }
+    FV_TRY(find_peak(plan, &m));
     m.work = plan->shared_floats - m.gradients - m.activations;
-    return m;
+    *out = m;
+    return FV_OK;
 }

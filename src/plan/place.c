@@ -50,17 +50,24 @@ static bool may_share(const fv_plan *plan, int s, int k)
            plan->buffers[to].first == s;
 }
 
+/* What `to` holds lies in the memory of `from`, of which the step that writes `to` is the last to read. */
+static void share(fv_plan *plan, int from, int to)
+{
+    fv_buffer *const b = &plan->buffers[to];
+    b->alias = from;
+    plan->buffers[from].last = b->last;
+    b->first = (int)plan->n_steps; /* as of all that share another's memory */
+    b->last = -1;
+}
+
 /* Elementwise steps write over an input that nobody reads again. */
 static void share_in_place(fv_plan *plan)
 {
     for (int s = 0; s < (int)plan->n_steps && !plan->options.keep_all; s++)
         for (int k = 1; k < plan->steps[s].spec.n_operands; k++)
-            if (may_share(plan, s, k)) {
-                const fv_step_spec *const spec = &plan->steps[s].spec;
-                plan->buffers[fv__plan_root(plan, spec->operand[0])].alias =
-                    fv__plan_root(plan, spec->operand[k]);
-                find_lives(plan);
-            }
+            if (may_share(plan, s, k))
+                share(plan, fv__plan_root(plan, plan->steps[s].spec.operand[k]),
+                      fv__plan_root(plan, plan->steps[s].spec.operand[0]));
 }
 
 static int64_t round_up(int64_t floats)

@@ -74,9 +74,9 @@ static void print_step(const fv_plan *plan, const fv_step *step, fv_text *text)
     const fv_buffer *const b = &plan->buffers[fv__plan_root(plan, s->operand[0])];
     const int value = out->remade >= 0 ? out->remade : s->operand[0];
     char shape[FV_SHAPE_TEXT] = "";
-    for (int t = 0; t < (int)plan->graph->n_tensors; t++)
-        if (t == value || (plan->on_planes && plan->on_planes[t] == value))
-            fv__shape_text(plan->graph->tensors[t].shape, shape);
+    const int tensor = plan->buffers[value].tensor;
+    if (tensor >= 0)
+        fv__shape_text(plan->graph->tensors[tensor].shape, shape);
     const bool per_block = s->domain == FV_PER_BLOCK;
     const double images = per_block ? plan->options.batch : 1;
     fv__text_add(text, "  %-26s %-18s %-14s %9.3f %10.3f   %s", step->node ? step->node->name : "input",
@@ -94,9 +94,10 @@ static double mib(int64_t floats)
     return (double)floats * 4 / 1048576;
 }
 
-static void print_memory(const fv_plan *plan, fv_text *text)
+static fv_status print_memory(const fv_plan *plan, fv_text *text)
 {
-    const fv_plan_memory m = fv__plan_memory(plan);
+    fv_plan_memory m;
+    FV_TRY(fv__plan_memory(plan, &m));
     fv__text_add(text, "memory, MiB:\n  %10.2f  parameters", mib(m.parameters));
     if (m.gradients > 0)
         fv__text_add(text, "\n  %10.2f  their gradients", mib(m.gradients));
@@ -107,6 +108,7 @@ static void print_memory(const fv_plan *plan, fv_text *text)
     fv__text_add(text, "\n  %10.2f  work space: packed weights, sums", mib(m.work));
     fv__text_add(text, "\n  %10.2f  a thread: blocks at hand %.2f, scratch %.2f\n", mib(m.worker),
                  mib(plan->local_floats), mib(plan->scratch_floats));
+    return FV_OK;
 }
 
 fv_status fv__plan_print(const fv_plan *plan, fv_text *text)
@@ -138,6 +140,6 @@ fv_status fv__plan_print(const fv_plan *plan, fv_text *text)
         }
     }
     fv__text_add(text, "in all %.3f MFLOP\n", flops * 1e-6);
-    print_memory(plan, text);
+    FV_TRY(print_memory(plan, text));
     return text->failed ? FV_ERR_MEMORY : FV_OK;
 }

@@ -45,6 +45,7 @@ typedef enum fv_place {
 
 typedef struct fv_buffer {
     const char *name;
+    int tensor;          /* of the graph, that it holds; -1: none */
     fv_scope scope;
     int64_t floats;      /* per image, shard, batch, row or plane, by scope */
     int planes;          /* FV_SCOPE_PLANES: so many */
@@ -73,6 +74,12 @@ typedef struct fv_phase {
     bool is_update;            /* changes parameters: only after the search for non-finite gradients */
 } fv_phase;
 
+/* Who reads a tensor. */
+typedef struct fv_readers {
+    int n;
+    int64_t sum; /* of the readers' numbers: of a single one, its number */
+} fv_readers;
+
 typedef struct fv_plan {
     fv_context *ctx;
     fv_arena arena;
@@ -88,6 +95,7 @@ typedef struct fv_plan {
     int n_phases, n_prepared; /* the first n_prepared phases need no images */
     int *on_planes;           /* [tensor]: the buffer that holds it so, -1: none; NULL: no plan for planes */
     bool *in_lanes;           /* [tensor] on planes: whether it is in lanes too */
+    fv_readers *readers;      /* [tensor], while a plan for planes is lowered: nodes that read it */
     int64_t shared_floats, local_floats, scratch_floats;
 } fv_plan;
 
@@ -107,7 +115,7 @@ typedef struct fv_plan_memory {
     int64_t activations, work, worker;
     int peak;
 } fv_plan_memory;
-fv_plan_memory fv__plan_memory(const fv_plan *plan);
+fv_status fv__plan_memory(const fv_plan *plan, fv_plan_memory *out);
 
 /* The graph is copied. Fails on memory only: shapes were settled when the graph was built. */
 fv_status fv__plan_create(fv_context *ctx, const fv_graph *graph, const fv_plan_options *options,

@@ -17,11 +17,32 @@ static fv_status add_planes(fv_plan *plan, int tensor)
                             &plan->on_planes[tensor]));
     fv_buffer *const b = &plan->buffers[plan->on_planes[tensor]];
     b->name = t->name;
+    b->tensor = tensor;
     b->planes = fv__planes(image.c);
     return FV_OK;
 }
 
-fv_status fv__planes_input(fv_plan *plan)
+/* Node k, which reads tensors, joins their readers; or, with -1, leaves them. */
+static void count_reader(fv_plan *plan, int k, int by)
+{
+    const fv_node *const node = &plan->graph->nodes[k];
+    for (int i = 0; i < node->n_inputs; i++) {
+        plan->readers[node->input[i]].n += by;
+        plan->readers[node->input[i]].sum += (int64_t)by * k;
+    }
+}
+
+static fv_status find_readers(fv_plan *plan, const bool *skip)
+{
+    const fv_graph *const graph = plan->graph;
+    plan->readers = fv__arena_alloc(&plan->arena, graph->n_tensors, sizeof *plan->readers);
+    for (int k = 0; plan->readers && k < (int)graph->n_nodes; k++)
+        if (!skip[k])
+            count_reader(plan, k, 1);
+    return plan->readers ? FV_OK : FV_ERR_MEMORY;
+}
+
+fv_status fv__planes_input(fv_plan *plan, const bool *skip)
 {
     const fv_graph *const graph = plan->graph;
     const fv_chw image = fv__shape_chw(graph->tensors[graph->input].shape);
@@ -33,6 +54,7 @@ fv_status fv__planes_input(fv_plan *plan)
         return FV_ERR_MEMORY;
     for (size_t t = 0; t < graph->n_tensors; t++)
         plan->on_planes[t] = -1;
+    FV_TRY(find_readers(plan, skip));
     FV_TRY(add_planes(plan, graph->input));
     const fv_step_spec s = {.kernel = FV_KERNEL_gather_planes,
                             .domain = FV_PER_RANGE,
@@ -48,20 +70,12 @@ fv_status fv__planes_input(fv_plan *plan)
 }
 
 /* The only node that reads `tensor`; NULL: none, or several, or it is what the plan is made for. */
-static const fv_node *only_reader(const fv_plan *plan, int tensor, const bool *skip)
+static const fv_node *only_reader(const fv_plan *plan, int tensor)
 {
     const fv_graph *const graph = plan->graph;
-    const fv_node *reader = NULL;
-    if (tensor == graph->output || plan->options.keep_all || plan->options.unfused)
-        return NULL;
-    for (size_t k = 0; k < graph->n_nodes; k++)
-        for (int i = 0; i < graph->nodes[k].n_inputs && !skip[k]; i++)
-            if (graph->nodes[k].input[i] == tensor) {
-                if (reader)
-                    return NULL;
-                reader = &graph->nodes[k];
-            }
-    return reader;
+    const fv_readers *const readers = &plan->readers[tensor];
+    const bool fuses = tensor != graph->output && !plan->options.keep_all && !plan->options.unfused;
+    return fuses && readers->n == 1 ? &graph->nodes[readers->sum] : NULL;
 }
 
 /* Nodes that may be fused behind a sum: batch normalisation, a residual, ReLU. */
@@ -69,14 +83,13 @@ static const fv_node *only_reader(const fv_plan *plan, int tensor, const bool *s
 
 /* What follows the sum of node k and stands alone there, in the order in which a kernel does it. Returns the
  * tensor that comes out; the nodes, up to the first -1, need no steps of their own. */
-static int find_fused(const fv_plan *plan, int k, const bool *skip, fv_fused *fused,
-                      int nodes[FUSED_NODES + 1])
+static int find_fused(const fv_plan *plan, int k, fv_fused *fused, int nodes[FUSED_NODES + 1])
 {
     const fv_graph *const graph = plan->graph;
     int tensor = graph->nodes[k].output;
     int n_fused = 0;
     *fused = (fv_fused){.residual = -1};
-    for (const fv_node *n; (n = only_reader(plan, tensor, skip)) != NULL; tensor = n->output) {
+    for (const fv_node *n; (n = only_reader(plan, tensor)) != NULL; tensor = n->output) {
         if (n->op == &fv_op_batchnorm_inference && !fused->affine && fused->residual < 0 && !fused->relu) {
             fused->affine = true;
             for (int i = 0; i < 4; i++)
@@ -165,13 +178,13 @@ fv_status fv__planes_lower_node(fv_plan *plan, int k, bool *skip)
     fv_lower l = begin(plan, k);
     if (stays_view(node, &l)) {
         FV_TRY(add_planes(plan, node->output));
-        plan->buffers[plan->on_planes[node->output]].alias = l.in[0];
+        plan->buffers[plan->on_planes[node->output]].alias = fv__plan_root(plan, l.in[0]);
         return FV_OK;
     }
     fv_fused fused;
     int behind[FUSED_NODES + 1] = {-1};
     const bool sums = node->op == &fv_op_conv2d || node->op == &fv_op_linear;
-    const int out = sums ? find_fused(plan, k, skip, &fused, behind) : node->output;
+    const int out = sums ? find_fused(plan, k, &fused, behind) : node->output;
     l.fused = sums ? &fused : NULL;
     FV_TRY(add_planes(plan, out));
     l.out = plan->on_planes[out];
@@ -179,8 +192,10 @@ fv_status fv__planes_lower_node(fv_plan *plan, int k, bool *skip)
         node->op->by_channel ? lower_by_channel(plan, k, &l) : node->op->lower_planes(&l);
     if (status == FV_ERR_UNSUPPORTED)
         plan->on_planes[out] = -1;
-    for (int i = 0; status == FV_OK && behind[i] >= 0; i++)
+    for (int i = 0; status == FV_OK && behind[i] >= 0; i++) {
         skip[behind[i]] = true;
+        count_reader(plan, behind[i], -1);
+    }
     return status;
 }
 

@@ -26,11 +26,14 @@ typedef struct remaking {
     int *last;      /* [buffer]: the last phase in which it is used, if nothing is made again */
     int *until;     /* [buffer]: the last phase in which it can be made again */
     int *depth;     /* [buffer]: steps run again for it; 0: it is kept */
-    int *copy;      /* [buffer]: the one made again in the phase at hand; -1: none */
-    int *before;    /* [buffer]: likewise, in the phase before */
+    int *copy[2];   /* [phase % 2][buffer]: the one made again in ... */
+    int *made[2];   /* [phase % 2][buffer]: this phase; -1: in none */
+    int *first_use; /* [buffer + 1]: where its uses begin in ... */
+    int *use;       /* the steps of every operand, by buffer */
     fv_step *steps; /* the new list */
     size_t n_steps, capacity;
     size_t n_buffers; /* that there were at first */
+    int n_uses;       /* operands of all steps */
 } remaking;
 
 static bool is_read(const fv_step_spec *spec, int k)
@@ -56,7 +59,7 @@ static void find_uses(remaking *r)
 {
     const fv_plan *const plan = r->plan;
     for (size_t b = 0; b < r->n_buffers; b++) {
-        r->writer[b] = r->last[b] = r->copy[b] = r->before[b] = -1;
+        r->writer[b] = r->last[b] = r->made[0][b] = r->made[1][b] = -1;
         r->depth[b] = 0;
     }
     for (int s = 0; s < (int)plan->n_steps; s++)
@@ -65,7 +68,15 @@ static void find_uses(remaking *r)
             r->last[root] = plan->steps[s].phase;
             if (!is_read(&plan->steps[s].spec, k))
                 r->writer[root] = r->writer[root] < 0 ? s : (int)plan->n_steps;
+            r->first_use[root]++;
         }
+    /* from counts to the ends of the buffers' parts, and from there down to their beginnings */
+    for (size_t b = 1; b < r->n_buffers; b++)
+        r->first_use[b] += r->first_use[b - 1];
+    for (int s = (int)plan->n_steps - 1; s >= 0; s--)
+        for (int k = 0; k < plan->steps[s].spec.n_operands; k++)
+            r->use[--r->first_use[fv__plan_root(plan, plan->steps[s].spec.operand[k])]] = s;
+    r->first_use[r->n_buffers] = r->n_uses;
 }
 
 /* The phase in which what step `reader` reads of `root` is made again; -1: it is not. A step over the whole
@@ -82,12 +93,11 @@ static int needed_until(const remaking *r, int s)
     const fv_plan *const plan = r->plan;
     const int root = fv__plan_root(plan, plan->steps[s].spec.operand[0]);
     int last = -1;
-    for (int t = s + 1; t < (int)plan->n_steps; t++)
-        for (int k = 0; k < plan->steps[t].spec.n_operands; k++)
-            if (fv__plan_root(plan, plan->steps[t].spec.operand[k]) == root) {
-                const int phase = made_in(r, &plan->steps[t], root);
-                last = phase > last ? phase : last;
-            }
+    for (int u = r->first_use[root]; u < r->first_use[root + 1]; u++)
+        if (r->use[u] > s) {
+            const int phase = made_in(r, &plan->steps[r->use[u]], root);
+            last = phase > last ? phase : last;
+        }
     return last;
 }
 
@@ -139,20 +149,22 @@ static fv_status make_again(remaking *r, int root, int phase)
 {
     fv_plan *const plan = r->plan;
     fv_step copy = plan->steps[r->writer[root]];
-    if (r->copy[root] >= 0)
+    int *const made = &r->copy[phase % 2][root];
+    if (r->made[phase % 2][root] == phase)
         return FV_OK;
     for (int k = 1; k < copy.spec.n_operands; k++) {
         const int input = fv__plan_root(plan, copy.spec.operand[k]);
         if (r->depth[input] == 0)
             continue;
         FV_TRY(make_again(r, input, phase));
-        copy.spec.operand[k] = r->copy[input];
+        copy.spec.operand[k] = r->copy[phase % 2][input];
     }
     fv_buffer buffer = plan->buffers[root];
     buffer.name = fv__arena_printf(&plan->arena, "%s again", buffer.name);
-    FV_TRY(buffer.name ? fv__plan_buffer(plan, buffer, &r->copy[root]) : FV_ERR_MEMORY);
-    plan->buffers[r->copy[root]].remade = root;
-    copy.spec.operand[0] = r->copy[root];
+    FV_TRY(buffer.name ? fv__plan_buffer(plan, buffer, made) : FV_ERR_MEMORY);
+    plan->buffers[*made].remade = root;
+    r->made[phase % 2][root] = phase;
+    copy.spec.operand[0] = *made;
     copy.phase = phase;
     return emit(r, &copy);
 }
@@ -171,11 +183,11 @@ static fv_status make_for(remaking *r, const fv_step *reader, int p)
 /* A step as it was, but for what it reads. */
 static fv_status keep_step(remaking *r, fv_step step)
 {
-    const int *const copy = step.spec.domain == FV_PER_BLOCK ? r->copy : r->before;
     for (int k = 0; k < step.spec.n_operands; k++) {
         const int root = fv__plan_root(r->plan, step.spec.operand[k]);
-        if (is_read(&step.spec, k) && r->depth[root] > 0 && made_in(r, &step, root) >= 0)
-            step.spec.operand[k] = copy[root];
+        const int phase = is_read(&step.spec, k) && r->depth[root] > 0 ? made_in(r, &step, root) : -1;
+        if (phase >= 0)
+            step.spec.operand[k] = r->copy[phase % 2][root];
     }
     return emit(r, &step);
 }
@@ -210,11 +222,6 @@ static fv_status remake(remaking *r)
         const int n = plan->phases[p].n_steps;
         FV_TRY(remake_phase(r, p, steps));
         steps += n;
-        int *const done = r->before;
-        r->before = r->copy;
-        r->copy = done;
-        for (size_t b = 0; b < r->n_buffers; b++)
-            r->copy[b] = -1;
     }
     fv__free(plan->ctx, plan->steps);
     plan->steps = r->steps;
@@ -230,15 +237,16 @@ fv_status fv__plan_remake(fv_plan *plan)
     remaking r = {.plan = plan, .n_buffers = n};
     if (plan->options.keep_all || plan->options.keep)
         return FV_OK;
-    int *const numbers = fv__alloc(plan->ctx, 6 * n, sizeof *numbers);
+    for (size_t t = 0; t < plan->n_steps; t++)
+        r.n_uses += plan->steps[t].spec.n_operands;
+    int *const numbers = fv__alloc(plan->ctx, 9 * n + 1 + (size_t)r.n_uses, sizeof *numbers);
     if (!numbers)
         return FV_ERR_MEMORY;
-    r.writer = numbers;
-    r.last = numbers + n;
-    r.depth = numbers + 2 * n;
-    r.copy = numbers + 3 * n;
-    r.until = numbers + 4 * n;
-    r.before = numbers + 5 * n;
+    int **const arrays[] = {&r.writer,  &r.last,    &r.depth,   &r.until,    &r.copy[0],
+                            &r.copy[1], &r.made[0], &r.made[1], &r.first_use};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        *arrays[i] = numbers + i * n;
+    r.use = r.first_use + n + 1;
     const fv_status status = remake(&r);
     fv__free(plan->ctx, r.steps);
     fv__free(plan->ctx, numbers);

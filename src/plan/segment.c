@@ -14,56 +14,107 @@ static bool writes(const fv_step_spec *s, int operand)
     return s->access[operand] != FV_READ;
 }
 
-/* A dependence of step `to` on step `from`, from < to: one of them writes what the other reads or writes. */
-static bool depends(const fv_plan *plan, const fv_step_spec *to, const fv_step_spec *from)
+/* A step depends on an earlier one where one of them writes what the other reads or writes. So what the steps
+ * on one side of a step have done to each buffer says all: it is kept for those that wrote, and for all. A
+ * phase must lie between two dependent steps unless both go block by block: so steps by block and others are
+ * kept apart. */
+typedef struct uses {
+    int phase[2]; /* [by block]: the largest or the smallest phase of a step; NONE: there is none */
+} uses;
+
+typedef struct history {
+    uses written, any;
+} history;
+
+enum { NONE = -1 };
+
+static bool by_block(const fv_step_spec *spec)
 {
-    for (int a = 0; a < to->n_operands; a++)
-        for (int b = 0; b < from->n_operands; b++)
-            if ((writes(to, a) || writes(from, b)) &&
-                fv__plan_root(plan, to->operand[a]) == fv__plan_root(plan, from->operand[b]))
-                return true;
-    return false;
+    return spec->domain == FV_PER_BLOCK;
 }
 
-/* Phases that must lie between two dependent steps: none where both go block by block. */
-static int distance(const fv_step_spec *from, const fv_step_spec *to)
+static fv_status begin_history(const fv_plan *plan, history **out)
 {
-    return from->domain == FV_PER_BLOCK && to->domain == FV_PER_BLOCK ? 0 : 1;
+    history *const of = fv__alloc(plan->ctx, plan->n_buffers, sizeof *of);
+    const uses none = {{NONE, NONE}};
+    for (size_t b = 0; of && b < plan->n_buffers; b++)
+        of[b] = (history){none, none};
+    *out = of;
+    return of ? FV_OK : FV_ERR_MEMORY;
 }
 
-/* The earliest phases, from `begin` on, of the steps that prepare or of the others. Returns the next phase.
- */
-static int earliest(fv_plan *plan, bool prepares, int begin)
+static void note(uses *u, bool block, int phase, bool largest)
 {
-    int end = begin;
+    int *const known = &u->phase[block];
+    if (*known == NONE || (largest ? phase > *known : phase < *known))
+        *known = phase;
+}
+
+/* Step `step` joins those whose uses are known. */
+static void record(const fv_plan *plan, history *of, const fv_step *step, bool largest)
+{
+    const bool block = by_block(&step->spec);
+    for (int k = 0; k < step->spec.n_operands; k++) {
+        history *const h = &of[fv__plan_root(plan, step->spec.operand[k])];
+        note(&h->any, block, step->phase, largest);
+        if (writes(&step->spec, k))
+            note(&h->written, block, step->phase, largest);
+    }
+}
+
+/* Those uses of operand k of a step's that it depends on, or that depend on it. */
+static const uses *uses_of(const fv_plan *plan, const history *of, const fv_step_spec *spec, int k)
+{
+    const history *const h = &of[fv__plan_root(plan, spec->operand[k])];
+    return writes(spec, k) ? &h->any : &h->written;
+}
+
+/* ---- the earliest phases ---------------------------------------------------------------------------- */
+
+/* The earliest phases, from `begin` on, of the steps that prepare or of the others. *end: the next phase. */
+static fv_status earliest(fv_plan *plan, bool prepares, int begin, int *end)
+{
+    history *of;
+    FV_TRY(begin_history(plan, &of));
+    *end = begin;
     for (size_t t = 0; t < plan->n_steps; t++) {
         fv_step *const to = &plan->steps[t];
         if (to->prepares != prepares)
             continue;
         to->phase = begin;
-        for (size_t f = 0; f < t; f++) {
-            const fv_step *const from = &plan->steps[f];
-            if (from->prepares != prepares || from->phase + 1 <= to->phase ||
-                !depends(plan, &to->spec, &from->spec))
-                continue;
-            const int phase = from->phase + distance(&from->spec, &to->spec);
-            if (phase > to->phase)
-                to->phase = phase;
+        for (int k = 0; k < to->spec.n_operands; k++) {
+            const uses *const u = uses_of(plan, of, &to->spec, k);
+            for (int block = 0; block <= 1; block++) {
+                const int distance = block && by_block(&to->spec) ? 0 : 1;
+                if (u->phase[block] != NONE && u->phase[block] + distance > to->phase)
+                    to->phase = u->phase[block] + distance;
+            }
         }
-        end = to->phase + 1 > end ? to->phase + 1 : end;
+        record(plan, of, to, true);
+        *end = to->phase + 1 > *end ? to->phase + 1 : *end;
     }
-    return end;
+    fv__free(plan->ctx, of);
+    return FV_OK;
 }
 
-/* What can be prepared before any image comes (packed weights) stands in phases of its own, the first. */
-static void find_prepared(fv_plan *plan)
+/* What can be prepared before any image comes (packed weights) stands in phases of its own, the first: steps
+ * that depend on no step that does not prepare. */
+static fv_status find_prepared(fv_plan *plan)
 {
+    history *of;
+    FV_TRY(begin_history(plan, &of));
     for (size_t t = 0; t < plan->n_steps; t++) {
         fv_step *const to = &plan->steps[t];
         to->prepares = to->spec.domain == FV_PER_RANGE && !to->spec.of_images;
-        for (size_t f = 0; f < t && to->prepares; f++)
-            to->prepares = plan->steps[f].prepares || !depends(plan, &to->spec, &plan->steps[f].spec);
+        for (int k = 0; k < to->spec.n_operands && to->prepares; k++) {
+            const uses *const u = uses_of(plan, of, &to->spec, k);
+            to->prepares = u->phase[0] == NONE && u->phase[1] == NONE;
+        }
+        if (!to->prepares)
+            record(plan, of, to, true);
     }
+    fv__free(plan->ctx, of);
+    return FV_OK;
 }
 
 static bool changes_parameters(const fv_plan *plan, const fv_step *step)
@@ -92,34 +143,61 @@ static int64_t floats_of(const fv_plan *plan, int buffer)
     return b->floats * (by_image ? plan->options.batch : b->scope == FV_SCOPE_SHARD ? FV_SHARDS : 1);
 }
 
-/* The last phase in which step t could stand, by those that depend on it; -1: none does. */
-static int latest(const fv_plan *plan, int t)
+/* The last phase in which step t could stand, by those that depend on it, which are behind it; NONE: none does.
+ */
+static int latest(const fv_plan *plan, const history *behind, int t)
 {
-    int latest = -1;
-    for (size_t d = (size_t)t + 1; d < plan->n_steps; d++)
-        if (depends(plan, &plan->steps[d].spec, &plan->steps[t].spec)) {
-            const int phase =
-                plan->steps[d].phase - distance(&plan->steps[t].spec, &plan->steps[d].spec);
-            latest = latest < 0 || phase < latest ? phase : latest;
+    const fv_step_spec *const spec = &plan->steps[t].spec;
+    int latest = NONE;
+    for (int k = 0; k < spec->n_operands; k++) {
+        const uses *const u = uses_of(plan, behind, spec, k);
+        for (int block = 0; block <= 1; block++) {
+            const int phase = u->phase[block] - (block && by_block(spec) ? 0 : 1);
+            if (u->phase[block] != NONE && (latest == NONE || phase < latest))
+                latest = phase;
         }
+    }
     return latest;
 }
 
-/* Whether another step still uses a buffer in `phase` or later. */
-static bool used_from(const fv_plan *plan, int root, int phase, int except)
+typedef struct sinking {
+    fv_plan *plan;
+    history *behind; /* [buffer]: the first uses by steps behind the one at hand */
+    int *last;       /* [buffer]: the last phase in which a step behind it uses the buffer; NONE: none does */
+    int *before;     /* [step][operand]: the last phase in which a step before it does */
+} sinking;
+
+static void find_before(sinking *s)
 {
-    for (int s = 0; s < (int)plan->n_steps; s++)
-        for (int k = 0; k < plan->steps[s].spec.n_operands; k++)
-            if (s != except && plan->steps[s].phase >= phase &&
-                fv__plan_root(plan, plan->steps[s].spec.operand[k]) == root)
-                return true;
-    return fv__plan_keeps(plan, root);
+    fv_plan *const plan = s->plan;
+    for (size_t b = 0; b < plan->n_buffers; b++)
+        s->last[b] = NONE;
+    for (size_t t = 0; t < plan->n_steps; t++) {
+        const fv_step *const step = &plan->steps[t];
+        for (int k = 0; k < step->spec.n_operands; k++)
+            s->before[t * FV_MAX_OPERANDS + (size_t)k] = s->last[fv__plan_root(plan, step->spec.operand[k])];
+        for (int k = 0; k < step->spec.n_operands; k++) {
+            int *const last = &s->last[fv__plan_root(plan, step->spec.operand[k])];
+            *last = step->phase > *last ? step->phase : *last;
+        }
+    }
+    for (size_t b = 0; b < plan->n_buffers; b++)
+        s->last[b] = NONE;
+}
+
+/* Whether another step than t still uses its operand k in `phase` or later. */
+static bool used_from(const sinking *s, int t, int k, int phase)
+{
+    const int root = fv__plan_root(s->plan, s->plan->steps[t].spec.operand[k]);
+    return s->last[root] >= phase || s->before[t * FV_MAX_OPERANDS + k] >= phase ||
+           fv__plan_keeps(s->plan, root);
 }
 
 /* What would wait less if step t stood in `phase`, less what would wait longer; what is kept anyway gains
  * nothing: -1. */
-static int64_t saved_floats(const fv_plan *plan, int t, int phase)
+static int64_t saved_floats(const sinking *s, int t, int phase)
 {
+    const fv_plan *const plan = s->plan;
     const fv_step_spec *const spec = &plan->steps[t].spec;
     int64_t saved = 0;
     for (int k = 0; k < spec->n_operands; k++) {
@@ -128,81 +206,111 @@ static int64_t saved_floats(const fv_plan *plan, int t, int phase)
             return -1;
         if (spec->access[k] != FV_READ)
             saved += floats_of(plan, root);
-        else if (plan->buffers[root].place != FV_PLACE_EXTERNAL && !used_from(plan, root, phase, t))
+        else if (plan->buffers[root].place != FV_PLACE_EXTERNAL && !used_from(s, t, k, phase))
             saved -= floats_of(plan, root);
     }
     return saved;
 }
 
 /* From the last to the first, so that a chain of steps sinks as one. What a frozen plan prepares stays. */
-static void sink(fv_plan *plan)
+static void sink_all(sinking *s)
 {
+    fv_plan *const plan = s->plan;
+    find_before(s);
     for (int t = (int)plan->n_steps - 1; t >= 0; t--) {
         fv_step *const step = &plan->steps[t];
-        const int phase = latest(plan, t);
-        if (phase > step->phase && !(step->prepares && plan->options.frozen) &&
-            saved_floats(plan, t, phase) >= 0)
+        const int phase = latest(plan, s->behind, t);
+        if (phase > step->phase && !(step->prepares && plan->options.frozen) && saved_floats(s, t, phase) >= 0)
             step->phase = phase;
+        record(plan, s->behind, step, false);
+        for (int k = 0; k < step->spec.n_operands; k++) {
+            int *const last = &s->last[fv__plan_root(plan, step->spec.operand[k])];
+            *last = step->phase > *last ? step->phase : *last;
+        }
     }
 }
 
-/* Phases that nobody is left in go. */
-static void close_ranks(fv_plan *plan)
+static fv_status sink(fv_plan *plan)
 {
-    int n_prepared = 0;
-    plan->n_phases = 0;
-    for (int p = 0, last = 0; p <= last; p++) {
-        bool used = false;
-        for (size_t s = 0; s < plan->n_steps; s++) {
-            fv_step *const step = &plan->steps[s];
-            last = step->phase > last ? step->phase : last;
-            if (step->phase == p) {
-                step->phase = plan->n_phases;
-                used = true;
-            }
-        }
-        n_prepared += used && p < plan->n_prepared;
-        plan->n_phases += used;
-    }
-    plan->n_prepared = n_prepared;
+    sinking s = {.plan = plan};
+    FV_TRY(begin_history(plan, &s.behind));
+    s.last = fv__alloc(plan->ctx, plan->n_buffers, sizeof *s.last);
+    s.before = fv__alloc(plan->ctx, plan->n_steps, FV_MAX_OPERANDS * sizeof *s.before);
+    const bool well = s.last && s.before;
+    if (well)
+        sink_all(&s);
+    fv__free(plan->ctx, s.before);
+    fv__free(plan->ctx, s.last);
+    fv__free(plan->ctx, s.behind);
+    return well ? FV_OK : FV_ERR_MEMORY;
 }
 
 /* ---- order ------------------------------------------------------------------------------------------ */
+
+/* Phases that nobody is left in go. */
+static fv_status close_ranks(fv_plan *plan)
+{
+    int end = 0, n_prepared = 0;
+    for (size_t s = 0; s < plan->n_steps; s++)
+        end = plan->steps[s].phase + 1 > end ? plan->steps[s].phase + 1 : end;
+    int *const number = fv__alloc(plan->ctx, (size_t)end, sizeof *number); /* [phase]: 1 where it is used */
+    if (!number)
+        return FV_ERR_MEMORY;
+    for (size_t s = 0; s < plan->n_steps; s++)
+        number[plan->steps[s].phase] = 1;
+    plan->n_phases = 0;
+    for (int p = 0; p < end; p++) {
+        const int used = number[p];
+        number[p] = plan->n_phases;
+        n_prepared += used && p < plan->n_prepared;
+        plan->n_phases += used;
+    }
+    for (size_t s = 0; s < plan->n_steps; s++)
+        plan->steps[s].phase = number[plan->steps[s].phase];
+    plan->n_prepared = n_prepared;
+    fv__free(plan->ctx, number);
+    return FV_OK;
+}
 
 /* Sorts steps by phase, per-block steps first, else as they were. */
 static fv_status sort_steps(fv_plan *plan)
 {
     fv_step *const sorted = fv__alloc(plan->ctx, plan->n_steps, sizeof *sorted);
-    if (!sorted)
+    int *const next = fv__alloc(plan->ctx, (size_t)plan->n_phases, 2 * sizeof *next); /* [phase][whole] */
+    if (!sorted || !next) {
+        fv__free(plan->ctx, sorted);
+        fv__free(plan->ctx, next);
         return FV_ERR_MEMORY;
-    size_t n = 0;
-    for (int p = 0; p < plan->n_phases; p++) {
-        fv_phase *const phase = &plan->phases[p];
-        phase->first_step = (int)n;
-        for (int whole = 0; whole <= 1; whole++) {
-            for (size_t s = 0; s < plan->n_steps; s++)
-                if (plan->steps[s].phase == p && (plan->steps[s].spec.domain != FV_PER_BLOCK) == whole) {
-                    phase->is_update |= changes_parameters(plan, &plan->steps[s]);
-                    sorted[n++] = plan->steps[s];
-                }
-            if (!whole)
-                phase->n_block_steps = (int)n - phase->first_step;
-        }
-        phase->n_steps = (int)n - phase->first_step;
+    }
+    for (size_t s = 0; s < plan->n_steps; s++) {
+        fv_phase *const phase = &plan->phases[plan->steps[s].phase];
+        phase->n_steps++;
+        phase->n_block_steps += by_block(&plan->steps[s].spec);
+        phase->is_update |= changes_parameters(plan, &plan->steps[s]);
+    }
+    for (int p = 0, n = 0; p < plan->n_phases; n += plan->phases[p++].n_steps) {
+        plan->phases[p].first_step = next[2 * p] = n;
+        next[2 * p + 1] = n + plan->phases[p].n_block_steps;
+    }
+    for (size_t s = 0; s < plan->n_steps; s++) {
+        const fv_step *const step = &plan->steps[s];
+        sorted[next[2 * step->phase + !by_block(&step->spec)]++] = *step;
     }
     memcpy(plan->steps, sorted, plan->n_steps * sizeof *sorted);
+    fv__free(plan->ctx, next);
     fv__free(plan->ctx, sorted);
     return FV_OK;
 }
 
 fv_status fv__plan_segment(fv_plan *plan)
 {
-    find_prepared(plan);
-    plan->n_prepared = earliest(plan, true, 0);
-    earliest(plan, false, plan->n_prepared);
+    int end;
+    FV_TRY(find_prepared(plan));
+    FV_TRY(earliest(plan, true, 0, &plan->n_prepared));
+    FV_TRY(earliest(plan, false, plan->n_prepared, &end));
     updates_last(plan);
-    sink(plan);
-    close_ranks(plan);
+    FV_TRY(sink(plan));
+    FV_TRY(close_ranks(plan));
     plan->phases = fv__arena_alloc(&plan->arena, (size_t)plan->n_phases, sizeof *plan->phases);
     if (!plan->phases)
         return FV_ERR_MEMORY;
