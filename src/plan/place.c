@@ -9,7 +9,7 @@
 #include "kernels/blocks.h"
 
 #include <stdlib.h>
-
+#include <string.h>
 
 /* First and last step of every root, over all that share its memory. */
 static void find_lives(fv_plan *plan)
@@ -109,15 +109,6 @@ int fv__plan_phase_of(const fv_plan *plan, int step)
     return step < 0 ? -1 : step >= (int)plan->n_steps ? plan->n_phases : plan->steps[step].phase;
 }
 
-/* Shared buffers are used by many blocks at once, so their lives count in phases. */
-static bool lives_overlap(const fv_plan *plan, const fv_buffer *a, const fv_buffer *b)
-{
-    if (a->place == FV_PLACE_LOCAL)
-        return a->first <= b->last && b->first <= a->last;
-    return fv__plan_phase_of(plan, a->first) <= fv__plan_phase_of(plan, b->last) &&
-           fv__plan_phase_of(plan, b->first) <= fv__plan_phase_of(plan, a->last);
-}
-
 typedef struct entry {
     int64_t floats;
     int buffer;
@@ -129,48 +120,95 @@ static int largest_first(const void *a, const void *b)
     return x->floats != y->floats ? (x->floats < y->floats) - (x->floats > y->floats) : x->buffer - y->buffer;
 }
 
-/* The lowest offset at which `b` meets none of the placed buffers that live with it. */
-static int64_t lowest_fit(const fv_plan *plan, const fv_buffer *b, int64_t floats, const entry *placed, int n)
+/* ---- shelves ---------------------------------------------------------------------------------------- */
+
+/* What is placed in one arena, by where it begins; neighbours of one life are one. Local memory has a shelf a
+ * phase, where lives count in steps. Shared buffers are used by many blocks at once, so there they count in
+ * phases. */
+typedef struct interval {
+    int64_t begin, end; /* in floats */
+    int first, last;    /* its life, both included */
+} interval;
+
+typedef struct shelf {
+    interval *placed;
+    size_t n, capacity;
+} shelf;
+
+/* The lowest offset at which `size` floats of this life meet nothing that lives at the same time. */
+static int64_t lowest_fit(const shelf *s, int64_t size, int first, int last)
 {
     int64_t offset = 0;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (int i = 0; i < n; i++) {
-            const fv_buffer *const other = &plan->buffers[placed[i].buffer];
-            if (other->place == b->place && lives_overlap(plan, b, other) &&
-                other->offset < offset + floats && offset < other->offset + placed[i].floats) {
-                offset = other->offset + placed[i].floats;
-                moved = true;
-            }
-        }
-    }
+    for (const interval *p = s->placed; p < s->placed + s->n && p->begin < offset + size; p++)
+        if (p->end > offset && p->first <= last && first <= p->last)
+            offset = p->end;
     return offset;
 }
 
+static fv_status insert(fv_context *ctx, shelf *s, interval in)
+{
+    size_t at = 0, end = s->n; /* the first that begins behind it */
+    while (at < end) {
+        const size_t middle = at + (end - at) / 2;
+        if (s->placed[middle].begin <= in.begin)
+            at = middle + 1;
+        else
+            end = middle;
+    }
+    interval *const before = at > 0 ? &s->placed[at - 1] : NULL;
+    if (before && before->end == in.begin && before->first == in.first && before->last == in.last) {
+        before->end = in.end;
+        return FV_OK;
+    }
+    void *placed = s->placed;
+    FV_TRY(fv__grow(ctx, &placed, s->n, &s->capacity, sizeof *s->placed));
+    s->placed = placed;
+    memmove(s->placed + at + 1, s->placed + at, (s->n - at) * sizeof in);
+    s->placed[at] = in;
+    s->n++;
+    return FV_OK;
+}
+
+static fv_status place(fv_plan *plan, shelf *shelves, const entry *e)
+{
+    fv_buffer *const b = &plan->buffers[e->buffer];
+    const int first_phase = fv__plan_phase_of(plan, b->first);
+    const bool local = b->place == FV_PLACE_LOCAL;
+    shelf *const s = &shelves[local ? first_phase : plan->n_phases];
+    const int first = local ? b->first : first_phase;
+    const int last = local ? b->last : fv__plan_phase_of(plan, b->last);
+    int64_t *const top = local ? &plan->phases[first_phase].local_floats : &plan->shared_floats;
+    b->offset = lowest_fit(s, e->floats, first, last);
+    const int64_t end = b->offset + e->floats;
+    *top = end > *top ? end : *top;
+    return insert(plan->ctx, s, (interval){b->offset, end, first, last});
+}
+
+/* [phase]: local memory; behind them the shared one. */
 static fv_status place_all(fv_plan *plan)
 {
+    const size_t n_shelves = (size_t)plan->n_phases + 1;
+    shelf *const shelves = fv__alloc(plan->ctx, n_shelves, sizeof *shelves);
     entry *const order = fv__alloc(plan->ctx, plan->n_buffers, sizeof *order);
-    if (!order)
-        return FV_ERR_MEMORY;
-    int n = 0;
-    for (size_t i = 0; i < plan->n_buffers; i++) {
+    fv_status status = shelves && order ? FV_OK : FV_ERR_MEMORY;
+    size_t n = 0;
+    for (size_t i = 0; i < plan->n_buffers && status == FV_OK; i++) {
         const fv_buffer *const b = &plan->buffers[i];
         if (b->alias == (int)i && (b->place == FV_PLACE_LOCAL || b->place == FV_PLACE_SHARED))
             order[n++] = (entry){fv__plan_floats(plan, b), (int)i};
     }
-    qsort(order, (size_t)n, sizeof *order, largest_first);
-    for (int i = 0; i < n; i++) {
-        fv_buffer *const b = &plan->buffers[order[i].buffer];
-        b->offset = lowest_fit(plan, b, order[i].floats, order, i);
-        const int64_t end = b->offset + order[i].floats;
-        int64_t *const top = b->place == FV_PLACE_SHARED
-                                 ? &plan->shared_floats
-                                 : &plan->phases[plan->steps[b->first].phase].local_floats;
-        *top = end > *top ? end : *top;
-    }
+    if (n > 0)
+        qsort(order, n, sizeof *order, largest_first);
+    for (size_t i = 0; i < n && status == FV_OK; i++)
+        status = place(plan, shelves, &order[i]);
+    for (size_t i = 0; shelves && i < n_shelves; i++)
+        fv__free(plan->ctx, shelves[i].placed);
     fv__free(plan->ctx, order);
-    return FV_OK;
+    fv__free(plan->ctx, shelves);
+    return status;
 }
+
+/* ---- groups of blocks -------------------------------------------------------------------------------- */
 
 static bool has_shards(const fv_plan *plan, const fv_phase *phase)
 {
