@@ -9,7 +9,8 @@
  *   - A context and all that belongs to it is used by one thread at a time. Different contexts are
  *     independent: there is no global state.
  *   - Images are planar, channel by channel, row by row: [c][h][w]. Errors are fractions (0.008).
- *   - The library never prints, never exits, never reads the environment.
+ *   - The library never prints, never exits, never reads the environment. Numbers have a decimal point in
+ *     every file and text that it reads and writes, whatever setlocale was called with.
  */
 #ifndef FOVEA_H
 #define FOVEA_H

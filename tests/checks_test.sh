@@ -69,6 +69,11 @@ complains $house src/io/idx.c '    printf("x");' "does not print, exit or read t
 complains $house src/io/idx.c '    exit(1);' ": exit"
 complains $house src/io/idx.c 'x = getenv("A") ? 1 : 0;' ": getenv"
 complains $house src/io/idx.c '    x = malloc(4);' "memory comes from"
+complains $house src/io/idx.c '    snprintf(a, b, "%d is %.3f", c, d);' "numbers become text by base/number.c"
+complains $house src/io/idx.c '    fv__fail("100%%", "x" "%-*g")' 'in every locale alike: "%-*g"'
+complains $house src/io/idx.c '    x = strtod(a, b);' "src/ depends on no locale: strtod"
+complains $house src/io/idx.c '    if (isspace(*a))' "src/ depends on no locale: isspace"
+complains $house cli/main.c '    setlocale(LC_ALL, "");' "the command keeps the C locale"
 complains $house src/io/idx.c "$(printf '\tx;')" "a tab"
 complains $house src/io/idx.c "$(printf '/* TO%s */' DO)" "unfinished"
 complains $house src/io/idx.c "$(printf '%0111d' 0)" "line of 111 characters"
@@ -78,6 +83,7 @@ mkdir "$tree/src/see"
 complains $house src/see/new.c 'int x;' "src/see:0: no README.md"
 rm -r "$tree/src/see"
 echo '    snprintf(a, b, "exit(1) and printf()"); /* says printf */' >>"$tree/src/io/idx.c"
+echo '    fv__add("100%% full of %d", k % FV_LANES + g % FV_GROUP, "");' >>"$tree/src/io/idx.c"
 printf '%s\n' "$(printf '%0110d' 0 | sed 's/0/é/g')" >>"$tree/src/io/idx.c"
 accepts $house
 

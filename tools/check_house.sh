@@ -17,9 +17,22 @@ function breach(why) {
     printf "%s:%d: %s\n", file, line, why
     n_breaches++
 }
+function check_locale(text,    rest, string) { # whatever setlocale a host calls, src/ reads and writes the same
+    for (rest = text; match(rest, /"([^"\\]|\\.)*"/); rest = substr(rest, RSTART + RLENGTH)) {
+        string = substr(rest, RSTART, RLENGTH)
+        gsub(/%%/, "", string)
+        if (string ~ /%[-+#0-9.*]*L?[aAeEfFgG]/)
+            breach("numbers become text by base/number.c, in every locale alike: " string)
+    }
+    gsub(/"([^"\\]|\\.)*"/, "\"\"", text)
+    if (match(" " text, /[^A-Za-z0-9_](is(alnum|alpha|cntrl|digit|graph|lower|print|punct|space|upper|xdigit)|to(lower|upper)|strn?casecmp|strcoll|strto(d|f|ld)|atof|sscanf|setlocale|localeconv) *\(/))
+        breach("src/ depends on no locale: " substr(text, RSTART, RLENGTH - 2))
+}
 function check_words(text) { # of src/, outside comments that take whole lines
     if (text ~ /^ *(\/?\*|\/\/)/)
         return
+    if (file != "src/base/number.c")
+        check_locale(text)
     gsub(/"([^"\\]|\\.)*"/, "\"\"", text)
     if (match(" " text, /[^A-Za-z0-9_](v?f?printf|puts|fputs|putchar|perror|exit|_exit|abort|getenv|setenv) *\(/))
         breach("src/ does not print, exit or read the environment: " substr(text, RSTART, RLENGTH - 2))
@@ -59,6 +72,8 @@ function check_words(text) { # of src/, outside comments that take whole lines
         }
         if (file ~ /^src\//)
             check_words(text)
+        if (file ~ /^cli\// && text ~ /[^A-Za-z0-9_]setlocale *\(/)
+            breach("the command keeps the C locale: its JSON and its options have points")
     }
     close(file)
     if (source && line > 500)

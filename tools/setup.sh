@@ -54,6 +54,7 @@ test)
         need libpng-dev "reads PNG images"
     fi
     have clang || wish clang "the tests that both compilers give the same bits, and good loops"
+    [ -e /usr/share/i18n/locales/de_DE ] || wish locales "the test under locales that write 0,5"
     have gcc || wish "gcc libc6-dev" "the tests that both compilers give the same bits, and good loops"
     if [ "$(uname -m)" != aarch64 ]; then
         have aarch64-linux-gnu-gcc && echo '#include <stdio.h>' | aarch64-linux-gnu-gcc -E - >/dev/null 2>&1 ||

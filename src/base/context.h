@@ -68,6 +68,15 @@ bool fv__add(size_t a, size_t b, size_t *out);
 
 /* "0.05", "1e-3": the same double in every locale; false for anything else, or past 15 digits or so. */
 bool fv__parse_decimal(const char *text, double *out);
+/* Numbers as text, with a point in every locale, to be printed as %s: fv__general(x, 3).text. general is as
+ * %.3g; fixed as %.3f (at most 20 decimals; %.17g from 1e15 on); exact has the fewest of 15 to 17 digits that
+ * read back as the same double. */
+typedef struct fv_number {
+    char text[48];
+} fv_number;
+fv_number fv__general(double value, int digits);
+fv_number fv__fixed(double value, int decimals);
+fv_number fv__exact(double value);
 
 /* The nearest of `names` (NULL entries skipped) to `word` by edit distance, or NULL if none is near. */
 const char *fv__nearest(const char *word, const char *const *names, int n_names);

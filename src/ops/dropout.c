@@ -27,8 +27,8 @@ static const fv_attr_spec specs_dx[] = {
 static fv_status check_rate(fv_infer *q, float rate)
 {
     if (!(rate >= 0.0f && rate < 1.0f))
-        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: rate %g; expected 0 or more and less than 1", q->what,
-                        (double)rate);
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: rate %s; expected 0 or more and less than 1", q->what,
+                        fv__general((double)rate, 6).text);
     return fv__unary_infer(q);
 }
 

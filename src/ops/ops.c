@@ -91,8 +91,8 @@ fv_status fv__attrs_set(fv_context *ctx, const fv_op *op, void *attrs, const cha
                                                     : "a number",
                         value);
     if (first < spec->min || first > spec->max || second < spec->min || second > spec->max)
-        return fv__fail(ctx, FV_ERR_INPUT, "%s: %s: expected %.10g to %.10g, found '%s'", what, word,
-                        spec->min, spec->max, value);
+        return fv__fail(ctx, FV_ERR_INPUT, "%s: %s: expected %s to %s, found '%s'", what, word,
+                        fv__general(spec->min, 10).text, fv__general(spec->max, 10).text, value);
     set_value(spec, attrs, first, second);
     return FV_OK;
 }

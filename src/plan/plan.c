@@ -79,9 +79,9 @@ static void print_step(const fv_plan *plan, const fv_step *step, fv_text *text)
         fv__shape_text(plan->graph->tensors[tensor].shape, shape);
     const bool per_block = s->domain == FV_PER_BLOCK;
     const double images = per_block ? plan->options.batch : 1;
-    fv__text_add(text, "  %-26s %-18s %-14s %9.3f %10.3f   %s", step->node ? step->node->name : "input",
-                 fv__kernel_name(s->kernel), shape, s->flops * images * 1e-6, s->bytes * images / 1048576.0,
-                 per_block ? "block" : "batch");
+    fv__text_add(text, "  %-26s %-18s %-14s %9s %10s   %s", step->node ? step->node->name : "input",
+                 fv__kernel_name(s->kernel), shape, fv__fixed(s->flops * images * 1e-6, 3).text,
+                 fv__fixed(s->bytes * images / 1048576.0, 3).text, per_block ? "block" : "batch");
     static const char *const places[] = {"-", "model", "shared", "local"};
     fv__text_add(text, "  %s", places[b->place]);
     if (b->place == FV_PLACE_SHARED || b->place == FV_PLACE_LOCAL)
@@ -89,25 +89,25 @@ static void print_step(const fv_plan *plan, const fv_step *step, fv_text *text)
     fv__text_add(text, "%s%s\n", out != b ? " in place" : "", out->remade >= 0 ? " again" : "");
 }
 
-static double mib(int64_t floats)
+static fv_number mib(int64_t floats)
 {
-    return (double)floats * 4 / 1048576;
+    return fv__fixed((double)floats * 4 / 1048576, 2);
 }
 
 static fv_status print_memory(const fv_plan *plan, fv_text *text)
 {
     fv_plan_memory m;
     FV_TRY(fv__plan_memory(plan, &m));
-    fv__text_add(text, "memory, MiB:\n  %10.2f  parameters", mib(m.parameters));
+    fv__text_add(text, "memory, MiB:\n  %10s  parameters", mib(m.parameters).text);
     if (m.gradients > 0)
-        fv__text_add(text, "\n  %10.2f  their gradients", mib(m.gradients));
+        fv__text_add(text, "\n  %10s  their gradients", mib(m.gradients).text);
     if (m.states > 0)
-        fv__text_add(text, "\n  %10.2f  state of the optimizer", mib(m.states));
-    fv__text_add(text, "\n  %10.2f  activations of the batch and their gradients, at most (phase %d)",
-                 mib(m.activations), m.peak + 1);
-    fv__text_add(text, "\n  %10.2f  work space: packed weights, sums", mib(m.work));
-    fv__text_add(text, "\n  %10.2f  a thread: blocks at hand %.2f, scratch %.2f\n", mib(m.worker),
-                 mib(plan->local_floats), mib(plan->scratch_floats));
+        fv__text_add(text, "\n  %10s  state of the optimizer", mib(m.states).text);
+    fv__text_add(text, "\n  %10s  activations of the batch and their gradients, at most (phase %d)",
+                 mib(m.activations).text, m.peak + 1);
+    fv__text_add(text, "\n  %10s  work space: packed weights, sums", mib(m.work).text);
+    fv__text_add(text, "\n  %10s  a thread: blocks at hand %s, scratch %s\n", mib(m.worker).text,
+                 mib(plan->local_floats).text, mib(plan->scratch_floats).text);
     return FV_OK;
 }
 
@@ -139,7 +139,7 @@ fv_status fv__plan_print(const fv_plan *plan, fv_text *text)
             flops += step->spec.flops * (step->spec.domain == FV_PER_BLOCK ? plan->options.batch : 1);
         }
     }
-    fv__text_add(text, "in all %.3f MFLOP\n", flops * 1e-6);
-    FV_TRY(print_memory(plan, text));
+    fv__text_add(text, "in all %s MFLOP\n", fv__fixed(flops * 1e-6, 3).text);
+    print_memory(plan, text);
     return text->failed ? FV_ERR_MEMORY : FV_OK;
 }

@@ -30,12 +30,12 @@ static fv_status write_args(const fv_model *model, const char *folder, const fv_
     fv__json_quote(&text, model->source);
     fv__text_add(&text, ",\n  \"data\": ");
     fv__json_quote(&text, o->data_name ? o->data_name : "");
-    fv__text_add(&text, ",\n  \"epochs\": %d,\n  \"batch\": %d,\n  \"lr\": %.17g,\n  \"momentum\": %.17g,\n",
-                 o->epochs, o->batch, o->lr, o->momentum);
-    fv__text_add(&text, "  \"weight_decay\": %.17g,\n  \"optimizer\": \"%s\",\n  \"schedule\": \"%s\",\n",
-                 o->weight_decay, o->optimizer, schedules[o->schedule]);
-    fv__text_add(&text, "  \"step_epochs\": %d,\n  \"step_factor\": %.17g,\n  \"shift\": %d,\n",
-                 o->step_epochs, o->step_factor, o->shift);
+    fv__text_add(&text, ",\n  \"epochs\": %d,\n  \"batch\": %d,\n  \"lr\": %s,\n  \"momentum\": %s,\n",
+                 o->epochs, o->batch, fv__exact(o->lr).text, fv__exact(o->momentum).text);
+    fv__text_add(&text, "  \"weight_decay\": %s,\n  \"optimizer\": \"%s\",\n  \"schedule\": \"%s\",\n",
+                 fv__exact(o->weight_decay).text, o->optimizer, schedules[o->schedule]);
+    fv__text_add(&text, "  \"step_epochs\": %d,\n  \"step_factor\": %s,\n  \"shift\": %d,\n", o->step_epochs,
+                 fv__exact(o->step_factor).text, o->shift);
     fv__text_add(&text, "  \"seed\": %" PRIu64 ",\n  \"valid\": %d\n}\n", o->seed, o->n_valid);
     const fv_status status =
         text.failed ? FV_ERR_MEMORY : write_text(model->ctx, folder, "args.json", text.data, text.n);

@@ -82,8 +82,9 @@ static fv_status check_options(fv_context *ctx, const fv_train_options *o, const
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].value >= ranges[i].min && ranges[i].value <= ranges[i].max))
-            return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: expected %.10g to %.10g, found %.10g", ranges[i].name,
-                            ranges[i].min, ranges[i].max, ranges[i].value);
+            return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: expected %s to %s, found %s", ranges[i].name,
+                            fv__general(ranges[i].min, 10).text, fv__general(ranges[i].max, 10).text,
+                            fv__general(ranges[i].value, 10).text);
     return FV_OK;
 }
 
@@ -269,13 +270,11 @@ static fv_status write_epoch(loop *l)
         fv__free(l->ctx, path);
         FV_TRY(status);
     }
-    char valid[32] = "", test[32] = "", line[256];
-    if (o->n_valid > 0)
-        snprintf(valid, sizeof valid, "%.6f", l->report.valid_error);
-    if (l->test)
-        snprintf(test, sizeof test, "%.6f", l->report.test_error);
-    snprintf(line, sizeof line, "%d,%.6f,%s,%s,%.8g,%.1f,%.3f", l->at.epoch, l->report.train_loss, valid,
-             test, l->report.lr, rate(l), l->seconds);
+    char line[320];
+    snprintf(line, sizeof line, "%d,%s,%s,%s,%s,%s,%s", l->at.epoch, fv__fixed(l->report.train_loss, 6).text,
+             o->n_valid > 0 ? fv__fixed(l->report.valid_error, 6).text : "",
+             l->test ? fv__fixed(l->report.test_error, 6).text : "", fv__general(l->report.lr, 8).text,
+             fv__fixed(rate(l), 1).text, fv__fixed(l->seconds, 3).text);
     /* The checkpoint comes last: killed before it, the epoch is done and logged once more. */
     FV_TRY(fv__log_epoch(l->ctx, o->out, l->at.epoch, line));
     return save(l);
