@@ -189,7 +189,11 @@ static void wrong_order(void **state)
         {IN "flatten\nglobalavgpool\n",
          "m:3:1: globalavgpool reads an image, but its input is a vector of 64 values"},
         {IN "batchnorm\n", "m:2:10: NAME is missing; expected 'batchnorm NAME'"},
-        {IN "conv bn.weight 3 1\nbatchnorm bn\n", "m: tensor 'bn.weight': the name is taken"},
+        {IN "conv bn.weight 3 1\nbatchnorm bn\n",
+         "m:3:1: batchnorm bn: the name of its 'bn.weight' is taken by the conv bn.weight of line 2"},
+        {IN "conv b.running_mean 3 1\nbatchnorm b\n",
+         "m:3:1: batchnorm b: the name of its 'b.running_mean' is taken by the conv b.running_mean of line "
+         "2"},
     };
     EXPECT(mistakes);
 }

@@ -198,7 +198,8 @@ static void mistakes(void **state)
                                "makes one of an image"},
         {IN "tokens\nconv c1 2 1\n" END,
          "m:3:1: conv c1 reads an image, but its input is a sequence of 2x16"},
-        {IN "tokens\nclasstoken a.weight\nlayernorm a\n" END, "m: tensor 'a.weight': the name is taken"},
+        {IN "tokens\nclasstoken a.weight\nlayernorm a\n" END,
+         "m:4:1: layernorm a: the name of its 'a.weight' is taken by the classtoken a.weight of line 3"},
         {IN "tokens\nlinear out 3\nsoftmax\n",
          "m:4: softmax: softmax expected one vector of values per image (rank 1), found 3x16 (rank 2): put a "
          "flatten before it"},

@@ -28,6 +28,36 @@ fv_status fv__layer_node(fv_parse *p, const char *op, const char *name, const ch
     return fv__graph_node(&p->model->graph, &spec, output);
 }
 
+/* The layer that made the tensor: the first one that has to do with it. */
+static const fv_layer_record *maker(const fv_parse *p, int tensor)
+{
+    const fv_model *const model = p->model;
+    for (size_t i = 0; i < model->n_layers; i++)
+        for (size_t k = 0; k < model->layers[i].n_nodes; k++) {
+            const fv_node *const node = &model->graph.nodes[model->layers[i].first_node + k];
+            bool its_own = node->output == tensor;
+            for (int j = 0; j < node->n_inputs; j++)
+                its_own |= node->input[j] == tensor;
+            if (its_own)
+                return &model->layers[i];
+        }
+    return NULL;
+}
+
+/* A tensor that is stored with the model, under this very name. A layer may be called as another's parameter
+ * is ("c1.weight"). */
+static fv_status stored_tensor(fv_parse *p, const char *layer, const char *name, fv_shape shape, fv_role role,
+                               int *tensor)
+{
+    const fv_graph *const graph = &p->model->graph;
+    const int twin = fv__graph_find_tensor(graph, name);
+    const fv_layer_record *const other = twin >= 0 ? maker(p, twin) : NULL;
+    if (other)
+        return fv__line_fail(&p->line, 1, "%s %s: the name of its '%s' is taken by the %s %s of line %d",
+                             p->line.word[0].text, layer, name, other->kind, other->name, other->line);
+    return fv__graph_tensor(&p->model->graph, name, shape, role, tensor);
+}
+
 fv_status fv__layer_parameter(fv_parse *p, const char *layer, const char *suffix, fv_shape shape,
                               fv_init init, bool decays, int *tensor)
 {
@@ -38,7 +68,7 @@ fv_status fv__layer_parameter(fv_parse *p, const char *layer, const char *suffix
     snprintf(what, sizeof what, "%s:%d: %s", p->line.source, p->line.number, name);
     FV_TRY(fv__shape_check(p->ctx, shape, what));
     int id = -1;
-    FV_TRY(fv__graph_tensor(graph, name, shape, FV_ROLE_PARAMETER, &id));
+    FV_TRY(stored_tensor(p, layer, name, shape, FV_ROLE_PARAMETER, &id));
     graph->tensors[id].init = init;
     graph->tensors[id].decays = decays;
     *tensor = id;
@@ -124,7 +154,7 @@ static fv_status statistic(fv_parse *p, const char *layer, const char *suffix, f
     fv_graph *graph = &p->model->graph;
     char name[FV_NAME_MAX_BYTES + 32];
     snprintf(name, sizeof name, "%s.%s", layer, suffix);
-    FV_TRY(fv__graph_tensor(graph, name, shape, FV_ROLE_STATISTIC, tensor));
+    FV_TRY(stored_tensor(p, layer, name, shape, FV_ROLE_STATISTIC, tensor));
     graph->tensors[*tensor].init = (fv_init){.kind = FV_INIT_CONSTANT, .scale = value};
     return FV_OK;
 }
