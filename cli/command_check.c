@@ -7,7 +7,8 @@
 #include "terminal.h"
 
 static const cli_option options[] = {
-    {"batch", "N", CLI_COUNT, offsetof(cli_args, batch), 1, 1024, NULL, "random images to differentiate on"},
+    {"batch", "N", CLI_COUNT, offsetof(cli_args, batch), 1, FV_MAX_CHECK_BATCH, NULL,
+     "random images to differentiate on"},
     {"seed", "N", CLI_SEED, offsetof(cli_args, seed), 0, 0, NULL, "of the parameters and the images"},
     CLI_ROW_THREADS,
     CLI_ROW_JSON,

@@ -8,7 +8,7 @@
 
 static const cli_option options[] = {
     {"plan", NULL, CLI_FLAG, offsetof(cli_args, plan), 0, 0, NULL, "print the steps that the engine runs"},
-    {"batch", "N", CLI_COUNT, offsetof(cli_args, batch), 1, 1000000, NULL, "of the plan"},
+    {"batch", "N", CLI_COUNT, offsetof(cli_args, batch), 1, FV_MAX_BATCH, NULL, "of the plan"},
     {"inference", NULL, CLI_FLAG, offsetof(cli_args, inference), 0, 0, NULL,
      "the plan of prediction, not of a training step"},
     CLI_ROW_CLASSES,

@@ -67,17 +67,16 @@ typedef struct cli_command {
 /* Rows that several commands share. */
 #define CLI_ROW_JSON {"json", NULL, CLI_FLAG, offsetof(cli_args, json), 0, 0, NULL, \
                       "print one JSON object a line on standard output, and nothing else"}
-#define CLI_ROW_THREADS {"threads", "N", CLI_COUNT, offsetof(cli_args, threads), 1, CLI_MAX_THREADS, NULL, \
+#define CLI_ROW_THREADS {"threads", "N", CLI_COUNT, offsetof(cli_args, threads), 1, FV_MAX_THREADS, NULL, \
                          "worker threads; as many as the machine has cores where left out"}
-#define CLI_ROW_CLASSES {"classes", "A,B", CLI_LIST, offsetof(cli_args, classes), 0, 255, NULL, \
-                         "keep these classes only, numbered anew in this order"}
+#define CLI_ROW_CLASSES {"classes", "A,B", CLI_LIST, offsetof(cli_args, classes), 0, FV_MAX_CLASSES - 1, \
+                         NULL, "keep these classes only, numbered anew in this order"}
 #define CLI_ROW_LIMIT {"limit", "N", CLI_COUNT, offsetof(cli_args, limit), 1, CLI_MAX_COUNT, NULL, \
                        "use the first N images of each set only"}
 #define CLI_ROW_SPLIT {"split", "NAME", CLI_CHOICE, offsetof(cli_args, split), 0, 0, cli_split_words, \
                        "which images of the data set"}
 #define CLI_ROW_HELP {"help", NULL, CLI_FLAG, offsetof(cli_args, help), 0, 0, NULL, "print this text"}
 
-#define CLI_MAX_THREADS 1024
 #define CLI_MAX_COUNT 100000000
 extern const char *const cli_split_words[]; /* in the order test, train */
 fv_split cli_split_of(const cli_args *args);

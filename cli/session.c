@@ -108,9 +108,9 @@ static int read_threads(const cli_session *session, int *out)
     int count;
     if (!threads)
         return 0;
-    if (!cli_read_count(threads, 1, CLI_MAX_THREADS, &count))
+    if (!cli_read_count(threads, 1, FV_MAX_THREADS, &count))
         return cli_usage(session->command, "FOVEA_THREADS takes a whole number from 1 to %d, found \"%s\"",
-                         CLI_MAX_THREADS, threads);
+                         FV_MAX_THREADS, threads);
     if (*out == 0) /* --threads wins */
         *out = count;
     return 0;

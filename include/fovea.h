@@ -38,6 +38,21 @@ typedef enum fv_status {
     FV_ERR_MEMORY,      /* an allocation failed                                                     */
     FV_ERR_ARGUMENT,    /* a call's argument makes no sense (the command: exit 2)                    */
     FV_ERR_INPUT,       /* a file, model text or data set is missing or wrong (the command: exit 3)  */
+/* FV_VERSION of the library that is linked. Another one than FV_VERSION, which is that of this header, means
+ * that program and library do not belong together; while the first number is 0, each second one is another
+ * interface. */
+FV_API const char *fv_version(void);
+
+/* ---- limits: what calls accept at most ------------------------------------------------------------ */
+
+#define FV_MAX_THREADS     1024
+#define FV_MAX_CLASSES     256       /* of a data set: labels are counted in as many rows of fv_score  */
+#define FV_MAX_BATCH       (1 << 24) /* of fv_train and fv_model_plan_text                             */
+#define FV_MAX_EPOCHS      1000000   /* of fv_train                                                    */
+#define FV_MAX_SHIFT       100       /* pixels, of fv_train                                            */
+#define FV_MAX_CHECK_BATCH 1024      /* of fv_model_check, whose reference keeps every value in double */
+#define FV_MAX_BENCH_BATCH 512       /* of fv_bench: so many images go through a training step at once */
+
     FV_ERR_IO,          /* writing failed: unwritable folder, full disk (the command: exit 1)        */
     FV_ERR_NONFINITE,   /* a loss, a gradient, a parameter or a statistic became NaN or infinite (exit 4) */
     FV_ERR_UNSUPPORTED, /* this build or this machine lacks it (the command: exit 1)                 */
@@ -57,7 +72,7 @@ typedef struct fv_allocator {
 } fv_allocator;
 
 typedef struct fv_context_options {
-    int n_threads;          /* 0: as many as the machine has cores                                   */
+    int n_threads;          /* to FV_MAX_THREADS; 0: as many as the machine has cores                */
     const char *isa;        /* NULL or "auto", "avx512", "avx2", "neon", "portable"                  */
     fv_allocator allocator; /* zeroed: malloc and free                                               */
     bool direct;            /* convolutions by their plain sums, never by Winograd: slower, and their
@@ -206,7 +221,7 @@ typedef enum fv_schedule {
 } fv_schedule;
 
 typedef struct fv_train_options {
-    int epochs;
+    int epochs;           /* to FV_MAX_EPOCHS                                                        */
     int batch;            /* 1: stochastic; 0: the whole training set (batch gradient descent)       */
     double lr, momentum, weight_decay; /* weight decay acts on weights, never on biases               */
     const char *optimizer;/* "sgd" */
@@ -261,7 +276,7 @@ typedef struct fv_score {
     int n, n_wrong;
     double error, loss; /* loss: mean over the images, of the model's own loss */
     int n_classes;
-    fv_class_score per_class[256];
+    fv_class_score per_class[FV_MAX_CLASSES];
 } fv_score;
 FV_API fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score);
 

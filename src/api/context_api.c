@@ -61,10 +61,13 @@ fv_status fv_context_create(const fv_context_options *options, fv_context **out,
 
 void fv_context_destroy(fv_context *ctx)
 {
-    if (!ctx)
-        return;
-    fv__pool_destroy(ctx->pool);
-    fv__free(ctx, ctx); /* reads the allocator's functions before it calls them */
+    if (ctx)
+        fv__context_release(ctx);
+}
+
+const char *fv_version(void)
+{
+    return FV_VERSION;
 }
 
 const char *fv_message(const fv_context *ctx)

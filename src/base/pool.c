@@ -28,8 +28,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { MAX_THREADS = 1024 };
-
 typedef struct worker {
     fv_pool *pool;
     pthread_t thread;
@@ -191,8 +189,8 @@ static fv_status start_workers(fv_pool *pool)
 
 fv_status fv__pool_create(fv_context *ctx, int n_threads, fv_pool **out)
 {
-    if (n_threads < 1 || n_threads > MAX_THREADS)
-        return fv__fail(ctx, FV_ERR_ARGUMENT, "threads: %d; expected 1 to %d", n_threads, MAX_THREADS);
+    if (n_threads < 1 || n_threads > FV_MAX_THREADS)
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "threads: %d; expected 1 to %d", n_threads, FV_MAX_THREADS);
     fv_pool *pool = fv__alloc(ctx, 1, sizeof *pool);
     if (!pool)
         return FV_ERR_MEMORY;

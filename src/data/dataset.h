@@ -4,8 +4,6 @@
 
 #include "base/context.h"
 
-#define FV_MAX_CLASSES 256 /* labels come as bytes; fv_score has so many rows */
-
 struct fv_data {
     fv_context *ctx;
     char *name; /* "digits", "mnist", a file's path */

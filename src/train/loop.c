@@ -69,15 +69,15 @@ static fv_status check_options(fv_context *ctx, const fv_train_options *o, const
         const char *name;
         double value, min, max;
     } ranges[] = {
-        {"epochs", o->epochs, 1, 1000000},
-        {"batch", o->batch, 0, 1 << 24},
+        {"epochs", o->epochs, 1, FV_MAX_EPOCHS},
+        {"batch", o->batch, 0, FV_MAX_BATCH},
         {"lr", o->lr, 0, 1e6},
         {"momentum", o->momentum, 0, 1},
         {"weight-decay", o->weight_decay, 0, 1e6},
         {"schedule", o->schedule, 0, FV_SCHEDULE_COSINE},
-        {"step-epochs", o->step_epochs, 1, 1000000},
+        {"step-epochs", o->step_epochs, 1, FV_MAX_EPOCHS},
         {"step-factor", o->step_factor, 0, 1e6},
-        {"shift", o->shift, 0, 100},
+        {"shift", o->shift, 0, FV_MAX_SHIFT},
         {"valid", o->n_valid, 0, train->n - 1},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
