@@ -3,9 +3,16 @@
  * Conventions
  *   - Every call that can fail returns fv_status; results come through out-parameters, which are left
  *     untouched on failure. fv_message(ctx) then says what, where, expected and found.
- *   - Objects belong to the context they were created with and must be destroyed before it.
- *     destroy(NULL) does nothing. Strings passed in are copied; strings returned are borrowed and live
- *     as long as the object they came from, unless said otherwise.
+ *   - A pointer may be NULL only where its declaration says so, or where it is an array of no elements.
+ *     Otherwise the call changes nothing and returns FV_ERR_ARGUMENT, and the message names the argument:
+ *     "fv_train: options is NULL". There is no message where the context itself is NULL, or the object that
+ *     would give it. Calls that return no status do nothing, or return zeros, NULL or a text such as "".
+ *   - Whoever creates an object destroys it, once. Objects may be destroyed in any order, but not from within
+ *     a call that uses them (its progress callback): an object keeps what it needs until it is destroyed
+ *     itself, a predictor its model, and everything its context. The context's threads and memory go with
+ *     the last of all, so that whatever is forgotten keeps them.
+ *   - Strings passed in are copied; strings and arrays returned are borrowed and live until the object they
+ *     came from is destroyed, unless said otherwise.
  *   - A context and all that belongs to it is used by one thread at a time. Different contexts are
  *     independent: there is no global state.
  *   - Images are planar, channel by channel, row by row: [c][h][w]. Errors are fractions (0.008).
@@ -31,13 +38,6 @@ extern "C" {
 
 #define FV_VERSION "0.1.0"
 
-/* ---- status ------------------------------------------------------------------------------------- */
-
-typedef enum fv_status {
-    FV_OK = 0,
-    FV_ERR_MEMORY,      /* an allocation failed                                                     */
-    FV_ERR_ARGUMENT,    /* a call's argument makes no sense (the command: exit 2)                    */
-    FV_ERR_INPUT,       /* a file, model text or data set is missing or wrong (the command: exit 3)  */
 /* FV_VERSION of the library that is linked. Another one than FV_VERSION, which is that of this header, means
  * that program and library do not belong together; while the first number is 0, each second one is another
  * interface. */
@@ -53,6 +53,13 @@ FV_API const char *fv_version(void);
 #define FV_MAX_CHECK_BATCH 1024      /* of fv_model_check, whose reference keeps every value in double */
 #define FV_MAX_BENCH_BATCH 512       /* of fv_bench: so many images go through a training step at once */
 
+/* ---- status ------------------------------------------------------------------------------------- */
+
+typedef enum fv_status {
+    FV_OK = 0,
+    FV_ERR_MEMORY,      /* an allocation failed                                                     */
+    FV_ERR_ARGUMENT,    /* a call's argument makes no sense (the command: exit 2)                    */
+    FV_ERR_INPUT,       /* a file, model text or data set is missing or wrong (the command: exit 3)  */
     FV_ERR_IO,          /* writing failed: unwritable folder, full disk (the command: exit 1)        */
     FV_ERR_NONFINITE,   /* a loss, a gradient, a parameter or a statistic became NaN or infinite (exit 4) */
     FV_ERR_UNSUPPORTED, /* this build or this machine lacks it (the command: exit 1)                 */
@@ -79,11 +86,14 @@ typedef struct fv_context_options {
                              * last digits are others                                                */
 } fv_context_options;
 
-/* Fails with FV_ERR_ARGUMENT (no such isa), FV_ERR_UNSUPPORTED (this machine lacks it), FV_ERR_MEMORY.
- * On failure there is no context to ask; `why` (may be NULL) receives the message, cut to why_bytes. */
+/* `options` may be NULL: all of them zero. Fails with FV_ERR_ARGUMENT (no such isa), FV_ERR_UNSUPPORTED (this
+ * machine lacks it), FV_ERR_MEMORY. On failure there is no context to ask; `why` (may be NULL) receives the
+ * message, cut to why_bytes. */
 FV_API fv_status fv_context_create(const fv_context_options *options, fv_context **out, char *why,
                                    size_t why_bytes);
+/* The context itself goes with the last object that was made with it; until then it may still be asked. */
 FV_API void fv_context_destroy(fv_context *ctx);
+/* Of the last call that failed. */
 FV_API const char *fv_message(const fv_context *ctx);
 FV_API const char *fv_context_isa(const fv_context *ctx);
 FV_API int fv_context_threads(const fv_context *ctx);
@@ -103,10 +113,11 @@ typedef struct fv_data_options {
 } fv_data_options;
 
 /* `spec` is "digits", a folder with MNIST-layout IDX files (raw or .gz), or the name of such a folder
- * under one of the roots. */
+ * under one of the roots. `options` may be NULL: all of them zero. */
 FV_API fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split,
                               const fv_data_options *options, fv_data **out);
-/* A data set from memory: pixels [n][c][h][w] in 0..255 and labels [n] in 0..n_classes-1, both copied. */
+/* A data set from memory: pixels [n][c][h][w] in 0..255 and labels [n] in 0..n_classes-1, both copied; n is 1
+ * or more, n_classes to FV_MAX_CLASSES. */
 FV_API fv_status fv_data_from_memory(fv_context *ctx, const uint8_t *pixels, const int *labels, int n,
                                      int c, int h, int w, int n_classes, fv_data **out);
 /* One image file: PNG or PGM, of exactly c x h x w. Becomes a data set of one image without a label. */
@@ -127,7 +138,7 @@ FV_API const char *fv_data_class_name(const fv_data *data, int label);
 
 typedef struct fv_model fv_model;
 
-/* From model text (docs/model-text.md). `source` names the text in messages. */
+/* From model text (docs/model-text.md). `source` names the text in messages; NULL: "model". */
 FV_API fv_status fv_model_from_text(fv_context *ctx, const char *text, const char *source, fv_model **out);
 /* `spec` is the name of a built-in model, a model text file, or a run folder (then with its weights:
  * best.safetensors if there is one, else last.safetensors). */
@@ -189,16 +200,27 @@ typedef struct fv_parameter_info {
     int rank;
     const float *values; /* plain layout, borrowed */
 } fv_parameter_info;
-FV_API int fv_model_n_parameters(const fv_model *model); /* tensors */
+/* The learned tensors, in the order of the text; zeros for another index. */
+FV_API int fv_model_n_parameters(const fv_model *model);
 FV_API fv_parameter_info fv_model_parameter(const fv_model *model, int index);
+/* The tensors that are not learned but stored with the model: "input.mean" and "input.inv_std", by which
+ * images are standardised, and the running mean and variance of each batch normalisation. */
+FV_API int fv_model_n_statistics(const fv_model *model);
+FV_API fv_parameter_info fv_model_statistic(const fv_model *model, int index);
+/* Sets all n values of a parameter or statistic, which are copied, in the layout of its shape.
+ * FV_ERR_ARGUMENT where the model has none of that name, where it has another number of values, or where one
+ * is not finite; nothing is changed then. Afterwards fv_train goes on from what is there; but it sets the
+ * input's statistics itself, from its images. Predictors see the change after fv_predictor_refresh. */
+FV_API fv_status fv_model_set_parameter(fv_model *model, const char *name, const float *values, size_t n);
 
 /* The plan of one training step (or of inference) at `batch`, as text, a step a line. *text is released
- * with fv_text_destroy. */
+ * with fv_text_destroy, with the model's context. */
 FV_API fv_status fv_model_plan_text(fv_model *model, int batch, bool training, char **text);
 FV_API void fv_text_destroy(fv_context *ctx, char *text);
 
 /* Compares, for every parameter tensor, the gradient that training uses with central differences of the
- * double-precision reference, on random images. One call of `report` a tensor. */
+ * double-precision reference, on random images. One call of `report` a tensor. `report` and `all_ok` may be
+ * NULL. */
 typedef struct fv_check_result {
     const char *parameter;
     int64_t n_checked, n_values;
@@ -261,7 +283,7 @@ typedef struct fv_progress {
  * thread, after every step, epoch, and at the end. */
 typedef bool (*fv_progress_fn)(void *user, const fv_progress *progress);
 
-/* Trains in place. `test` may be NULL. The run folder receives model.fovea, last.safetensors,
+/* Trains in place. `test` and `progress` may be NULL. The run folder receives model.fovea, last.safetensors,
  * best.safetensors (lowest validation error; without one, lowest training loss), args.json, log.csv. */
 FV_API fv_status fv_train(fv_model *model, const fv_data *train, const fv_data *test,
                           const fv_train_options *options, fv_progress_fn progress, void *user);
@@ -280,14 +302,14 @@ typedef struct fv_score {
 } fv_score;
 FV_API fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score);
 
-/* Probabilities of images [first, first+n): probabilities[n][n_classes]. A logistic model gives two. Where
- * one is not finite, FV_ERR_NONFINITE; after a failure the array may be filled in part. */
+/* Probabilities of images [first, first+n), n 0 or more: probabilities[n][n_classes]. A logistic model gives
+ * two. FV_ERR_ARGUMENT where the data has no such images, FV_ERR_NONFINITE where a probability is not finite;
+ * after a failure the array may be filled in part. */
 FV_API fv_status fv_predict(fv_model *model, const fv_data *data, int first, int n, float *probabilities);
 
 /* A model made ready to predict, for those who ask more than once: its memory, and the weights in the order
  * in which the kernels read them, are kept from call to call. It is made for about n images at a time and
- * takes any number; the bits are the same. The model has to outlive it. Like its context, it is for one
- * thread at a time. */
+ * takes any number; the bits are the same. Like its context, it is for one thread at a time. */
 typedef struct fv_predictor fv_predictor;
 FV_API fv_status fv_predictor_create(fv_model *model, int n, fv_predictor **out);
 FV_API void fv_predictor_destroy(fv_predictor *predictor);

@@ -261,7 +261,7 @@ static void plan_text(void **state)
     fv_text_destroy(s->ctx, text);
     fv_text_destroy(s->ctx, NULL);
     assert_failed(s, fv_model_plan_text(model, 0, true, &text), FV_ERR_ARGUMENT,
-                  "fv_model_plan_text: batch 0; expected 1 or more");
+                  "fv_model_plan_text: batch 0; expected 1 to 16777216");
     fv_model_destroy(model);
 }
 

@@ -22,6 +22,8 @@
 #define TEXT_BYTES    160
 #define BENCH_FLOPS   (100 * 1000 * 1000)
 
+_Static_assert(FV_MAX_BENCH_BATCH == FV_MAX_RUN, "a measured step is one run of the plan");
+
 typedef bool (*report_fn)(void *user, const fv_bench_result *result);
 
 typedef struct bench {
@@ -270,10 +272,9 @@ static fv_status check_names(fv_context *ctx, const char *const *models)
 
 fv_status fv_bench(fv_context *ctx, const char *const *models, int batch, report_fn report, void *user)
 {
-    if (batch < 1 || batch > FV_MAX_RUN)
-        return fv__fail(ctx, FV_ERR_ARGUMENT, "fv_bench: batch %d; expected 1 to %d", batch, FV_MAX_RUN);
-    if (!report)
-        return fv__fail(ctx, FV_ERR_ARGUMENT, "fv_bench: report is NULL");
+    FV_NEED(NULL, ctx);
+    FV_WITHIN(ctx, batch, 1, FV_MAX_BENCH_BATCH);
+    FV_NEED(ctx, report);
     FV_TRY(check_names(ctx, models));
     bench b = {.ctx = ctx, .batch = batch, .report = report, .user = user};
     FV_TRY(measure_peak(&b));

@@ -20,8 +20,7 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_IMAGES    1024 /* the reference holds every value of every image in double */
-#define SMALL_TENSOR  64   /* values; larger ones are sampled */
+#define SMALL_TENSOR  64 /* values; larger ones are sampled */
 #define N_SAMPLED     32
 #define NUDGE         0.05 /* of a tensor's rms, and of 1 where that is 0 */
 #define KINK_DISTANCE 1e-6 /* relative change of the parameters: several times float's rounding */
@@ -294,9 +293,8 @@ static fv_status run_check(check *c, void (*report)(void *user, const fv_check_r
 fv_status fv_model_check(fv_model *model, uint64_t seed, int batch,
                          void (*report)(void *user, const fv_check_result *result), void *user, bool *all_ok)
 {
-    if (batch < 1 || batch > MAX_IMAGES)
-        return fv__fail(model->ctx, FV_ERR_ARGUMENT, "fv_model_check: batch %d; expected 1 to %d", batch,
-                        MAX_IMAGES);
+    FV_NEED(NULL, model);
+    FV_WITHIN(model->ctx, batch, 1, FV_MAX_CHECK_BATCH);
     check c = {.ctx = model->ctx, .model = model, .seed = seed, .n = batch};
     const fv_status status = run_check(&c, report, user, all_ok);
     release(&c);

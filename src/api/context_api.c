@@ -40,13 +40,15 @@ fv_status fv_context_create(const fv_context_options *options, fv_context **out,
     fv_context first = {0};
     int n_threads = 1;
     fv_context *ctx = NULL;
-    fv_status status = settle(options ? options : &defaults, &first, &n_threads);
+    fv_status status = out ? settle(options ? options : &defaults, &first, &n_threads)
+                           : fv__fail(&first, FV_ERR_ARGUMENT, "fv_context_create: out is NULL");
     if (status == FV_OK) {
         ctx = fv__alloc(&first, 1, sizeof *ctx);
         status = ctx ? FV_OK : FV_ERR_MEMORY;
     }
     if (status == FV_OK) {
         *ctx = first;
+        fv__context_retain(ctx);
         status = fv__pool_create(ctx, n_threads, &ctx->pool);
     }
     if (status == FV_OK) {
@@ -77,10 +79,10 @@ const char *fv_message(const fv_context *ctx)
 
 const char *fv_context_isa(const fv_context *ctx)
 {
-    return fv__isa_name(ctx->isa);
+    return ctx ? fv__isa_name(ctx->isa) : "";
 }
 
 int fv_context_threads(const fv_context *ctx)
 {
-    return fv__pool_threads(ctx->pool);
+    return ctx ? fv__pool_threads(ctx->pool) : 0;
 }

@@ -6,6 +6,7 @@
 #include "tensor/shape.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <string.h>
 
 /* ---- finding -------------------------------------------------------------------------------------- */
@@ -60,9 +61,12 @@ fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split, const 
                        fv_data **out)
 {
     const fv_data_options none = {0};
+    FV_NEED(NULL, ctx);
+    FV_NEED(ctx, spec);
+    FV_NEED(ctx, out);
     if (!options)
         options = &none;
-    if (!spec || spec[0] == '\0')
+    if (spec[0] == '\0')
         return fv__fail(ctx, FV_ERR_ARGUMENT, "data set: expected a name or a folder, found nothing");
     if (split != FV_SPLIT_TRAIN && split != FV_SPLIT_TEST)
         return fv__fail(ctx, FV_ERR_ARGUMENT, "data set %s: there is no split %d", spec, (int)split);
@@ -85,9 +89,23 @@ fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split, const 
 
 /* ---- from elsewhere ------------------------------------------------------------------------------- */
 
+static fv_status check_image(fv_context *ctx, const char *call, int c, int h, int w)
+{
+    FV_TRY(fv__check_within(ctx, call, "c", c, 1, FV_MAX_DIM));
+    FV_TRY(fv__check_within(ctx, call, "h", h, 1, FV_MAX_DIM));
+    return fv__check_within(ctx, call, "w", w, 1, FV_MAX_DIM);
+}
+
 fv_status fv_data_from_memory(fv_context *ctx, const uint8_t *pixels, const int *labels, int n, int c, int h,
                               int w, int n_classes, fv_data **out)
 {
+    FV_NEED(NULL, ctx);
+    FV_NEED(ctx, pixels);
+    FV_NEED(ctx, labels);
+    FV_NEED(ctx, out);
+    FV_WITHIN(ctx, n, 1, INT_MAX);
+    FV_TRY(check_image(ctx, __func__, c, h, w));
+    FV_WITHIN(ctx, n_classes, 1, FV_MAX_CLASSES);
     for (int i = 0; i < n; i++)
         if (labels[i] < 0 || labels[i] >= n_classes)
             return fv__fail(ctx, FV_ERR_ARGUMENT,
@@ -104,6 +122,10 @@ fv_status fv_data_from_memory(fv_context *ctx, const uint8_t *pixels, const int 
 fv_status fv_data_open_image(fv_context *ctx, const char *path, int c, int h, int w, fv_data **out)
 {
     fv_data *data;
+    FV_NEED(NULL, ctx);
+    FV_NEED(ctx, path);
+    FV_NEED(ctx, out);
+    FV_TRY(check_image(ctx, __func__, c, h, w));
     FV_TRY(fv__data_create(ctx, path, 1, c, h, w, 0, &data));
     const fv_status status = fv__image_read(ctx, path, c, h, w, data->pixels);
     if (status != FV_OK) {
@@ -121,8 +143,16 @@ void fv_data_destroy(fv_data *data)
     fv__data_destroy(data);
 }
 
+/* Whether there is a picture of that number. */
+static bool has(const fv_data *data, int index)
+{
+    return data && index >= 0 && index < data->n;
+}
+
 fv_data_info fv_data_describe(const fv_data *data)
 {
+    if (!data)
+        return (fv_data_info){0};
     const size_t one = (size_t)data->c * (size_t)data->h * (size_t)data->w;
     return (fv_data_info){.name = data->name,
                           .n = data->n,
@@ -135,16 +165,17 @@ fv_data_info fv_data_describe(const fv_data *data)
 
 const uint8_t *fv_data_pixels(const fv_data *data, int index)
 {
-    const size_t one = (size_t)data->c * (size_t)data->h * (size_t)data->w;
-    return index >= 0 && index < data->n ? data->pixels + (size_t)index * one : NULL;
+    if (!has(data, index))
+        return NULL;
+    return data->pixels + (size_t)index * (size_t)data->c * (size_t)data->h * (size_t)data->w;
 }
 
 int fv_data_label(const fv_data *data, int index)
 {
-    return index >= 0 && index < data->n ? data->labels[index] : -1;
+    return has(data, index) ? data->labels[index] : -1;
 }
 
 const char *fv_data_class_name(const fv_data *data, int label)
 {
-    return label >= 0 && label < data->n_classes ? data->class_names[label] : "?";
+    return data && label >= 0 && label < data->n_classes ? data->class_names[label] : "?";
 }

@@ -11,8 +11,9 @@
 
 fv_status fv_model_from_text(fv_context *ctx, const char *text, const char *source, fv_model **out)
 {
-    if (!text)
-        return fv__fail(ctx, FV_ERR_ARGUMENT, "fv_model_from_text: text is NULL");
+    FV_NEED(NULL, ctx);
+    FV_NEED(ctx, text);
+    FV_NEED(ctx, out);
     return fv__model_create(ctx, text, strlen(text), source ? source : "model", out);
 }
 
@@ -77,8 +78,9 @@ static fv_status no_such_model(fv_context *ctx, const char *spec)
 
 fv_status fv_model_open(fv_context *ctx, const char *spec, fv_model **out)
 {
-    if (!spec)
-        return fv__fail(ctx, FV_ERR_ARGUMENT, "fv_model_open: spec is NULL");
+    FV_NEED(NULL, ctx);
+    FV_NEED(ctx, spec);
+    FV_NEED(ctx, out);
     const fv_zoo_entry *entry = fv__zoo_find(spec);
     if (entry)
         return fv_model_from_text(ctx, entry->text, entry->name, out);
@@ -94,7 +96,7 @@ void fv_model_destroy(fv_model *model)
 
 const char *fv_model_text(const fv_model *model)
 {
-    return model->text;
+    return model ? model->text : "";
 }
 
 const char *fv_zoo_name(int index)
@@ -113,6 +115,7 @@ const char *fv_zoo_text(const char *name)
 
 fv_status fv_model_initialise(fv_model *model, uint64_t seed)
 {
+    FV_NEED(NULL, model);
     fv__model_draw(model, seed);
     model->settled = true;
     return FV_OK;
@@ -120,7 +123,7 @@ fv_status fv_model_initialise(fv_model *model, uint64_t seed)
 
 uint64_t fv_model_hash(const fv_model *model)
 {
-    return fv__model_hash(model);
+    return model ? fv__model_hash(model) : 0;
 }
 
 static const fv_tensor *tensor_of(const fv_model *model, int param)
@@ -131,6 +134,8 @@ static const fv_tensor *tensor_of(const fv_model *model, int param)
 fv_status fv_model_save(fv_model *model, const char *path)
 {
     static const fv_meta_entry meta[] = {{"format", "pt"}}; /* as PyTorch's own loader expects */
+    FV_NEED(NULL, model);
+    FV_NEED(model->ctx, path);
     fv_tensor_entry *entries = fv__alloc(model->ctx, (size_t)model->n_params, sizeof *entries);
     if (!entries)
         return FV_ERR_MEMORY;
@@ -216,6 +221,8 @@ static fv_status check_file(const fv_model *model, const fv_safetensors *file, c
 fv_status fv_model_load(fv_model *model, const char *path)
 {
     fv_safetensors *file = NULL;
+    FV_NEED(NULL, model);
+    FV_NEED(model->ctx, path);
     FV_TRY(fv__safetensors_open(model->ctx, path, &file));
     fv_status status = check_file(model, file, path);
     for (int i = 0; status == FV_OK && i < model->n_params; i++) {
@@ -230,20 +237,73 @@ fv_status fv_model_load(fv_model *model, const char *path)
 
 int fv_model_n_parameters(const fv_model *model)
 {
-    return model->n_learned;
+    return model ? model->n_learned : 0;
+}
+
+static fv_parameter_info info_of(const fv_model *model, int param)
+{
+    const fv_tensor *tensor = tensor_of(model, param);
+    fv_parameter_info info = {
+        .name = tensor->name, .rank = tensor->shape.rank, .values = fv__model_values(model, param)};
+    memcpy(info.shape, tensor->shape.dim, sizeof info.shape);
+    return info;
 }
 
 fv_parameter_info fv_model_parameter(const fv_model *model, int index)
 {
-    fv_parameter_info info = {0};
-    if (index < 0 || index >= model->n_learned)
-        return info;
-    const fv_tensor *tensor = tensor_of(model, index);
-    info.name = tensor->name;
-    info.rank = tensor->shape.rank;
-    memcpy(info.shape, tensor->shape.dim, sizeof info.shape);
-    info.values = fv__model_values(model, index);
-    return info;
+    if (index < 0 || index >= fv_model_n_parameters(model))
+        return (fv_parameter_info){0};
+    return info_of(model, index);
+}
+
+int fv_model_n_statistics(const fv_model *model)
+{
+    return model ? model->n_params - model->n_learned : 0;
+}
+
+fv_parameter_info fv_model_statistic(const fv_model *model, int index)
+{
+    if (index < 0 || index >= fv_model_n_statistics(model))
+        return (fv_parameter_info){0};
+    return info_of(model, model->n_learned + index);
+}
+
+static fv_status no_such_parameter(const fv_model *model, const char *name)
+{
+    const char **names = fv__alloc(model->ctx, (size_t)model->n_params, sizeof *names);
+    if (!names)
+        return FV_ERR_MEMORY;
+    for (int i = 0; i < model->n_params; i++)
+        names[i] = tensor_of(model, i)->name;
+    const char *nearest = fv__nearest(name, names, model->n_params);
+    const fv_status status = fv__fail(
+        model->ctx, FV_ERR_ARGUMENT, "fv_model_set_parameter: %s has no parameter or statistic '%s'%s%s%s",
+        model->source, name, nearest ? "; nearest is '" : "", nearest ? nearest : "", nearest ? "'" : "");
+    fv__free(model->ctx, names);
+    return status;
+}
+
+fv_status fv_model_set_parameter(fv_model *model, const char *name, const float *values, size_t n)
+{
+    char shape[FV_SHAPE_TEXT];
+    FV_NEED(NULL, model);
+    FV_NEED(model->ctx, name);
+    FV_NEED(model->ctx, values);
+    const int param = fv__model_param_of(model, fv__graph_find_tensor(&model->graph, name));
+    if (param < 0)
+        return no_such_parameter(model, name);
+    if (n != model->params[param].n)
+        return fv__fail(model->ctx, FV_ERR_ARGUMENT,
+                        "fv_model_set_parameter: %s: expected %zu values, %s; found %zu", name,
+                        model->params[param].n, fv__shape_text(tensor_of(model, param)->shape, shape), n);
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(values[i]))
+            return fv__fail(model->ctx, FV_ERR_ARGUMENT,
+                            "fv_model_set_parameter: %s: expected finite values, found %s at place %zu", name,
+                            isnan(values[i]) ? "NaN" : "infinity", i);
+    memmove(fv__model_values(model, param), values, n * sizeof *values); /* the caller's may be these */
+    model->settled = true;
+    return FV_OK;
 }
 
 /* ---- looking at it -------------------------------------------------------------------------------- */
@@ -259,7 +319,7 @@ static double node_flops(const fv_graph *graph, const fv_node *node)
 fv_layer_info fv_model_layer(const fv_model *model, int index)
 {
     fv_layer_info info = {0};
-    if (index < 0 || (size_t)index >= model->n_layers)
+    if (!model || index < 0 || (size_t)index >= model->n_layers)
         return info;
     const fv_graph *graph = &model->graph;
     const fv_layer_record *layer = &model->layers[index];
@@ -284,6 +344,8 @@ fv_layer_info fv_model_layer(const fv_model *model, int index)
 
 fv_model_info fv_model_describe(const fv_model *model)
 {
+    if (!model)
+        return (fv_model_info){0};
     const fv_chw image = fv__shape_chw(model->graph.tensors[model->graph.input].shape);
     fv_model_info info = {.c = image.c,
                           .h = image.h,

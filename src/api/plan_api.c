@@ -32,18 +32,21 @@ static fv_status print(fv_context *ctx, const fv_plan *plan, char **out)
     fv_text text;
     fv__text_init(&text, ctx);
     const fv_status status = fv__plan_print(plan, &text);
-    if (status == FV_OK)
-        *out = text.data;
-    else
+    if (status != FV_OK) {
         fv__text_deinit(&text);
-    return status;
+        return status;
+    }
+    fv__context_retain(ctx); /* until fv_text_destroy */
+    *out = text.data;
+    return FV_OK;
 }
 
 fv_status fv_model_plan_text(fv_model *model, int batch, bool training, char **text)
 {
+    FV_NEED(NULL, model);
     fv_context *const ctx = model->ctx;
-    if (batch < 1)
-        return fv__fail(ctx, FV_ERR_ARGUMENT, "fv_model_plan_text: batch %d; expected 1 or more", batch);
+    FV_NEED(ctx, text);
+    FV_WITHIN(ctx, batch, 1, FV_MAX_BATCH);
     fv_plan *plan = NULL;
     FV_TRY(training ? training_plan(model, batch, &plan) : fv__inference_plan(model, batch, false, &plan));
     const fv_status status = print(ctx, plan, text);
@@ -53,6 +56,8 @@ fv_status fv_model_plan_text(fv_model *model, int batch, bool training, char **t
 
 void fv_text_destroy(fv_context *ctx, char *text)
 {
-    if (text)
-        fv__free(ctx, text);
+    if (!ctx || !text)
+        return;
+    fv__free(ctx, text);
+    fv__context_release(ctx);
 }

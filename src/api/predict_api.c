@@ -1,6 +1,8 @@
 /* predict_api.c - prediction, as fovea.h has it: a model made ready, and images in three forms. */
 #include "train/train.h"
 
+#include <limits.h>
+
 struct fv_predictor {
     fv_model *model;
     fv_evaluator *evaluator;
@@ -8,15 +10,16 @@ struct fv_predictor {
 
 fv_status fv_predictor_create(fv_model *model, int n, fv_predictor **out)
 {
-    if (n < 1)
-        return fv__fail(model->ctx, FV_ERR_ARGUMENT, "fv_predictor_create: n %d; expected 1 or more", n);
+    FV_NEED(NULL, model);
+    FV_NEED(model->ctx, out);
+    FV_WITHIN(model->ctx, n, 1, INT_MAX);
     fv_predictor *const p = fv__alloc(model->ctx, 1, sizeof *p);
     if (!p)
         return FV_ERR_MEMORY;
-    p->model = model;
+    p->model = fv__model_retain(model);
     const fv_status status = fv__evaluator_create(model, false, n, &p->evaluator);
     if (status != FV_OK) {
-        fv__free(model->ctx, p);
+        fv_predictor_destroy(p);
         return status;
     }
     *out = p;
@@ -27,41 +30,71 @@ void fv_predictor_destroy(fv_predictor *p)
 {
     if (!p)
         return;
+    fv_model *const model = p->model;
     fv__evaluator_destroy(p->evaluator);
-    fv__free(p->model->ctx, p);
+    fv__free(model->ctx, p);
+    fv__model_destroy(model);
 }
 
 void fv_predictor_refresh(fv_predictor *p)
 {
-    fv__evaluator_refresh(p->evaluator);
+    if (p)
+        fv__evaluator_refresh(p->evaluator);
 }
 
-fv_status fv_predictor_run(fv_predictor *p, const fv_data *data, int first, int n, float *probabilities)
+/* n images from `first` on are there, of the model's size. */
+static fv_status check_images(const fv_model *model, const fv_data *data, int first, int n)
 {
     if (first < 0 || n < 0 || first > data->n - n)
-        return fv__fail(p->model->ctx, FV_ERR_ARGUMENT,
-                        "%s: expected images within 0..%d, found %d from %d on", data->name, data->n - 1, n,
-                        first);
-    FV_TRY(fv__check_data(p->model, data));
+        return fv__fail(model->ctx, FV_ERR_ARGUMENT, "%s: expected images within 0..%d, found %d from %d on",
+                        data->name, data->n - 1, n, first);
+    return fv__check_data(model, data);
+}
+
+fv_status fv_predictor_run(fv_predictor *predictor, const fv_data *data, int first, int n,
+                           float *probabilities)
+{
+    FV_NEED(NULL, predictor);
+    FV_NEED(predictor->model->ctx, data);
+    FV_TRY(check_images(predictor->model, data, first, n));
+    if (n > 0)
+        FV_NEED(predictor->model->ctx, probabilities);
     const fv_images images = {.name = data->name, .pixels = data->pixels};
-    return fv__predict(p->evaluator, &images, first, n, probabilities);
+    return fv__predict(predictor->evaluator, &images, first, n, probabilities);
 }
 
-fv_status fv_predictor_run_pixels(fv_predictor *p, const uint8_t *pixels, int n, float *probabilities)
+fv_status fv_predictor_run_pixels(fv_predictor *predictor, const uint8_t *pixels, int n, float *probabilities)
 {
+    FV_NEED(NULL, predictor);
+    FV_WITHIN(predictor->model->ctx, n, 0, INT_MAX);
+    if (n > 0) {
+        FV_NEED(predictor->model->ctx, pixels);
+        FV_NEED(predictor->model->ctx, probabilities);
+    }
     const fv_images images = {.name = "pixels", .pixels = pixels};
-    return fv__predict(p->evaluator, &images, 0, n, probabilities);
+    return fv__predict(predictor->evaluator, &images, 0, n, probabilities);
 }
 
-fv_status fv_predictor_run_values(fv_predictor *p, const float *values, int n, float *probabilities)
+fv_status fv_predictor_run_values(fv_predictor *predictor, const float *values, int n, float *probabilities)
 {
+    FV_NEED(NULL, predictor);
+    FV_WITHIN(predictor->model->ctx, n, 0, INT_MAX);
+    if (n > 0) {
+        FV_NEED(predictor->model->ctx, values);
+        FV_NEED(predictor->model->ctx, probabilities);
+    }
     const fv_images images = {.name = "values", .values = values};
-    return fv__predict(p->evaluator, &images, 0, n, probabilities);
+    return fv__predict(predictor->evaluator, &images, 0, n, probabilities);
 }
 
 fv_status fv_predict(fv_model *model, const fv_data *data, int first, int n, float *probabilities)
 {
     fv_predictor *p;
+    FV_NEED(NULL, model);
+    FV_NEED(model->ctx, data);
+    FV_TRY(check_images(model, data, first, n));
+    if (n > 0)
+        FV_NEED(model->ctx, probabilities);
     FV_TRY(fv_predictor_create(model, n > 0 ? n : 1, &p));
     const fv_status status = fv_predictor_run(p, data, first, n, probabilities);
     fv_predictor_destroy(p);

@@ -13,6 +13,10 @@ fv_status fv_train_options_load(fv_context *ctx, const char *run_folder, fv_trai
                                 char *text, size_t text_bytes)
 {
     fv_train_options read = fv_train_options_default();
+    FV_NEED(NULL, ctx);
+    FV_NEED(ctx, run_folder);
+    FV_NEED(ctx, options);
+    FV_NEED(ctx, text);
     FV_TRY(fv__checkpoint_options(ctx, run_folder, &read, text, text_bytes));
     *options = read;
     return FV_OK;
@@ -33,6 +37,9 @@ static fv_status resumed_options(fv_context *ctx, const fv_train_options *asked,
 fv_status fv_train(fv_model *model, const fv_data *train, const fv_data *test,
                    const fv_train_options *options, fv_progress_fn progress, void *user)
 {
+    FV_NEED(NULL, model);
+    FV_NEED(model->ctx, train);
+    FV_NEED(model->ctx, options);
     if (!options->optimizer || strcmp(options->optimizer, "sgd") != 0)
         return fv__fail(model->ctx, FV_ERR_ARGUMENT, "optimizer: expected sgd, found '%s'",
                         options->optimizer ? options->optimizer : "");
@@ -48,6 +55,9 @@ fv_status fv_train(fv_model *model, const fv_data *train, const fv_data *test,
 fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score)
 {
     fv_evaluator *evaluator;
+    FV_NEED(NULL, model);
+    FV_NEED(model->ctx, data);
+    FV_NEED(model->ctx, score);
     FV_TRY(fv__check_data(model, data));
     for (int i = 0; i < data->n; i++)
         if (data->labels[i] < 0)

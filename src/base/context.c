@@ -1,8 +1,25 @@
-/* context.c - the message of the last failure. */
+/* context.c - who holds a context, and the message of the last failure. */
 #include "base/context.h"
 
+#include "base/pool.h"
+
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+
+fv_context *fv__context_retain(fv_context *ctx)
+{
+    ctx->references++;
+    return ctx;
+}
+
+void fv__context_release(fv_context *ctx)
+{
+    if (--ctx->references > 0)
+        return;
+    fv__pool_destroy(ctx->pool);
+    fv__free(ctx, ctx); /* reads the allocator's functions before it calls them */
+}
 
 fv_status fv__fail_v(fv_context *ctx, fv_status status, const char *format, va_list args)
 {
@@ -24,4 +41,14 @@ fv_status fv__fail(fv_context *ctx, fv_status status, const char *format, ...)
     fv__fail_v(ctx, status, format, args);
     va_end(args);
     return status;
+}
+
+fv_status fv__check_within(fv_context *ctx, const char *call, const char *argument, int value, int low,
+                           int high)
+{
+    if (value >= low && value <= high)
+        return FV_OK;
+    if (high == INT_MAX)
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: %s %d; expected %d or more", call, argument, value, low);
+    return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: %s %d; expected %d to %d", call, argument, value, low, high);
 }

@@ -16,8 +16,14 @@ struct fv_context {
     fv_isa isa;
     bool direct; /* plans of this context take no Winograd */
     struct fv_pool *pool;
+    int references; /* the caller's, until it destroys the context, and one of each object made with it */
     char message[FV_MESSAGE_BYTES];
 };
+
+/* Every object of fovea.h holds its context from its creation until it is destroyed. Whoever gives the last
+ * reference back ends the pool and frees the context: `ctx` is read no more after a release. */
+fv_context *fv__context_retain(fv_context *ctx); /* returns ctx */
+void fv__context_release(fv_context *ctx);
 
 /* Sets the message and returns `status`, so that `return fv__fail(ctx, FV_ERR_INPUT, ...)` reads well. */
 fv_status fv__fail(fv_context *ctx, fv_status status, const char *format, ...)
@@ -31,6 +37,20 @@ fv_status fv__fail_v(fv_context *ctx, fv_status status, const char *format, va_l
         if (fv_try_status != FV_OK)                                                                       \
             return fv_try_status;                                                                         \
     } while (0)
+
+/* What a public function asks of its arguments: FV_ERR_ARGUMENT, with "fv_train: options is NULL" or
+ * "fv_bench: batch 0; expected 1 to 512" as the message. Where the context itself, or the object that would
+ * give it, is NULL, so is `ctx`, and there is no message. */
+#define FV_NEED(ctx, argument)                                                                            \
+    do {                                                                                                  \
+        if (!(argument))                                                                                  \
+            return fv__fail((ctx), FV_ERR_ARGUMENT, "%s: " #argument " is NULL", __func__);               \
+    } while (0)
+#define FV_WITHIN(ctx, argument, low, high)                                                               \
+    FV_TRY(fv__check_within((ctx), __func__, #argument, (argument), (low), (high)))
+/* A `high` of INT_MAX is no bound. */
+fv_status fv__check_within(fv_context *ctx, const char *call, const char *argument, int value, int low,
+                           int high);
 
 /* n * size bytes, zeroed, aligned to 64. NULL on failure or overflow, with the message set: the caller
  * returns FV_ERR_MEMORY. n = 0 gives a block that may be freed. */

@@ -51,7 +51,7 @@ fv_status fv__data_adopt(fv_context *ctx, const char *name, uint8_t *pixels, int
         fv__free(ctx, pixels);
         return status == FV_OK ? FV_ERR_MEMORY : status;
     }
-    *data = (fv_data){.ctx = ctx, .n = n, .c = c, .h = h, .w = w, .pixels = pixels};
+    *data = (fv_data){.ctx = fv__context_retain(ctx), .n = n, .c = c, .h = h, .w = w, .pixels = pixels};
     data->name = fv__strdup(ctx, name);
     data->labels = data->name ? fv__alloc(ctx, (size_t)n, sizeof *data->labels) : NULL;
     status = data->labels ? name_classes(data, n_classes) : FV_ERR_MEMORY;
@@ -86,11 +86,13 @@ void fv__data_destroy(fv_data *data)
 {
     if (!data)
         return;
-    free_names(data->ctx, data->class_names, data->n_classes);
-    fv__free(data->ctx, data->labels);
-    fv__free(data->ctx, data->pixels);
-    fv__free(data->ctx, data->name);
-    fv__free(data->ctx, data);
+    fv_context *const ctx = data->ctx;
+    free_names(ctx, data->class_names, data->n_classes);
+    fv__free(ctx, data->labels);
+    fv__free(ctx, data->pixels);
+    fv__free(ctx, data->name);
+    fv__free(ctx, data);
+    fv__context_release(ctx);
 }
 
 /* ---- selecting ------------------------------------------------------------------------------------ */

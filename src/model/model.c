@@ -54,7 +54,8 @@ fv_status fv__model_create(fv_context *ctx, const char *text, size_t n_bytes, co
     fv_model *model = fv__alloc(ctx, 1, sizeof *model);
     if (!model)
         return FV_ERR_MEMORY;
-    model->ctx = ctx;
+    model->ctx = fv__context_retain(ctx);
+    model->references = 1;
     fv__graph_init(&model->graph, ctx, source);
     const fv_status status = build(model, text, n_bytes, source);
     if (status != FV_OK) {
@@ -65,9 +66,15 @@ fv_status fv__model_create(fv_context *ctx, const char *text, size_t n_bytes, co
     return FV_OK;
 }
 
+fv_model *fv__model_retain(fv_model *model)
+{
+    model->references++;
+    return model;
+}
+
 void fv__model_destroy(fv_model *model)
 {
-    if (!model)
+    if (!model || --model->references > 0)
         return;
     fv_context *ctx = model->ctx;
     fv__graph_deinit(&model->graph);
@@ -77,6 +84,7 @@ void fv__model_destroy(fv_model *model)
     fv__free(ctx, model->text);
     fv__free(ctx, model->source);
     fv__free(ctx, model);
+    fv__context_release(ctx);
 }
 
 void fv__model_draw(fv_model *model, uint64_t seed)

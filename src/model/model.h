@@ -39,6 +39,7 @@ struct fv_model {
     int n_params, n_learned;
     float *values;
     size_t n_values; /* with the padding */
+    int references;  /* the caller's, until it destroys the model, and one of each predictor */
     bool settled;    /* the parameters were drawn on purpose, loaded or trained: training keeps them */
 };
 
@@ -46,6 +47,9 @@ struct fv_model {
  * in NUL. */
 fv_status fv__model_create(fv_context *ctx, const char *text, size_t n_bytes, const char *source,
                            fv_model **out);
+/* A holder more. */
+fv_model *fv__model_retain(fv_model *model); /* returns model */
+/* A holder less; the last one frees it. */
 void fv__model_destroy(fv_model *model);
 /* Draws every learned parameter from `seed`; sets every statistic to its initial value. */
 void fv__model_draw(fv_model *model, uint64_t seed);
