@@ -71,18 +71,20 @@ static inline int64_t fv__winograd_part(int o, int i)
     return (int64_t)o * i + 16;
 }
 
-/* Weights [o][i][kh][kw] of each group for the data gradient of a convolution of this stride and padding. */
-typedef struct fv_flip_args {
-    int groups, o, i, kh, kw;
-    int stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
-} fv_flip_args;
-
 /* The pixels p, p + s, p + 2s ... of dx in one direction. With t = gcd(s, d), the taps of the kernel that
  * reach them are k0, k0 + s/t ..., n of them: those with k d = p + pad modulo s, none where t does not divide
  * p + pad. Tap k0 reads dy at `base` for pixel p, each next one `dilation` = d/t before it. */
 typedef struct fv_flip_phase {
-    int k0, n, step, base, dilation;
+    int p, k0, n, step, base, dilation;
 } fv_flip_phase;
+
+/* Weights [o][i][kh][kw] of each group for the data gradient of a convolution: phase after phase, of those
+ * that a tap reaches, row by row. */
+typedef struct fv_flip_args {
+    int groups, o, i, kh, kw;
+    int n_rows, n_columns;
+    const fv_flip_phase *rows, *columns;
+} fv_flip_args;
 
 static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pad, int dilation)
 {
@@ -97,7 +99,8 @@ static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pa
     while (k0 < step && k0 < kernel && (p + pad - (int64_t)k0 * dilation) % stride != 0)
         k0++;
     const bool reached = k0 < step && k0 < kernel;
-    return (fv_flip_phase){.k0 = k0,
+    return (fv_flip_phase){.p = p,
+                           .k0 = k0,
                            .n = reached ? (kernel - k0 + step - 1) / step : 0,
                            .step = step,
                            .base = reached ? (int)((p + pad - (int64_t)k0 * dilation) / stride) : 0,

@@ -198,21 +198,37 @@ fv_status fv__conv_lower_planes(fv_lower *l)
     return fv__planes_lower_conv(l, &g, fv__conv_winograd_pays(l, &g));
 }
 
-/* One phase of dx: pixels (py + m * stride, px + n * stride), as a convolution of dy. Returns whether any
- * window reaches them; else they are 0. */
-static bool make_phase(const fv_lower *l, int py, int px, int64_t *weights, fv_conv_args *out)
+/* The phases of dx in one direction that a tap reaches. A stride may be longer than the kernel, and leave most
+ * without. */
+static fv_status find_phases(fv_lower *l, int d, const fv_flip_phase **out, int *n)
 {
     const fv_conv_attrs *const a = l->attrs;
-    const fv_shape dy = l->in_shape[0], w = l->in_shape[1], dx = l->out_shape;
-    const fv_flip_phase v = fv__flip_phase(py, w.dim[2], a->stride[0], a->pad[0], a->dilation[0]);
-    const fv_flip_phase h = fv__flip_phase(px, w.dim[3], a->stride[1], a->pad[1], a->dilation[1]);
-    *out = (fv_conv_args){.groups = a->groups,
+    const int kernel = l->in_shape[1].dim[2 + d], most = kernel < a->stride[d] ? kernel : a->stride[d];
+    fv_flip_phase *const phases = fv__arena_alloc(l->arena, (size_t)most, sizeof *phases);
+    if (!phases)
+        return FV_ERR_MEMORY;
+    *n = 0;
+    for (int p = 0; p < a->stride[d] && *n < most; p++) {
+        const fv_flip_phase phase = fv__flip_phase(p, kernel, a->stride[d], a->pad[d], a->dilation[d]);
+        if (phase.n > 0)
+            phases[(*n)++] = phase;
+    }
+    *out = phases;
+    return FV_OK;
+}
+
+/* One phase of dx: pixels (v.p + m * stride, h.p + n * stride), as a convolution of dy. */
+static fv_conv_args part_of(const fv_lower *l, fv_flip_phase v, fv_flip_phase h, int64_t weights)
+{
+    const fv_conv_attrs *const a = l->attrs;
+    const fv_shape dy = l->in_shape[0], dx = l->out_shape;
+    return (fv_conv_args){.groups = a->groups,
                           .i = dy.dim[0] / a->groups,
                           .h = dy.dim[1],
                           .w = dy.dim[2],
                           .o = dx.dim[0] / a->groups,
-                          .oh = (dx.dim[1] - py + a->stride[0] - 1) / a->stride[0],
-                          .ow = (dx.dim[2] - px + a->stride[1] - 1) / a->stride[1],
+                          .oh = (dx.dim[1] - v.p + a->stride[0] - 1) / a->stride[0],
+                          .ow = (dx.dim[2] - h.p + a->stride[1] - 1) / a->stride[1],
                           .kh = v.n,
                           .kw = h.n,
                           .stride_h = 1,
@@ -223,36 +239,44 @@ static bool make_phase(const fv_lower *l, int py, int px, int64_t *weights, fv_c
                           .pad_w = (h.n - 1) * h.dilation - h.base,
                           .out_h = dx.dim[1],
                           .out_w = dx.dim[2],
-                          .first_h = py,
-                          .first_w = px,
+                          .first_h = v.p,
+                          .first_w = h.p,
                           .step_h = a->stride[0],
                           .step_w = a->stride[1],
-                          .weights = *weights};
-    *weights += (int64_t)dy.dim[0] * out->o * v.n * h.n;
-    return v.n > 0 && h.n > 0;
+                          .weights = weights};
 }
 
-/* dx of the packed weights. A stride may be longer than the image. */
-static fv_status lower_phases(fv_lower *l, int packed)
+/* The first pixels' phase, whether a tap reaches it or not. */
+static fv_conv_args first_part(const fv_lower *l)
+{
+    const fv_conv_attrs *const a = l->attrs;
+    const fv_shape w = l->in_shape[1];
+    return part_of(l, fv__flip_phase(0, w.dim[2], a->stride[0], a->pad[0], a->dilation[0]),
+                   fv__flip_phase(0, w.dim[3], a->stride[1], a->pad[1], a->dilation[1]), 0);
+}
+
+/* dx of the packed weights. A stride may be longer than the image: then phases lie outside of it. */
+static fv_status lower_phases(fv_lower *l, const fv_flip_args *flip, int packed)
 {
     const fv_conv_attrs *const a = l->attrs;
     const fv_chw dx = fv__shape_chw(l->out_shape);
-    const int n_h = a->stride[0] < dx.h ? a->stride[0] : dx.h,
-              n_w = a->stride[1] < dx.w ? a->stride[1] : dx.w;
-    fv_conv_args *const part = fv__arena_alloc(l->arena, (size_t)n_h * (size_t)n_w, sizeof *part);
+    const int64_t n_h = a->stride[0] < dx.h ? a->stride[0] : dx.h,
+                  n_w = a->stride[1] < dx.w ? a->stride[1] : dx.w;
+    fv_conv_args *const part =
+        fv__arena_alloc(l->arena, (size_t)flip->n_rows * (size_t)flip->n_columns + 1, sizeof *part);
     int64_t weights = 0;
     int n = 0;
     if (!part)
         return FV_ERR_MEMORY;
-    for (int py = 0; py < a->stride[0]; py++)
-        for (int px = 0; px < a->stride[1]; px++) {
-            fv_conv_args phase;
-            if (make_phase(l, py, px, &weights, &phase) && py < n_h && px < n_w)
-                part[n++] = phase;
+    for (const fv_flip_phase *v = flip->rows; v < flip->rows + flip->n_rows; v++)
+        for (const fv_flip_phase *h = flip->columns; h < flip->columns + flip->n_columns; h++) {
+            if (v->p < n_h && h->p < n_w)
+                part[n++] = part_of(l, *v, *h, weights);
+            weights += (int64_t)flip->groups * flip->o * flip->i * v->n * h->n;
         }
     const bool zeros = n < n_h * n_w;
     if (n == 0) { /* windows see nothing of the image but its padding */
-        make_phase(l, 0, 0, &weights, part);
+        *part = first_part(l);
         part->kh = part->kw = part->pad_h = part->pad_w = 0;
         n = 1;
     }
@@ -263,22 +287,15 @@ static fv_status lower_phases(fv_lower *l, int packed)
 
 fv_status fv__conv_lower_dx(fv_lower *l)
 {
-    const fv_conv_attrs *const a = l->attrs;
     const fv_shape w = l->in_shape[1];
-    fv_conv_args first;
-    if (make_phase(l, 0, 0, &(int64_t){0}, &first) && fv__conv_winograd_pays(l, &first))
+    const int groups = ((const fv_conv_attrs *)l->attrs)->groups;
+    const fv_conv_args first = first_part(l);
+    if (first.kh > 0 && first.kw > 0 && fv__conv_winograd_pays(l, &first))
         return lower_winograd(l, first, -1, true);
-    const fv_flip_args flip = {.groups = a->groups,
-                               .o = w.dim[0] / a->groups,
-                               .i = w.dim[1],
-                               .kh = w.dim[2],
-                               .kw = w.dim[3],
-                               .stride_h = a->stride[0],
-                               .stride_w = a->stride[1],
-                               .pad_h = a->pad[0],
-                               .pad_w = a->pad[1],
-                               .dilation_h = a->dilation[0],
-                               .dilation_w = a->dilation[1]};
+    fv_flip_args flip = {
+        .groups = groups, .o = w.dim[0] / groups, .i = w.dim[1], .kh = w.dim[2], .kw = w.dim[3]};
+    FV_TRY(find_phases(l, 0, &flip.rows, &flip.n_rows));
+    FV_TRY(find_phases(l, 1, &flip.columns, &flip.n_columns));
     const fv_flip_args *const args = fv__lower_args(l, &flip, sizeof flip);
     int packed;
     if (!args)
@@ -294,7 +311,7 @@ fv_status fv__conv_lower_dx(fv_lower *l)
                          .grain = 8,
                          .bytes = 8.0 * (double)fv__shape_count(w)};
     FV_TRY(fv__lower_step(l, &pack));
-    return lower_phases(l, packed);
+    return lower_phases(l, &flip, packed);
 }
 
 /* Few channels: block by block, images side by side. */
