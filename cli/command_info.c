@@ -101,7 +101,8 @@ static void print_layers(const cli_session *session, const char *spec, const fv_
         cli_json_whole("parameters", info.n_parameters);
         cli_json_whole("flops", info.flops);
         cli_json_whole("bytes", info.bytes);
-        cli_json_hash("hash", fv_model_hash(model));
+        if (cli_is_run(spec)) /* a model alone has no parameters yet, and perhaps no room for them */
+            cli_json_hash("hash", fv_model_hash(model));
         cli_json_end();
         return;
     }

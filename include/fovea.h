@@ -146,12 +146,14 @@ FV_API fv_status fv_model_open(fv_context *ctx, const char *spec, fv_model **out
 FV_API void fv_model_destroy(fv_model *model);
 
 /* Draws the parameters anew from `seed`. Before that, and unless loaded, a model has those of seed 0, and
- * fv_train draws those of its own seed; afterwards training goes on from what is there. */
+ * fv_train draws those of its own seed; afterwards training goes on from what is there. A model takes memory
+ * for its parameters when they are first needed: to describe it, or to print its plan, needs none. */
 FV_API fv_status fv_model_initialise(fv_model *model, uint64_t seed);
 FV_API fv_status fv_model_save(fv_model *model, const char *path); /* safetensors, PyTorch's names   */
 FV_API fv_status fv_model_load(fv_model *model, const char *path);
 FV_API const char *fv_model_text(const fv_model *model);
-FV_API uint64_t fv_model_hash(const fv_model *model); /* over the parameters' bytes                  */
+/* Over the parameters' bytes; 0 where these are needed for the first time and there is no memory for them. */
+FV_API uint64_t fv_model_hash(const fv_model *model);
 
 /* Built-in models, in alphabetical order; NULL past the last. */
 FV_API const char *fv_zoo_name(int index);
@@ -198,7 +200,8 @@ typedef struct fv_parameter_info {
     const char *name;    /* "c1.weight" */
     int shape[4];
     int rank;
-    const float *values; /* plain layout, borrowed */
+    const float *values; /* plain layout, borrowed; NULL where they are needed for the first time and there
+                          * is no memory for them: fv_message says so */
 } fv_parameter_info;
 /* The learned tensors, in the order of the text; zeros for another index. */
 FV_API int fv_model_n_parameters(const fv_model *model);

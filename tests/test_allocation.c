@@ -64,6 +64,7 @@ static int setup(void **state)
     f.model = training_model(f.ctx, TRAINING_TINY);
     f.zoo = training_model(f.ctx, "lenet5-relu");
     f.transformer = training_model(f.ctx, TRAINING_TRANSFORMER);
+    assert_well(f.ctx, fv__model_ensure(f.transformer)); /* so that no call leaves the model larger */
     snprintf(f.weights, sizeof f.weights, "%s", scratch_path(files, "tiny.safetensors"));
     snprintf(f.folder, sizeof f.folder, "%s", scratch_path(files, "run"));
     snprintf(f.checkpoint, sizeof f.checkpoint, "%s", scratch_path(files, "checkpoint"));
@@ -344,9 +345,48 @@ static fv_status load_options(void)
     }
 EACH(TEST)
 
+/* ---- a model larger than the memory ------------------------------------------------------------------ */
+
+static void *small_allocate(void *user, size_t bytes)
+{
+    return bytes > 8 << 20 ? NULL : count_allocate(user, bytes);
+}
+
+/* A model of 4 GB is described, and planned, in blocks of 8 MiB at most. What needs its parameters says so,
+ * and fails. */
+static void test_no_parameters(void **state)
+{
+    (void)state;
+    counter c = {.fail_at = -1};
+    fv_context *ctx = NULL;
+    fv_model *m = NULL;
+    fv_predictor *p = NULL;
+    char *text = NULL;
+    const fv_context_options options = {.n_threads = 1, .allocator = {small_allocate, count_release, &c}};
+    assert_int_equal(fv_context_create(&options, &ctx, NULL, 0), FV_OK);
+    assert_well(ctx, fv_model_from_text(ctx,
+                                        "input image 1x8x8\nflatten\nlinear a 1048576\nlinear b 1024\n"
+                                        "linear out 10\nsoftmax\n",
+                                        "m", &m));
+    assert_int_equal(fv_model_describe(m).n_parameters, 65 * 1048576ll + 1024 * 1048577ll + 10250);
+    assert_int_equal(fv_model_layer(m, 2).shape[0], 1048576);
+    assert_string_equal(fv_model_parameter(m, 0).name, "a.weight");
+    assert_null(fv_model_parameter(m, 0).values);
+    assert_string_equal(fv_message(ctx), "m: out of memory: 4567642304 bytes were asked for its parameters");
+    assert_well(ctx, fv_model_plan_text(m, 128, true, &text));
+    fv_text_destroy(ctx, text);
+    assert_int_equal(fv_model_hash(m), 0);
+    assert_int_equal(fv_model_initialise(m, 1), FV_ERR_MEMORY);
+    assert_int_equal(fv_model_save(m, scratch_path(files, "none.safetensors")), FV_ERR_MEMORY);
+    assert_int_equal(fv_predictor_create(m, 1, &p), FV_ERR_MEMORY);
+    fv_model_destroy(m);
+    fv_context_destroy(ctx);
+    assert_int_equal(c.n_live, 0);
+}
+
 int main(void)
 {
 #define ROW(name) {#name, test_##name, NULL, NULL, NULL},
-    const struct CMUnitTest tests[] = {EACH(ROW)};
+    const struct CMUnitTest tests[] = {EACH(ROW) cmocka_unit_test(test_no_parameters)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

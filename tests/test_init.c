@@ -144,10 +144,10 @@ static void hash_is_fnv1a(void **state)
     assert_int_equal(
         fv_model_from_text(ctx, "input image 1x1x1\nflatten\nlinear a 1 bias=no\nsigmoid", "m", &model),
         FV_OK);
-    model->values[0] = 0;
+    fv__model_values(model, 0)[0] = 0;
     assert_true(fv_model_hash(model) == 0x4d25767f9dce13f5ull);
     /* padding and statistics are no part of it */
-    model->values[1] = 1;
+    fv__model_values(model, 0)[1] = 1;
     *fv__model_values(model, model->n_params - 1) = 3;
     assert_true(fv_model_hash(model) == 0x4d25767f9dce13f5ull);
     fv_model_destroy(model);

@@ -156,7 +156,7 @@ static void updates_by_hand(void **state)
     assert_non_null(v0);
     for (int step = 0; step < 3; step++) {
         double loss = 0;
-        memcpy(p0, m->values, m->n_values * sizeof *p0);
+        memcpy(p0, fv__model_values(m, 0), m->n_values * sizeof *p0);
         memcpy(v0, h.trainer->momentum, m->n_values * sizeof *v0);
         const fv_batch batch = {.n = N, .pixels = h.pixels, .labels = h.labels, .step = (uint32_t)step,
                                 .lr = lr, .momentum = momentum, .weight_decay = decay};
@@ -169,7 +169,7 @@ static void updates_by_hand(void **state)
                 const float total = is_bias ? g[i] : fmaf(decay, p0[at], g[i]);
                 const float v = fmaf(momentum, v0[at], total);
                 assert_true(h.trainer->momentum[at] == v);
-                assert_true(m->values[at] == fmaf(-lr, v, p0[at]));
+                assert_true(fv__model_values(m, 0)[at] == fmaf(-lr, v, p0[at]));
             }
         }
     }

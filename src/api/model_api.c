@@ -116,7 +116,7 @@ const char *fv_zoo_text(const char *name)
 fv_status fv_model_initialise(fv_model *model, uint64_t seed)
 {
     FV_NEED(NULL, model);
-    fv__model_draw(model, seed);
+    FV_TRY(fv__model_draw(model, seed));
     model->settled = true;
     return FV_OK;
 }
@@ -136,6 +136,7 @@ fv_status fv_model_save(fv_model *model, const char *path)
     static const fv_meta_entry meta[] = {{"format", "pt"}}; /* as PyTorch's own loader expects */
     FV_NEED(NULL, model);
     FV_NEED(model->ctx, path);
+    FV_TRY(fv__model_ensure(model));
     fv_tensor_entry *entries = fv__alloc(model->ctx, (size_t)model->n_params, sizeof *entries);
     if (!entries)
         return FV_ERR_MEMORY;
@@ -225,12 +226,19 @@ fv_status fv_model_load(fv_model *model, const char *path)
     FV_NEED(model->ctx, path);
     FV_TRY(fv__safetensors_open(model->ctx, path, &file));
     fv_status status = check_file(model, file, path);
+    const bool empty = !model->values;
+    if (status == FV_OK)
+        status = fv__model_allocate(model);
     for (int i = 0; status == FV_OK && i < model->n_params; i++) {
         const fv_tensor *tensor = tensor_of(model, i);
         status = fv__safetensors_copy(file, tensor->name, tensor->shape.rank, tensor->shape.dim,
                                       fv__model_values(model, i));
     }
     fv__safetensors_close(file);
+    if (empty && status != FV_OK) { /* as it was: those of seed 0, when somebody needs them */
+        fv__free(model->ctx, model->values);
+        model->values = NULL;
+    }
     model->settled = model->settled || status == FV_OK;
     return status;
 }
@@ -301,6 +309,7 @@ fv_status fv_model_set_parameter(fv_model *model, const char *name, const float 
             return fv__fail(model->ctx, FV_ERR_ARGUMENT,
                             "fv_model_set_parameter: %s: expected finite values, found %s at place %zu", name,
                             isnan(values[i]) ? "NaN" : "infinity", i);
+    FV_TRY(fv__model_ensure(model));
     memmove(fv__model_values(model, param), values, n * sizeof *values); /* the caller's may be these */
     model->settled = true;
     return FV_OK;

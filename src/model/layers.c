@@ -302,8 +302,8 @@ static fv_status read_name(fv_parse *p, fv_layer_words *words, const char *name,
     return FV_OK;
 }
 
-/* "relu", "relu2", "relu3": the number counts the layers of the kind, and passes over names that are taken, as
- * are all up to the last one given. */
+/* "relu", "relu2", "relu3": the number counts the layers of the kind, and passes over names that are taken,
+ * as are all up to the last one given. */
 static void automatic_name(fv_parse *p, const fv_layer_kind *kind, fv_layer_words *words)
 {
     const int at = (int)(kind - kinds), after = p->last_of_kind[at] + 1, count = p->n_of_kind[at] + 1;

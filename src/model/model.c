@@ -1,4 +1,4 @@
-/* model.c - a model's life: text in, graph built, parameters placed and drawn. */
+/* model.c - a model's life: text in, graph built, parameters placed, and drawn when they are needed. */
 #include "model/model.h"
 
 #include <string.h>
@@ -11,12 +11,16 @@ static fv_status place_parameters(fv_model *model)
     const fv_graph *graph = &model->graph;
     static const fv_role roles[] = {FV_ROLE_PARAMETER, FV_ROLE_STATISTIC};
     model->params = fv__alloc(model->ctx, graph->n_tensors, sizeof *model->params);
-    if (!model->params)
+    model->param_of = fv__alloc(model->ctx, graph->n_tensors, sizeof *model->param_of);
+    if (!model->params || !model->param_of)
         return FV_ERR_MEMORY;
+    for (size_t t = 0; t < graph->n_tensors; t++)
+        model->param_of[t] = -1;
     for (int r = 0; r < 2; r++) {
         for (size_t t = 0; t < graph->n_tensors; t++) {
             if (graph->tensors[t].role != roles[r])
                 continue;
+            model->param_of[t] = model->n_params;
             fv_param *param = &model->params[model->n_params++];
             *param = (fv_param){.tensor = (int)t,
                                 .offset = model->n_values,
@@ -30,8 +34,7 @@ static fv_status place_parameters(fv_model *model)
         if (r == 0)
             model->n_learned = model->n_params;
     }
-    model->values = fv__alloc(model->ctx, model->n_values, sizeof *model->values);
-    return model->values ? FV_OK : FV_ERR_MEMORY;
+    return FV_OK;
 }
 
 static fv_status build(fv_model *model, const char *text, size_t n_bytes, const char *source)
@@ -43,9 +46,7 @@ static fv_status build(fv_model *model, const char *text, size_t n_bytes, const 
         return FV_ERR_MEMORY;
     memcpy(model->text, text, n_bytes);
     FV_TRY(fv__model_text_parse(model, model->text, n_bytes));
-    FV_TRY(place_parameters(model));
-    fv__model_draw(model, 0);
-    return FV_OK;
+    return place_parameters(model);
 }
 
 fv_status fv__model_create(fv_context *ctx, const char *text, size_t n_bytes, const char *source,
@@ -80,6 +81,7 @@ void fv__model_destroy(fv_model *model)
     fv__graph_deinit(&model->graph);
     fv__free(ctx, model->layers);
     fv__free(ctx, model->params);
+    fv__free(ctx, model->param_of);
     fv__free(ctx, model->values);
     fv__free(ctx, model->text);
     fv__free(ctx, model->source);
@@ -87,19 +89,43 @@ void fv__model_destroy(fv_model *model)
     fv__context_release(ctx);
 }
 
-void fv__model_draw(fv_model *model, uint64_t seed)
+/* ---- values ----------------------------------------------------------------------------------------- */
+
+fv_status fv__model_allocate(fv_model *model)
 {
+    if (!model->values)
+        model->values = fv__alloc(model->ctx, model->n_values, sizeof *model->values);
+    return model->values ? FV_OK
+                         : fv__fail(model->ctx, FV_ERR_MEMORY,
+                                    "%s: out of memory: %zu bytes were asked for its parameters",
+                                    model->source, model->n_values * sizeof *model->values);
+}
+
+fv_status fv__model_draw(fv_model *model, uint64_t seed)
+{
+    FV_TRY(fv__model_allocate(model));
     for (int i = 0; i < model->n_params; i++)
         fv__init_draw(&model->graph.tensors[model->params[i].tensor].init, seed, (uint32_t)i,
                       fv__model_values(model, i), model->params[i].n);
+    return FV_OK;
+}
+
+fv_status fv__model_ensure(fv_model *model)
+{
+    return model->values ? FV_OK : fv__model_draw(model, 0);
+}
+
+float *fv__model_values(const fv_model *model, int param)
+{
+    /* Drawing them changes nothing that the model says: it is as if they had been there from the start. */
+    if (!model->values && fv__model_ensure((fv_model *)model) != FV_OK)
+        return NULL;
+    return model->values + model->params[param].offset;
 }
 
 int fv__model_param_of(const fv_model *model, int tensor)
 {
-    for (int i = 0; i < model->n_params; i++)
-        if (model->params[i].tensor == tensor)
-            return i;
-    return -1;
+    return tensor >= 0 && (size_t)tensor < model->graph.n_tensors ? model->param_of[tensor] : -1;
 }
 
 uint64_t fv__model_hash(const fv_model *model)
@@ -107,6 +133,8 @@ uint64_t fv__model_hash(const fv_model *model)
     uint64_t hash = 0xcbf29ce484222325u;
     for (int p = 0; p < model->n_learned; p++) {
         const float *values = fv__model_values(model, p);
+        if (!values)
+            return 0;
         for (size_t i = 0; i < model->params[p].n; i++) {
             uint32_t bits;
             memcpy(&bits, &values[i], sizeof bits);

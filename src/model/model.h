@@ -37,29 +37,34 @@ struct fv_model {
     size_t n_layers, layer_capacity;
     fv_param *params;
     int n_params, n_learned;
-    float *values;
+    int *param_of;   /* [tensor]: its place in params; -1: it is neither parameter nor statistic */
+    float *values;   /* NULL until somebody needs them: fv__model_ensure */
     size_t n_values; /* with the padding */
     int references;  /* the caller's, until it destroys the model, and one of each predictor */
     bool settled;    /* the parameters were drawn on purpose, loaded or trained: training keeps them */
 };
 
-/* Parses the text, builds and verifies the graph, and draws the parameters of seed 0. The text need not end
- * in NUL. */
+/* Parses the text, builds and verifies the graph. The text need not end in NUL. A model holds no values until
+ * somebody needs them, so that looking at one costs nothing, however large it would be. */
 fv_status fv__model_create(fv_context *ctx, const char *text, size_t n_bytes, const char *source,
                            fv_model **out);
 /* A holder more. */
 fv_model *fv__model_retain(fv_model *model); /* returns model */
 /* A holder less; the last one frees it. */
 void fv__model_destroy(fv_model *model);
+/* Makes room for the values and draws those of seed 0, unless the model has some. */
+fv_status fv__model_ensure(fv_model *model);
 /* Draws every learned parameter from `seed`; sets every statistic to its initial value. */
-void fv__model_draw(fv_model *model, uint64_t seed);
+fv_status fv__model_draw(fv_model *model, uint64_t seed);
+/* Makes room for the values and draws nothing, for those who will write them all. */
+fv_status fv__model_allocate(fv_model *model);
 /* The place of a parameter or statistic in params; -1: the tensor is neither. */
 int fv__model_param_of(const fv_model *model, int tensor);
-static inline float *fv__model_values(const fv_model *model, int param)
-{
-    return model->values + model->params[param].offset;
-}
-/* FNV-1a, 64 bits, over the bytes of the learned parameters in order, least significant byte first. */
+/* Of one parameter. NULL where there are none yet and memory is lacking, which cannot be after
+ * fv__model_ensure. */
+float *fv__model_values(const fv_model *model, int param);
+/* FNV-1a, 64 bits, over the bytes of the learned parameters in order, least significant byte first. 0
+ * where there are no values yet and memory is lacking. */
 uint64_t fv__model_hash(const fv_model *model);
 /* 2 for a single logistic output. */
 int fv__model_n_classes(const fv_model *model);

@@ -198,8 +198,8 @@ fv_status fv__conv_lower_planes(fv_lower *l)
     return fv__planes_lower_conv(l, &g, fv__conv_winograd_pays(l, &g));
 }
 
-/* The phases of dx in one direction that a tap reaches. A stride may be longer than the kernel, and leave most
- * without. */
+/* The phases of dx in one direction that a tap reaches. A stride may be longer than the kernel, and leave
+ * most without. */
 static fv_status find_phases(fv_lower *l, int d, const fv_flip_phase **out, int *n)
 {
     const fv_conv_attrs *const a = l->attrs;

@@ -92,7 +92,8 @@ fv_status fv__plan_fuse(fv_plan *plan)
     for (int s = 0; s < (int)plan->n_steps; s++) {
         if (!can_relu(&plan->steps[s].spec))
             continue;
-        for (int at = s, next; (next = only_reader(plan, of, plan->steps[at].spec.operand[0])) >= 0; at = next)
+        for (int at = s, next; (next = only_reader(plan, of, plan->steps[at].spec.operand[0])) >= 0;
+             at = next)
             if (!absorb(plan, of, at, next))
                 break;
     }

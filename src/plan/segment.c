@@ -143,7 +143,8 @@ static int64_t floats_of(const fv_plan *plan, int buffer)
     return b->floats * (by_image ? plan->options.batch : b->scope == FV_SCOPE_SHARD ? FV_SHARDS : 1);
 }
 
-/* The last phase in which step t could stand, by those that depend on it, which are behind it; NONE: none does.
+/* The last phase in which step t could stand, by those that depend on it, which are behind it; NONE: none
+ * does.
  */
 static int latest(const fv_plan *plan, const history *behind, int t)
 {
@@ -220,7 +221,8 @@ static void sink_all(sinking *s)
     for (int t = (int)plan->n_steps - 1; t >= 0; t--) {
         fv_step *const step = &plan->steps[t];
         const int phase = latest(plan, s->behind, t);
-        if (phase > step->phase && !(step->prepares && plan->options.frozen) && saved_floats(s, t, phase) >= 0)
+        if (phase > step->phase && !(step->prepares && plan->options.frozen) &&
+            saved_floats(s, t, phase) >= 0)
             step->phase = phase;
         record(plan, s->behind, step, false);
         for (int k = 0; k < step->spec.n_operands; k++) {

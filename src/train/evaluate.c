@@ -94,6 +94,7 @@ fv_status fv__inference_plan(const fv_model *model, int n, bool loss, fv_plan **
 
 static fv_status make(fv_evaluator *e, int n)
 {
+    FV_TRY(fv__model_ensure(e->model));
     FV_TRY(fv__inference_plan(e->model, n, e->loss, &e->plan));
     FV_TRY(fv__run_create(e->ctx, e->plan, &e->run));
     fv__bind_model(e->run, e->model);

@@ -158,7 +158,7 @@ static fv_status begin(loop *l)
     if (o->out)
         FV_TRY(fv__folder_begin(l->model, o->out, o));
     if (!l->model->settled)
-        fv__model_draw(l->model, o->seed);
+        FV_TRY(fv__model_draw(l->model, o->seed));
     fv__set_statistics(l->model, l->train, l->n_train);
     return save(l); /* so that a run killed in its first epoch can go on, too */
 }

@@ -15,6 +15,7 @@ void fv__bind_model(fv_run *run, const fv_model *model)
 static fv_status make(fv_trainer *t, int batch, const char *optimizer)
 {
     const int *gradient;
+    FV_TRY(fv__model_ensure(t->model));
     FV_TRY(fv__graph_copy(&t->model->graph, &t->graph));
     FV_TRY(fv__differentiate(&t->graph, &gradient));
     FV_TRY(fv__append_updates(&t->graph, gradient, optimizer));
