@@ -91,7 +91,7 @@ static int run(const cli_command *command, const cli_args *args)
             const fv_status status =
                 fv_bench(session.ctx, text ? names : NULL, args->batch, report, (void *)(uintptr_t)args);
             if (status == FV_STOPPED && cli_output_lost())
-                code = CLI_EXIT_FAILED; /* main tells why */
+                code = cli_output_closed() ? CLI_EXIT_PIPE : CLI_EXIT_FAILED; /* main tells why */
             else
                 code = status == FV_OK ? 0 : cli_fail(&session, status);
         }

@@ -167,9 +167,10 @@ const cli_command cli_command_train = {
     .operands = "",
     .summary = "train a model on a data set",
     .details = "Progress goes to standard error. The run folder receives model.fovea (the model's text),\n"
-               "last.safetensors, best.safetensors, args.json and log.csv. Ctrl-C saves and ends with 130;\n"
-               "--resume goes on from there to the same bits. A resumed run keeps its options; --epochs may\n"
-               "raise the number. The same seed gives the same hash on any number of threads.",
+               "last.safetensors, best.safetensors, args.json and log.csv. Ctrl-C saves and ends with 130,\n"
+               "SIGTERM with 143, a closed terminal with 129, a closed pipe with 141; --resume goes on from\n"
+               "there to the same bits. A resumed run keeps its options; --epochs may raise the number. The\n"
+               "same seed gives the same hash on any number of threads.",
     .examples = "  fovea train --model lenet5-relu --data digits --epochs 5\n"
                 "  fovea train --model mlp --data mnist --valid 5000 --schedule cosine --json\n"
                 "  fovea train --model logistic --data mnist --classes 3,8\n"

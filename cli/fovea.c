@@ -55,7 +55,8 @@ static void print_overview(FILE *stream)
             "  FOVEA_DIRECT   1: convolutions by their plain sums, without Winograd\n"
             "  FOVEA_DATA     folders in which data names are looked up, with colons between [data:.]\n"
             "  NO_COLOR       set: no colours\n\n"
-            "exit codes: 0 well, 1 failed, 2 usage, 3 bad input, 4 non-finite numbers, 130 interrupted\n\n"
+            "exit codes: 0 well, 1 failed, 2 usage, 3 bad input, 4 non-finite numbers,\n"
+            "            129, 130, 143 interrupted by SIGHUP, Ctrl-C, SIGTERM\n\n"
             "examples\n"
             "  fovea demo\n"
             "  fovea train --model lenet5-relu --data digits\n"
@@ -119,9 +120,10 @@ int main(int argc, char **argv)
     int code = dispatch(argc, argv);
     const char *why;
     if (!cli_streams_end(&why)) {
-        fprintf(stderr, "fovea: standard output: %s\n", why);
+        if (why)
+            fprintf(stderr, "fovea: standard output: %s\n", why);
         if (code == CLI_EXIT_WELL)
-            code = CLI_EXIT_FAILED;
+            code = why ? CLI_EXIT_FAILED : CLI_EXIT_PIPE;
     }
     return code;
 }

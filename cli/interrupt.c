@@ -1,40 +1,58 @@
-/* interrupt.c - Ctrl-C during training: the first is noted, for the progress callback to act on, the
- * second quits. Outside of training the signals do what they always do. */
+/* interrupt.c - signals that ask a training run to end: the first is noted, for the progress callback to act
+ * on, so that the run is saved. Outside of training the signals do what they always do.
+ *
+ *     SIGINT, SIGTERM     Ctrl-C, kill; one more of either quits at once
+ *     SIGHUP              the terminal is gone. It often comes twice, from the kernel and from the shell, so
+ *                         it never counts as one more
+ *     SIGPIPE             nobody reads our output any longer; every later write sends it again
+ *
+ * A signal that was ignored when the run began stays so (nohup, a shell's background jobs). */
 #include <signal.h>
 #include <unistd.h>
 
 #include "progress.h"
 
-static volatile sig_atomic_t noted;
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+enum { N_SIGNALS = sizeof signals / sizeof signals[0] };
+
+static volatile sig_atomic_t noted; /* the first signal's number */
+static struct sigaction before[N_SIGNALS];
 
 static void note(int signal_number)
 {
-    (void)signal_number;
-    if (noted)
-        _exit(CLI_EXIT_INTERRUPTED);
-    noted = 1;
-}
-
-static void set(void (*handler)(int))
-{
-    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    if (!noted)
+        noted = signal_number;
+    else if (signal_number == SIGINT || signal_number == SIGTERM)
+        _exit(128 + signal_number);
 }
 
 void cli_interrupt_arm(void)
 {
+    struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
     noted = 0;
-    set(note);
+    for (int i = 0; i < N_SIGNALS; i++) {
+        sigaction(signals[i], NULL, &before[i]);
+        if (before[i].sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+    }
 }
 
+/* Once interrupted, the command is about to end: signals go on to be noted until it has. */
 void cli_interrupt_disarm(void)
 {
-    set(SIG_DFL);
+    if (noted)
+        return;
+    for (int i = 0; i < N_SIGNALS; i++)
+        sigaction(signals[i], &before[i], NULL);
 }
 
 bool cli_interrupted(void)
 {
     return noted != 0;
+}
+
+int cli_interrupt_code(void)
+{
+    return noted ? 128 + noted : 0;
 }

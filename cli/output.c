@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,15 +19,23 @@ void cli_streams_begin(void)
     for (int fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", modes[fd]) != fd)
             _exit(1);
-    signal(SIGPIPE, SIG_IGN); /* failed writes are told, not died of */
-    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write that fails is told, not died of */
 }
 
 bool cli_output_lost(void)
 {
     if (fflush(stdout) != 0 && first_error == 0)
         first_error = errno;
+    /* A printf that filled the buffer failed, and nobody looked at errno then. */
+    struct pollfd pipe = {.fd = fileno(stdout), .events = POLLOUT};
+    if (ferror(stdout) && first_error == 0 && poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR))
+        first_error = EPIPE;
     return ferror(stdout) != 0 || first_error != 0;
+}
+
+bool cli_output_closed(void)
+{
+    return cli_output_lost() && first_error == EPIPE;
 }
 
 bool cli_streams_end(const char **why)
@@ -38,7 +47,7 @@ bool cli_streams_end(const char **why)
         if (first_error == 0)
             first_error = errno;
     }
-    *why = first_error ? strerror(first_error) : "a write failed";
+    *why = first_error == EPIPE ? NULL : first_error ? strerror(first_error) : "a write failed";
     return !lost;
 }
 

@@ -8,11 +8,14 @@
 #include <stdio.h>
 
 /* Makes sure that descriptors 0 to 2 are taken, so that no file of ours becomes somebody's standard
- * output, and that a closed pipe is an error code, not a signal. */
+ * output. SIGPIPE is left as it is: where nobody reads the output any longer, a command that has nothing to
+ * save ends of it silently, as other tools do. */
 void cli_streams_begin(void);
-/* Writes what is left. False, and why, where anything written to standard output was lost. */
+/* Writes what is left. False, and why, where anything written to standard output was lost; *why is NULL where
+ * that was a pipe that nobody reads, which is no news to anybody (SIGPIPE was noted or ignored). */
 bool cli_streams_end(const char **why);
-bool cli_output_lost(void); /* true once a write has failed */
+bool cli_output_lost(void);   /* true once a write has failed */
+bool cli_output_closed(void); /* true once one has failed because nobody reads it */
 
 /* One object: begin, members, end. `event` is the first member. */
 void cli_json_begin(const char *event);

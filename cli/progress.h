@@ -23,9 +23,11 @@ void cli_watch_end(cli_watch *watch); /* ends the bar's line */
 
 double cli_clock(void); /* seconds, monotonic */
 
-/* From arm to disarm the first SIGINT or SIGTERM is only noted; the second quits at once with 130. */
+/* From arm to disarm the first SIGINT, SIGTERM, SIGHUP or SIGPIPE is only noted; one more SIGINT or SIGTERM
+ * quits at once. What is ignored already stays ignored. */
 void cli_interrupt_arm(void);
 void cli_interrupt_disarm(void);
 bool cli_interrupted(void);
+int cli_interrupt_code(void); /* 128 + the signal's number, 130 for Ctrl-C; 0: none came */
 
 #endif

@@ -151,7 +151,7 @@ bool cli_watch_progress(void *user, const fv_progress *progress)
         print_json(progress);
     if (cli_interrupted() && !watch->noticed_stop) {
         watch->noticed_stop = true;
-        if (!watch->quiet) {
+        if (!watch->quiet && cli_interrupt_code() != CLI_EXIT_PIPE) {
             cli_watch_end(watch);
             fputs("stopping after this step; once more to quit at once\n", stderr);
         }

@@ -1,6 +1,8 @@
 /* session.c - the environment and the context of a command, and how its failures are told. */
 #include "session.h"
 
+#include "progress.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +54,7 @@ int cli_exit_code(fv_status status)
     case FV_ERR_NONFINITE:
         return CLI_EXIT_NONFINITE;
     case FV_STOPPED:
-        return CLI_EXIT_INTERRUPTED;
+        return cli_interrupted() ? cli_interrupt_code() : CLI_EXIT_INTERRUPTED;
     case FV_ERR_MEMORY:
     case FV_ERR_IO:
     case FV_ERR_UNSUPPORTED:

@@ -11,7 +11,8 @@ enum {
     CLI_EXIT_USAGE = 2,
     CLI_EXIT_INPUT = 3,
     CLI_EXIT_NONFINITE = 4,
-    CLI_EXIT_INTERRUPTED = 130
+    CLI_EXIT_INTERRUPTED = 130, /* by SIGINT; by SIGHUP 129, by SIGTERM 143: cli_interrupt_code */
+    CLI_EXIT_PIPE = 141         /* nobody reads the output; silent, as if SIGPIPE had ended it */
 };
 
 #define CLI_MAX_ROOTS 64

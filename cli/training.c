@@ -34,6 +34,11 @@ static int tell_interrupted(const cli_session *session, const cli_training *trai
 {
     const fv_progress *last = &training->watch.last;
     const char *out = training->options.out;
+    const int code = cli_interrupt_code();
+    if (code == CLI_EXIT_PIPE || (!code && cli_output_closed()))
+        return CLI_EXIT_PIPE;
+    if (!code) /* main tells why output was lost */
+        return CLI_EXIT_FAILED;
     if (training->watch.json) {
         cli_json_begin("interrupted");
         cli_json_whole("epoch", last->epoch);
@@ -41,13 +46,10 @@ static int tell_interrupted(const cli_session *session, const cli_training *trai
         cli_json_text("out", out);
         cli_json_end();
     }
-    if (cli_output_lost()) /* main tells why */
-        return CLI_EXIT_FAILED;
     if (!out)
-        return cli_error(session->command, CLI_EXIT_INTERRUPTED, "interrupted in epoch %d of %d", last->epoch,
-                         last->epochs);
+        return cli_error(session->command, code, "interrupted in epoch %d of %d", last->epoch, last->epochs);
     return cli_error(
-        session->command, CLI_EXIT_INTERRUPTED,
+        session->command, code,
         "interrupted in epoch %d of %d; everything is saved, go on with: fovea train --resume %s",
         last->epoch, last->epochs, out);
 }

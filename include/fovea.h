@@ -64,7 +64,8 @@ typedef enum fv_status {
     FV_ERR_NONFINITE,   /* a loss, a gradient, a parameter or a statistic became NaN or infinite (exit 4) */
     FV_ERR_UNSUPPORTED, /* this build or this machine lacks it (the command: exit 1)                 */
     FV_ERR_INTERNAL,    /* a bug of ours, found by a check (the command: exit 1)                     */
-    FV_STOPPED          /* the progress callback asked to stop; the state is saved (exit 130)        */
+    FV_STOPPED          /* the progress callback asked to stop; the state is saved (the command: exit
+                         * 128 + the signal that asked for it, 130 for Ctrl-C)                      */
 } fv_status;
 
 /* ---- context ------------------------------------------------------------------------------------ */
