@@ -2,6 +2,8 @@
 #ifndef FV_BASE_CLOCK_H
 #define FV_BASE_CLOCK_H
 
+#include "base/exact.h"
+
 double fv__seconds(void);
 
 #endif

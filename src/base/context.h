@@ -3,6 +3,7 @@
 #ifndef FV_BASE_CONTEXT_H
 #define FV_BASE_CONTEXT_H
 
+#include "base/exact.h"
 #include "fovea.h"
 
 #include <stdarg.h>

@@ -3,6 +3,8 @@
 #ifndef FV_BASE_RNG_H
 #define FV_BASE_RNG_H
 
+#include "base/exact.h"
+
 #include <stdint.h>
 
 /* Streams keep the uses of one seed apart: the last word of the counter. */
