@@ -23,7 +23,7 @@ MAKEFLAGS += --no-print-directory
 all:
 	@tools/setup.sh core
 	@$(CONFIGURE) release
-	@$(BUILD) release
+	@$(BUILD) release --target fovea fovea_command
 
 demo:
 	@tools/setup.sh core

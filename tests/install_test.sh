@@ -1,7 +1,7 @@
 #!/bin/sh
-# install_test.sh SOURCE BUILD CC CMAKE - the installed library, static and shared: what is laid out, that
-# pkg-config and find_package both lead a small program to it, also after the tree was moved, and what the
-# library shows to the linker.
+# install_test.sh SOURCE BUILD CC CMAKE - the installed library, static and shared: what is laid out and was
+# built for it, that pkg-config and find_package both lead a small program to it, also after the tree was
+# moved, and what the library shows to the linker.
 set -eu
 source=$1 build=$2 cc=$3 cmake=$4
 scratch=$build/install-test
@@ -20,6 +20,12 @@ quietly() {
 kind_of() { # what lies in a prefix
     if find "$1" -name 'libfovea.so' | grep -q .; then echo shared; else echo static; fi
 }
+
+# `make` and `make install` build the library and the command, and nothing that they do without.
+make -n -C "$source" install | grep -e '--build' >"$scratch/builds" || fail "make install builds nothing"
+if grep -v -e '--target fovea fovea_command$' "$scratch/builds"; then
+    fail "make install builds more than the library and the command"
+fi
 
 # This build's library, and one of the other kind; that one is built without optimisation, to be quick.
 quietly "$cmake" --install "$build" --prefix "$scratch/use/moving"
@@ -76,6 +82,17 @@ for kind in static shared; do
     quietly "$cmake" --build "$scratch/use/build-$kind"
     quietly "$scratch/use/build-$kind/digits" 160
 done
+
+# Programs name the library by what stays the same: 0.MINOR, and MAJOR once that is not 0.
+version=$(sed -n 's/^#define FV_VERSION "\(.*\)"$/\1/p' "$source/include/fovea.h")
+case $version in
+0.*) soname=libfovea.so.${version%.*} ;;
+*) soname=libfovea.so.${version%%.*} ;;
+esac
+lib=$(find "$scratch/shared" -name libfovea.so)
+found=$(objdump -p "$lib" | sed -n 's/^ *SONAME *//p')
+[ "$found" = "$soname" ] || fail "version $version: expected the soname $soname, found $found"
+[ -e "$(dirname "$lib")/$soname" ] || fail "$soname is not installed"
 
 # Exactly the functions of fovea.h are exported.
 "$cc" -E -P "$source/include/fovea.h" | tr '\n' ' ' | tr ';' '\n' | grep visibility \
