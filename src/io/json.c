@@ -1,6 +1,8 @@
 /* json.c - a cursor over strict JSON (RFC 8259); strings are checked UTF-8 (RFC 3629). */
 #include "io/json.h"
 
+#include "base/utf8.h"
+
 #include <string.h>
 
 fv_status fv__json_fail(fv_json *json, const char *expected)
@@ -75,27 +77,6 @@ fv_status fv__json_whole(fv_json *json, int64_t *out)
 }
 
 /* ---- strings -------------------------------------------------------------------------------------- */
-
-/* Bytes of the UTF-8 character that starts at the cursor; 0 if it is none. */
-static size_t utf8_length(const fv_json *json)
-{
-    const uint8_t *b = json->bytes + json->at;
-    const size_t left = json->n - json->at;
-    const uint8_t c = b[0];
-    if (c < 0x80)
-        return 1;
-    const size_t n = c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
-    if (n == 0 || left < n)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((b[i] & 0xc0) != 0x80)
-            return 0;
-    /* Overlong forms, surrogates, and what is past U+10FFFF. */
-    if ((c == 0xe0 && b[1] < 0xa0) || (c == 0xed && b[1] > 0x9f) || (c == 0xf0 && b[1] < 0x90) ||
-        (c == 0xf4 && b[1] > 0x8f))
-        return 0;
-    return n;
-}
 
 static fv_status hex4(fv_json *json, uint32_t *out)
 {
@@ -187,7 +168,8 @@ fv_status fv__json_string(fv_json *json, char **out)
             FV_TRY(escape(json, text, &n));
             continue;
         }
-        const size_t length = json->bytes[json->at] < 0x20 ? 0 : utf8_length(json);
+        const size_t length =
+            json->bytes[json->at] < 0x20 ? 0 : fv__utf8_length(json->bytes + json->at, json->n - json->at);
         if (length == 0)
             return fv__json_fail(json, "a UTF-8 character, control characters escaped");
         memcpy(text + n, json->bytes + json->at, length);
@@ -199,11 +181,29 @@ fv_status fv__json_string(fv_json *json, char **out)
     return FV_OK;
 }
 
+/* Bytes from the beginning of the string that stand for themselves between quotes. */
+static size_t plain(const char *string, size_t left)
+{
+    size_t n = 0, length = 1;
+    while (n < left && n < 4096 && length > 0) {
+        const uint8_t c = (uint8_t)string[n];
+        length = c < 0x20 || c == '"' || c == '\\' ? 0 : fv__utf8_length(string + n, left - n);
+        n += length;
+    }
+    return n;
+}
+
 void fv__json_quote(fv_text *text, const char *string)
 {
     fv__text_add(text, "\"");
-    for (; *string; string++) {
+    for (size_t left = strlen(string), n; left > 0; string += n, left -= n) {
         const uint8_t c = (uint8_t)*string;
+        n = plain(string, left);
+        if (n > 0) {
+            fv__text_add(text, "%.*s", (int)n, string);
+            continue;
+        }
+        n = 1;
         if (c == '"' || c == '\\')
             fv__text_add(text, "\\%c", c);
         else if (c == '\n')
@@ -211,7 +211,7 @@ void fv__json_quote(fv_text *text, const char *string)
         else if (c < 0x20)
             fv__text_add(text, "\\u%04x", c);
         else
-            fv__text_add(text, "%c", c);
+            fv__text_add(text, "\\ufffd");
     }
     fv__text_add(text, "\"");
 }

@@ -30,7 +30,8 @@ fv_status fv__json_end(fv_json *json);
 /* Fails at the cursor: "PATH: byte N: expected ..., found ...". */
 fv_status fv__json_fail(fv_json *json, const char *expected);
 
-/* Appends `string` to text in quotes, escaped. */
+/* Appends `string` to text in quotes, escaped. What is written is UTF-8 always: each byte of the string that
+ * is none becomes U+FFFD. */
 void fv__json_quote(fv_text *text, const char *string);
 
 #endif

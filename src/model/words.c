@@ -4,6 +4,8 @@
  * each is printable UTF-8 without blanks, and knows its column. */
 #include "model/words.h"
 
+#include "base/utf8.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -17,35 +19,6 @@ fv_status fv__line_fail(const fv_line *line, int column, const char *format, ...
     return fv__fail(line->ctx, FV_ERR_INPUT, "%s:%d:%d: %s", line->source, line->number, column, what);
 }
 
-/* The length of the UTF-8 character at s (RFC 3629: no overlong forms, no surrogates), or 0. */
-static size_t utf8_length(const unsigned char *s, size_t n)
-{
-    if (s[0] < 0x80)
-        return 1;
-    size_t length = 0;
-    unsigned char low = 0x80, high = 0xbf; /* of the second byte */
-    if (s[0] >= 0xc2 && s[0] <= 0xdf)
-        length = 2;
-    else if (s[0] >= 0xe0 && s[0] <= 0xef)
-        length = 3;
-    else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-        length = 4;
-    if (s[0] == 0xe0)
-        low = 0xa0;
-    else if (s[0] == 0xed)
-        high = 0x9f;
-    else if (s[0] == 0xf0)
-        low = 0x90;
-    else if (s[0] == 0xf4)
-        high = 0x8f;
-    if (length == 0 || length > n || s[1] < low || s[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if (s[i] < 0x80 || s[i] > 0xbf)
-            return 0;
-    return length;
-}
-
 fv_status fv__text_check(fv_context *ctx, const char *text, size_t n_bytes, const char *source)
 {
     if (n_bytes > FV_TEXT_MAX_BYTES)
@@ -56,7 +29,7 @@ fv_status fv__text_check(fv_context *ctx, const char *text, size_t n_bytes, cons
     for (size_t i = 0; i < n_bytes;) {
         const unsigned char *s = (const unsigned char *)text + i;
         const int column = (int)(i - begin) + 1;
-        const size_t length = utf8_length(s, n_bytes - i);
+        const size_t length = fv__utf8_length(s, n_bytes - i);
         const bool line_end = *s == '\n' || (*s == '\r' && i + 1 < n_bytes && text[i + 1] == '\n');
         if (*s == 0)
             return fv__line_fail(&line, column, "a NUL byte; model text is UTF-8");
