@@ -2,8 +2,6 @@
  * safetensors_header.c. Format: https://github.com/huggingface/safetensors, section "Format". */
 #include "io/safetensors_header.h"
 
-#include "io/file.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,30 +76,87 @@ static fv_status describe(fv_text *header, const char *path, const fv_tensor_ent
     return FV_OK;
 }
 
-fv_status fv__safetensors_write(fv_context *ctx, const char *path, const fv_tensor_entry *tensors,
-                                int n_tensors, const fv_meta_entry *metadata, int n_metadata)
+/* Where the bytes go, piece by piece. */
+typedef fv_status (*add_fn)(void *to, const void *bytes, size_t n);
+
+static fv_status put(const fv_text *header, const char *path, const fv_tensor_entry *tensors, int n_tensors,
+                     add_fn add, void *to)
+{
+    const uint64_t n = header->n;
+    FV_TRY(add(to, &n, sizeof n));
+    FV_TRY(add(to, header->data, header->n));
+    for (int i = 0; i < n_tensors; i++) {
+        size_t n_bytes = 0;
+        FV_TRY(count_bytes(header->ctx, path, &tensors[i], &n_bytes)); /* known to succeed */
+        FV_TRY(add(to, tensors[i].values, n_bytes));
+    }
+    return FV_OK;
+}
+
+static fv_status add_to_file(void *to, const void *bytes, size_t n)
+{
+    return fv__writer_add(to, bytes, n);
+}
+
+fv_status fv__safetensors_stage(fv_context *ctx, const char *path, const fv_tensor_entry *tensors,
+                                int n_tensors, const fv_meta_entry *metadata, int n_metadata,
+                                fv_writer *writer)
 {
     fv_text header;
-    fv_writer writer;
     fv__text_init(&header, ctx);
     fv_status status = describe(&header, path, tensors, n_tensors, metadata, n_metadata);
     if (status == FV_OK)
-        status = fv__writer_open(&writer, ctx, path);
+        status = fv__writer_open(writer, ctx, path);
+    if (status == FV_OK)
+        status = put(&header, path, tensors, n_tensors, add_to_file, writer);
+    if (status == FV_OK)
+        status = fv__writer_stage(writer);
+    fv__text_deinit(&header);
+    return status;
+}
+
+fv_status fv__safetensors_write(fv_context *ctx, const char *path, const fv_tensor_entry *tensors,
+                                int n_tensors, const fv_meta_entry *metadata, int n_metadata)
+{
+    fv_writer writer;
+    FV_TRY(fv__safetensors_stage(ctx, path, tensors, n_tensors, metadata, n_metadata, &writer));
+    return fv__writer_commit(&writer);
+}
+
+typedef struct memory {
+    uint8_t *bytes; /* NULL: counts only */
+    size_t n;
+} memory;
+
+static fv_status add_to_memory(void *to, const void *bytes, size_t n)
+{
+    memory *const m = to;
+    if (m->bytes && n > 0)
+        memcpy(m->bytes + m->n, bytes, n);
+    m->n += n; /* of blocks that are in memory: no overflow */
+    return FV_OK;
+}
+
+fv_status fv__safetensors_to_memory(fv_context *ctx, const fv_tensor_entry *tensors, int n_tensors,
+                                    const fv_meta_entry *metadata, int n_metadata, uint8_t **bytes,
+                                    size_t *n_bytes)
+{
+    memory count = {0}, copy = {0};
+    fv_text header;
+    fv__text_init(&header, ctx);
+    fv_status status = describe(&header, "memory", tensors, n_tensors, metadata, n_metadata);
+    if (status == FV_OK)
+        status = put(&header, "memory", tensors, n_tensors, add_to_memory, &count);
     if (status == FV_OK) {
-        const uint64_t n = header.n;
-        status = fv__writer_add(&writer, &n, sizeof n);
-        if (status == FV_OK)
-            status = fv__writer_add(&writer, header.data, header.n);
-        for (int i = 0; status == FV_OK && i < n_tensors; i++) {
-            size_t n_bytes = 0;
-            status = count_bytes(ctx, path, &tensors[i], &n_bytes); /* known to succeed */
-            if (status == FV_OK)
-                status = fv__writer_add(&writer, tensors[i].values, n_bytes);
-        }
-        if (status == FV_OK)
-            status = fv__writer_commit(&writer);
+        copy.bytes = fv__alloc(ctx, count.n, 1);
+        status =
+            copy.bytes ? put(&header, "memory", tensors, n_tensors, add_to_memory, &copy) : FV_ERR_MEMORY;
     }
     fv__text_deinit(&header);
+    if (status == FV_OK) {
+        *bytes = copy.bytes;
+        *n_bytes = copy.n;
+    }
     return status;
 }
 
@@ -170,13 +225,10 @@ static fv_status check_layout(fv_safetensors *file, size_t data_start)
     return FV_OK;
 }
 
-static fv_status load(fv_safetensors *file, const char *path)
+static fv_status load(fv_safetensors *file)
 {
-    fv_context *ctx = file->ctx;
-    file->path = fv__arena_strdup(&file->arena, path);
-    if (!file->path)
-        return FV_ERR_MEMORY;
-    FV_TRY(fv__file_read(ctx, path, (size_t)1 << 40, &file->bytes, &file->n_bytes));
+    fv_context *const ctx = file->ctx;
+    const char *const path = file->path;
     uint64_t n_header;
     if (file->n_bytes < sizeof n_header)
         return fv__fail(ctx, FV_ERR_INPUT,
@@ -193,14 +245,19 @@ static fv_status load(fv_safetensors *file, const char *path)
     return check_layout(file, data_start);
 }
 
-fv_status fv__safetensors_open(fv_context *ctx, const char *path, fv_safetensors **out)
+/* `own`, where it is not NULL, is bytes, and taken, also on failure. */
+static fv_status open_bytes(fv_context *ctx, const char *path, const uint8_t *bytes, size_t n_bytes,
+                            uint8_t *own, fv_safetensors **out)
 {
-    fv_safetensors *file = fv__alloc(ctx, 1, sizeof *file);
-    if (!file)
+    fv_safetensors *const file = fv__alloc(ctx, 1, sizeof *file);
+    if (!file) {
+        fv__free(ctx, own);
         return FV_ERR_MEMORY;
-    file->ctx = ctx;
+    }
+    *file = (fv_safetensors){.ctx = ctx, .bytes = bytes, .own = own, .n_bytes = n_bytes};
     fv__arena_init(&file->arena, ctx);
-    const fv_status status = load(file, path);
+    file->path = fv__arena_strdup(&file->arena, path);
+    const fv_status status = file->path ? load(file) : FV_ERR_MEMORY;
     if (status != FV_OK) {
         fv__safetensors_close(file);
         return status;
@@ -209,11 +266,25 @@ fv_status fv__safetensors_open(fv_context *ctx, const char *path, fv_safetensors
     return FV_OK;
 }
 
+fv_status fv__safetensors_open(fv_context *ctx, const char *path, fv_safetensors **out)
+{
+    uint8_t *bytes = NULL;
+    size_t n_bytes = 0;
+    FV_TRY(fv__file_read(ctx, path, (size_t)1 << 40, &bytes, &n_bytes));
+    return open_bytes(ctx, path, bytes, n_bytes, bytes, out);
+}
+
+fv_status fv__safetensors_open_memory(fv_context *ctx, const char *name, const uint8_t *bytes, size_t n_bytes,
+                                      fv_safetensors **out)
+{
+    return open_bytes(ctx, name, bytes, n_bytes, NULL, out);
+}
+
 void fv__safetensors_close(fv_safetensors *file)
 {
     if (!file)
         return;
-    fv__free(file->ctx, file->bytes);
+    fv__free(file->ctx, file->own);
     fv__free(file->ctx, file->tensors);
     fv__free(file->ctx, file->sorted);
     fv__free(file->ctx, file->meta);
@@ -222,6 +293,16 @@ void fv__safetensors_close(fv_safetensors *file)
 }
 
 /* ---- looking inside ------------------------------------------------------------------------------- */
+
+const char *fv__safetensors_path(const fv_safetensors *file)
+{
+    return file->path;
+}
+
+const fv_tensor_entry *fv__safetensors_by_name(const fv_safetensors *file, int index)
+{
+    return file->sorted[index];
+}
 
 int fv__safetensors_n_tensors(const fv_safetensors *file)
 {

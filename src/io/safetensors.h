@@ -6,7 +6,7 @@
 #ifndef FV_IO_SAFETENSORS_H
 #define FV_IO_SAFETENSORS_H
 
-#include "base/context.h"
+#include "io/file.h"
 
 #define FV_TENSOR_MAX_RANK 8
 
@@ -26,12 +26,25 @@ typedef struct fv_meta_entry {
 /* Writes F32 tensors, in the order given, atomically. */
 fv_status fv__safetensors_write(fv_context *ctx, const char *path, const fv_tensor_entry *tensors,
                                 int n_tensors, const fv_meta_entry *metadata, int n_metadata);
+/* As far as fv__writer_stage: *writer is then to be committed or abandoned; on failure it is released. */
+fv_status fv__safetensors_stage(fv_context *ctx, const char *path, const fv_tensor_entry *tensors,
+                                int n_tensors, const fv_meta_entry *metadata, int n_metadata,
+                                fv_writer *writer);
+/* The same bytes into memory, released with fv__free. */
+fv_status fv__safetensors_to_memory(fv_context *ctx, const fv_tensor_entry *tensors, int n_tensors,
+                                    const fv_meta_entry *metadata, int n_metadata, uint8_t **bytes,
+                                    size_t *n_bytes);
 
 /* An open file: its bytes in memory. What the accessors return is borrowed from it. */
 typedef struct fv_safetensors fv_safetensors;
 fv_status fv__safetensors_open(fv_context *ctx, const char *path, fv_safetensors **out);
+/* bytes[n_bytes] as such a file; borrowed until close. `name` stands for the path in messages. */
+fv_status fv__safetensors_open_memory(fv_context *ctx, const char *name, const uint8_t *bytes, size_t n_bytes,
+                                      fv_safetensors **out);
 void fv__safetensors_close(fv_safetensors *file);
 
+const char *fv__safetensors_path(const fv_safetensors *file);
+const fv_tensor_entry *fv__safetensors_by_name(const fv_safetensors *file, int index);
 int fv__safetensors_n_tensors(const fv_safetensors *file);
 const fv_tensor_entry *fv__safetensors_tensor(const fv_safetensors *file, int index); /* by file offset */
 const fv_tensor_entry *fv__safetensors_find(const fv_safetensors *file, const char *name); /* or NULL */

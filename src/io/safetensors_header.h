@@ -11,7 +11,8 @@ struct fv_safetensors {
     fv_context *ctx;
     fv_arena arena; /* path, names, metadata */
     const char *path;
-    uint8_t *bytes; /* [n_bytes], the whole file */
+    const uint8_t *bytes; /* [n_bytes], the whole file */
+    uint8_t *own;         /* the same, where they are to be freed; NULL: borrowed */
     size_t n_bytes;
     fv_tensor_entry *tensors; /* [n_tensors], by offset */
     fv_tensor_entry **sorted; /* [n_tensors], by name */
