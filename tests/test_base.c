@@ -223,11 +223,27 @@ static void test_nearest(void **state)
     static const struct {
         const char *word, *expected;
     } cases[] = {
-        {"conv", "conv"},      {"conb", "conv"},     {"cnov", "conv"},
-        {"con", "conv"},       {"RELU", "relu"},     {"maxpol", "maxpool"},
-        {"avpgol", "avgpool"}, {"lineer", "linear"}, {"softmaxx", "softmax"},
-        {"rel", "relu"},       {"batchnorm", NULL},  {"", NULL},
-        {"x", NULL},           {"zzzz", NULL},
+        {"conv", "conv"},
+        {"conb", "conv"},
+        {"cnov", "conv"},
+        {"con", "conv"},
+        {"RELU", "relu"},
+        {"maxpol", "maxpool"},
+        {"avpgol", "avgpool"},
+        {"lineer", "linear"},
+        {"softmaxx", "softmax"},
+        {"rel", "relu"},
+        {"batchnorm", NULL},
+        {"", NULL},
+        {"x", NULL},
+        {"zzzz", NULL},
+        {"convolution", "conv"},
+        {"co", NULL},
+        {"lin", "linear"},
+        {"max-pool", "maxpool"},
+        {"MAX_POOL", "maxpool"},
+        {"tan", "tanh"},
+        {"linux", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *found = fv__nearest(cases[i].word, names, 8);

@@ -8,6 +8,7 @@
 
 #include "model/model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,9 +63,12 @@ static void wrong_words(void **state)
          "identity, sigmoid, tanh, relu, leakyrelu, softplus, gelu, softmax, dropout, add"},
         {IN "conv c1 6 5x5 padd=2\n" END, "m:2:15: unknown key 'padd' of conv; nearest is 'pad'"},
         {IN "conv c1 6 5x5 wibble=2\n" END, "m:2:15: unknown key 'wibble' of conv"},
-        {IN "conv c1 6 5x5 kernel=3\n" END, "m:2:15: unknown key 'kernel' of conv"},
-        {IN "conv c1 6 5x5 name=c2\n" END, "m:2:15: unknown key 'name' of conv"},
-        {IN "maxpool 2 kernel=3\n" END, "m:2:11: unknown key 'kernel' of maxpool"},
+        {IN "conv c1 6 5x5 kernel=3\n" END,
+         "m:2:15: unknown key 'kernel' of conv; KERNEL stands without a key: 'conv NAME CHANNELS KERNEL'"},
+        {IN "conv c1 6 5x5 name=c2\n" END,
+         "m:2:15: unknown key 'name' of conv; NAME stands without a key: 'conv NAME CHANNELS KERNEL'"},
+        {IN "maxpool 2 kernel=3\n" END,
+         "m:2:11: unknown key 'kernel' of maxpool; kernel stands without a key: 'maxpool kernel'"},
         {IN "tanh slope=2\n" END, "m:2:6: unknown key 'slope' of tanh"},
         {IN "conv c1 6 5x5 pad=1 pad=2\n" END, "m:2:21: the key 'pad' is given twice"},
         {IN "conv c1 6\n" END, "m:2:10: KERNEL is missing; expected 'conv NAME CHANNELS KERNEL'"},
@@ -76,8 +80,8 @@ static void wrong_words(void **state)
         {IN "relu c1\n" END, "m:2:6: unexpected word 'c1'; expected 'relu', then key=value"},
         {IN "conv c1 6 5x5 bias=maybe\n" END, "m:2:20: bias is 'maybe'; expected yes or no"},
         {IN "conv c1 6 5x5 init=hee\n" END, "m:2:20: unknown initialisation 'hee'; nearest is 'he'"},
-        {IN "conv c1 6 5x5 init=kaiming\n" END,
-         "m:2:20: unknown initialisation 'kaiming'; expected he, xavier, lecun, normal or uniform"},
+        {IN "conv c1 6 5x5 init=orthogonal\n" END,
+         "m:2:20: unknown initialisation 'orthogonal'; expected he, xavier, lecun, normal or uniform"},
         {IN "conv c1 6 5x5 init=normal\n" END,
          "m:2:20: normal needs its scale: 'init normal 0.01' as a line, 'init=normal:0.01' as a key"},
         {IN "conv c1 6 5x5 init=he:2\n" END, "m:2:23: he takes no scale, found '2'"},
@@ -96,6 +100,101 @@ static void wrong_words(void **state)
          "m:5:5: the line ends too early; expected 'loss cross-entropy|squared-error|binary-cross-entropy'"},
     };
     EXPECT(mistakes);
+}
+
+/* What a message calls nearest: the last word in quotes behind "nearest is", or the positional word. */
+static void find_nearest(char *found, size_t bytes)
+{
+    const char *message = fv_message(ctx), *at = strstr(message, "nearest is '");
+    const char *slot = strstr(message, " stands without a key");
+    found[0] = '\0';
+    if (at)
+        snprintf(found, bytes, "%.*s", (int)strcspn(at + 12, "'"), at + 12);
+    else if (slot)
+        snprintf(found, bytes, "%.*s", (int)(slot - strstr(message, "; ") - 2), strstr(message, "; ") + 2);
+}
+
+/* The words of other frameworks, and words that are near nothing. */
+static void nearest_words(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        /* layers */
+        {"fc", "linear"},
+        {"dense", "linear"},
+        {"Linear", "linear"},
+        {"fully_connected", "linear"},
+        {"convolution", "conv"},
+        {"Conv2d", "conv"},
+        {"conv_2d", "conv"},
+        {"bn", "batchnorm"},
+        {"BatchNorm2d", "batchnorm"},
+        {"batch_norm", "batchnorm"},
+        {"batch_normalization", "batchnorm"},
+        {"LayerNorm", "layernorm"},
+        {"dropout2d", "dropout"},
+        {"drop", "dropout"},
+        {"max_pool", "maxpool"},
+        {"MaxPool2d", "maxpool"},
+        {"pool", "maxpool"},
+        {"avg_pool2d", "avgpool"},
+        {"gap", "globalavgpool"},
+        {"AdaptiveAvgPool2d", "globalavgpool"},
+        {"MultiheadAttention", "attention"},
+        {"leaky_relu", "leakyrelu"},
+        {"log_softmax", "softmax"},
+        {"relu6", "relu"},
+        {"rleu", "relu"},
+        {"residual", "add"},
+        {"reshape", "flatten"},
+        {"x", ""},
+        {"lstm", ""},
+        {"upsample", ""},
+        {"version", ""},
+        /* keys of conv */
+        {"conv c 6 5x5 padding=2", "pad"},
+        {"conv c 6 5x5 strides=2", "stride"},
+        {"conv c 6 5x5 dilation_rate=2", "dilation"},
+        {"conv c 6 5x5 use_bias=no", "bias"},
+        {"conv c 6 5x5 kernel_initializer=he", "init"},
+        {"conv c 6 5x5 initializer=he", "init"},
+        {"conv c 6 5x5 kernel_size=5", "KERNEL"},
+        {"conv c 6 5x5 ksize=5", "KERNEL"},
+        {"conv c 6 5x5 filters=6", "CHANNELS"},
+        {"conv c 6 5x5 channels=6", "CHANNELS"},
+        {"conv c 6 5x5 out_channels=6", "CHANNELS"},
+        {"conv c 6 5x5 activation=relu", ""},
+        {"linear out 3 units=3", "FEATURES"},
+        {"linear out 3 out_features=3", "FEATURES"},
+        {"leakyrelu negative_slope=0.1", "slope"},
+        {"dropout 0.5 p=0.5", "rate"},
+        /* initialisations and losses */
+        {"conv c 6 5x5 init=kaiming", "he"},
+        {"conv c 6 5x5 init=glorot", "xavier"},
+        {"conv c 6 5x5 init=zeros", ""},
+    };
+    char text[256], found[64];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fv_model *model = NULL;
+        snprintf(text, sizeof text, IN "%s\n" END, cases[i][0]);
+        assert_int_equal(fv_model_from_text(ctx, text, "m", &model), FV_ERR_INPUT);
+        find_nearest(found, sizeof found);
+        if (strcmp(found, cases[i][1]) != 0)
+            fail_msg("%s: expected \"%s\" to be nearest, found: %s", cases[i][0], cases[i][1],
+                     fv_message(ctx));
+    }
+    static const char *const losses[][2] = {{"mse", "squared-error"},
+                                            {"nll", "cross-entropy"},
+                                            {"cross_entropy", "cross-entropy"},
+                                            {"bce", "binary-cross-entropy"},
+                                            {"hinge", ""}};
+    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) {
+        fv_model *model = NULL;
+        snprintf(text, sizeof text, IN END "loss %s\n", losses[i][0]);
+        assert_int_equal(fv_model_from_text(ctx, text, "m", &model), FV_ERR_INPUT);
+        find_nearest(found, sizeof found);
+        assert_string_equal(found, losses[i][1]);
+    }
 }
 
 static void wrong_numbers(void **state)
@@ -251,8 +350,7 @@ static void wrong_attributes(void **state)
          "m:2: conv2d c1: expected a window of at most 8x8, found 1x16777216, which dilation=1024x1024 makes "
          "1x17179868161"},
         {IN "conv c1 6 3x3 dilation=0\n", "m:2:24: conv: dilation: expected 1 to 1024, found '0'"},
-        {IN "conv c1 6 3x3 groups=2x2\n",
-         "m:2:22: conv: groups: expected a whole number, found '2x2'"},
+        {IN "conv c1 6 3x3 groups=2x2\n", "m:2:22: conv: groups: expected a whole number, found '2x2'"},
         {IN "conv c1 6 3x3 groups=0\n", "m:2:22: conv: groups: expected 1 to 16777216, found '0'"},
         {IN "conv c1 6 3x3\nconv c2 8 3x3 groups=4\n",
          "m:3: conv2d c2: groups=4 has to divide the channels, but 6 come in and 8 go out"},
@@ -260,7 +358,8 @@ static void wrong_attributes(void **state)
          "m:3: conv2d c2: groups=3 has to divide the channels, but 6 come in and 8 go out"},
         {IN "conv c1 6 3x3\nconv c2 9 3x3 groups=9\n",
          "m:3: conv2d c2: groups=9 has to divide the channels, but 6 come in and 9 go out"},
-        {IN "conv c1 6 3x3 size=3\n", "m:2:15: unknown key 'size' of conv"},
+        {IN "conv c1 6 3x3 size=3\n",
+         "m:2:15: unknown key 'size' of conv; KERNEL stands without a key: 'conv NAME CHANNELS KERNEL'"},
         {IN "maxpool 9\n",
          "m:2: maxpool: the window 9x9 does not fit an image of 1x8x8 with padding 0x0: its height "
          "is 9, the padded image's 8"},
@@ -351,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_words),
+        cmocka_unit_test(nearest_words),
         cmocka_unit_test(wrong_numbers),
         cmocka_unit_test(wrong_order),
         cmocka_unit_test(wrong_shapes_and_losses),

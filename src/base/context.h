@@ -99,7 +99,8 @@ fv_number fv__general(double value, int digits);
 fv_number fv__fixed(double value, int decimals);
 fv_number fv__exact(double value);
 
-/* The nearest of `names` (NULL entries skipped) to `word` by edit distance, or NULL if none is near. */
+/* The nearest of `names` (NULL entries skipped) to `word`: by edit distance, or because one begins with the
+ * other; NULL if none is near. */
 const char *fv__nearest(const char *word, const char *const *names, int n_names);
 
 #endif

@@ -65,9 +65,20 @@ void fv__text_add(fv_text *text, const char *format, ...)
 
 enum { MAX_WORD = 48 }; /* nobody mistypes a longer one */
 
-static char lower(char c)
+/* Copies a word in small letters without '_' and '-', which make no difference. Returns its length; 0 where
+ * nothing is left or it is too long. */
+static int squeeze(const char *word, char out[MAX_WORD + 1])
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    int n = 0;
+    for (; *word; word++) {
+        if (*word == '_' || *word == '-')
+            continue;
+        if (n == MAX_WORD)
+            return 0;
+        out[n++] = *word >= 'A' && *word <= 'Z' ? (char)(*word - 'A' + 'a') : *word;
+    }
+    out[n] = '\0';
+    return n;
 }
 
 static int min_int(int a, int b)
@@ -75,7 +86,7 @@ static int min_int(int a, int b)
     return a < b ? a : b;
 }
 
-/* Edit distance with transpositions of neighbours (optimal string alignment), blind to case:
+/* Edit distance with transpositions of neighbours (optimal string alignment):
  *     d[i][j] = min(d[i-1][j] + 1, d[i][j-1] + 1, d[i-1][j-1] + (a[i] != b[j]), d[i-2][j-2] + 1 if swapped)
  */
 static int distance(const char *a, int n_a, const char *b, int n_b)
@@ -87,36 +98,41 @@ static int distance(const char *a, int n_a, const char *b, int n_b)
         d[0][j] = j;
     for (int i = 1; i <= n_a; i++) {
         for (int j = 1; j <= n_b; j++) {
-            const char x = lower(a[i - 1]), y = lower(b[j - 1]);
+            const char x = a[i - 1], y = b[j - 1];
             d[i][j] = min_int(min_int(d[i - 1][j], d[i][j - 1]) + 1, d[i - 1][j - 1] + (x != y));
-            if (i > 1 && j > 1 && x == lower(b[j - 2]) && y == lower(a[i - 2]))
+            if (i > 1 && j > 1 && x == b[j - 2] && y == a[i - 2])
                 d[i][j] = min_int(d[i][j], d[i - 2][j - 2] + 1);
         }
     }
     return d[n_a][n_b];
 }
 
+/* 0 for the same letters, more the farther; -1: too far to be meant. */
+static int how_far(const char *a, int n_a, const char *b, int n_b)
+{
+    /* A third of the letters may be wrong, but one must be right. */
+    const int limit = min_int(n_a / 3 > 1 ? n_a / 3 : 1, n_a - 1);
+    const int edits = distance(a, n_a, b, n_b), common = min_int(n_a, n_b);
+    if (edits <= limit)
+        return edits;
+    /* Farther than any of these: one is the beginning of the other, as 'conv' is of 'convolution'. */
+    if (common >= 3 && memcmp(a, b, (size_t)common) == 0)
+        return MAX_WORD + (n_a > n_b ? n_a - n_b : n_b - n_a);
+    return -1;
+}
+
 const char *fv__nearest(const char *word, const char *const *names, int n_names)
 {
-    const size_t n_word = strnlen(word, MAX_WORD + 1);
-    if (n_word == 0 || n_word > MAX_WORD)
-        return NULL;
-    const int length = (int)n_word;
-    /* A third of the letters may be wrong, but one must be right. */
-    int limit = length / 3 > 1 ? length / 3 : 1;
-    if (limit > length - 1)
-        limit = length - 1;
+    char a[MAX_WORD + 1], b[MAX_WORD + 1];
+    const int n_a = squeeze(word, a);
     const char *nearest = NULL;
-    for (int i = 0; i < n_names; i++) {
-        if (!names[i])
-            continue;
-        const size_t n_name = strnlen(names[i], MAX_WORD + 1);
-        if (n_name > MAX_WORD)
-            continue;
-        const int d = distance(word, length, names[i], (int)n_name);
-        if (d <= limit) {
+    int least = 2 * MAX_WORD;
+    for (int i = 0; i < n_names && n_a > 0; i++) {
+        const int n_b = names[i] ? squeeze(names[i], b) : 0;
+        const int far = n_b > 0 ? how_far(a, n_a, b, n_b) : -1;
+        if (far >= 0 && far < least) { /* the first of equals stays */
             nearest = names[i];
-            limit = d - 1; /* the first of equals stays */
+            least = far;
         }
     }
     return nearest;

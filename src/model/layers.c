@@ -223,11 +223,7 @@ static const fv_layer_kind kinds[] = {
     {"tokens", "tokens", {{0}}, false, plain},
     {"classtoken", "class_token", {{FV_SLOT_NAME, "NAME"}}, false, fv__layer_class_token},
     {"position", "position", {{FV_SLOT_NAME, "NAME"}}, false, fv__layer_position},
-    {"attention",
-     "attention",
-     {{FV_SLOT_NAME, "NAME"}, {FV_SLOT_ATTR, "heads"}},
-     true,
-     fv__layer_attention},
+    {"attention", "attention", {{FV_SLOT_NAME, "NAME"}, {FV_SLOT_ATTR, "heads"}}, true, fv__layer_attention},
     {"slice", "slice", {{FV_SLOT_ATTR, "first"}, {FV_SLOT_ATTR, "count"}}, false, plain},
     {"flatten", "flatten", {{0}}, false, plain},
     {"identity", "identity", {{0}}, false, plain},
@@ -420,6 +416,22 @@ static fv_status read_init_key(fv_parse *p, char *value, int column, fv_init *ou
                          colon ? column + (int)(colon + 1 - value) : column, out);
 }
 
+static fv_status unknown_key(fv_parse *p, const fv_layer_kind *kind, const char *key, int column,
+                             const char *const *keys, int n_keys)
+{
+    char text[160];
+    const char *slots[N_SLOTS];
+    for (int i = 0; i < n_slots(kind); i++)
+        slots[i] = kind->slot[i].word;
+    const char *nearest = fv__nearest_word(key, keys, n_keys);
+    const char *slot = nearest ? NULL : fv__nearest_word(key, slots, n_slots(kind));
+    if (slot)
+        return fv__line_fail(&p->line, column, "unknown key '%s' of %s; %s stands without a key: '%s'", key,
+                             kind->word, slot, usage(kind, text, sizeof text));
+    return fv__line_fail(&p->line, column, "unknown key '%s' of %s%s%s%s", key, kind->word,
+                         nearest ? "; nearest is '" : "", nearest ? nearest : "", nearest ? "'" : "");
+}
+
 /* The word is "key=value". */
 static fv_status read_key(fv_parse *p, const fv_layer_kind *kind, fv_word word, const char *const *keys,
                           int n_keys, bool *given, fv_layer_words *words)
@@ -432,11 +444,8 @@ static fv_status read_key(fv_parse *p, const fv_layer_kind *kind, fv_word word, 
     int k = 0;
     while (k < n_keys && strcmp(keys[k], copy) != 0)
         k++;
-    if (k == n_keys) {
-        const char *nearest = fv__nearest(copy, keys, n_keys);
-        return fv__line_fail(&p->line, word.column, "unknown key '%s' of %s%s%s%s", copy, kind->word,
-                             nearest ? "; nearest is '" : "", nearest ? nearest : "", nearest ? "'" : "");
-    }
+    if (k == n_keys)
+        return unknown_key(p, kind, copy, word.column, keys, n_keys);
     if (given[k])
         return fv__line_fail(&p->line, word.column, "the key '%s' is given twice", copy);
     given[k] = true;

@@ -22,7 +22,7 @@ fv_status fv__init_read(const fv_line *line, int column, const char *kind, const
     while (k < 5 && strcmp(names[k], kind) != 0)
         k++;
     if (k == 5) {
-        const char *nearest = fv__nearest(kind, names, 5);
+        const char *nearest = fv__nearest_word(kind, names, 5);
         if (nearest)
             return fv__line_fail(line, column, "unknown initialisation '%s'; nearest is '%s'", kind, nearest);
         return fv__line_fail(
@@ -195,7 +195,7 @@ static fv_status read_loss(fv_parse *p)
             return append_loss(p, &losses[i]);
         }
     }
-    const char *nearest = fv__nearest(line->word[1].text, words, N_LOSSES);
+    const char *nearest = fv__nearest_word(line->word[1].text, words, N_LOSSES);
     return fv__line_fail(line, line->word[1].column, "unknown loss '%s'; %s%s%s", line->word[1].text,
                          nearest ? "nearest is '" : "expected '", nearest ? nearest : usage, "'");
 }
@@ -226,7 +226,7 @@ static fv_status unknown_layer(const fv_parse *p, const fv_layer_kind *kind)
     int n = 3;
     for (; n < 40 && (kind = fv__layer_kind_at(n - 3)); n++)
         words[n] = kind->word;
-    const char *nearest = fv__nearest(word.text, words, n);
+    const char *nearest = fv__nearest_word(word.text, words, n);
     if (nearest)
         return fv__line_fail(&p->line, word.column, "unknown layer '%s'; nearest is '%s'", word.text,
                              nearest);

@@ -34,6 +34,9 @@ fv_status fv__text_check(fv_context *ctx, const char *text, size_t n_bytes, cons
 /* Splits the line that begins at text[*at] and moves *at past its end. */
 fv_status fv__line_split(fv_line *line, const char *text, size_t n_bytes, size_t *at);
 
+/* synonyms.c: as fv__nearest, but first by what other frameworks call it: 'fc' is 'linear'. */
+const char *fv__nearest_word(const char *word, const char *const *names, int n_names);
+
 /* Letters, digits, '_' and '-', a letter or '_' first, at most FV_NAME_MAX_BYTES; a '.' too where a letter,
  * digit or '_' follows. */
 bool fv__name_ok(const char *name);
