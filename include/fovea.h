@@ -178,6 +178,13 @@ FV_API void fv_builder_destroy(fv_builder *b);
 
 /* ---- looking at a model ------------------------------------------------------------------------- */
 
+/* What a model's outputs are, by the layer that it ends in. Either way an image counts as the class of its
+ * largest output. */
+typedef enum fv_output {
+    FV_OUTPUT_PROBABILITIES, /* softmax or sigmoid: each in 0 to 1; those of a softmax add up to 1   */
+    FV_OUTPUT_VALUES         /* anything else, under squared error: numbers of any size and sign     */
+} fv_output;
+
 typedef struct fv_model_info {
     int c, h, w;         /* the input */
     int n_classes;       /* outputs; 2 for one logistic output */
@@ -185,6 +192,7 @@ typedef struct fv_model_info {
     int64_t n_parameters;
     int64_t flops;       /* of one image, forward; a multiply-add counts 2 */
     int64_t bytes;       /* parameters and activations of one image */
+    fv_output output;    /* what fv_predict gives */
 } fv_model_info;
 FV_API fv_model_info fv_model_describe(const fv_model *model);
 
@@ -306,9 +314,9 @@ typedef struct fv_score {
 } fv_score;
 FV_API fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score);
 
-/* Probabilities of images [first, first+n), n 0 or more: probabilities[n][n_classes]. A logistic model gives
- * two. FV_ERR_ARGUMENT where the data has no such images, FV_ERR_NONFINITE where a probability is not finite;
- * after a failure the array may be filled in part. */
+/* Outputs of images [first, first+n), n 0 or more, probabilities or values as fv_model_info.output says:
+ * probabilities[n][n_classes]. A logistic model gives two. FV_ERR_ARGUMENT where the data has no such images,
+ * FV_ERR_NONFINITE where an output is not finite; after a failure the array may be filled in part. */
 FV_API fv_status fv_predict(fv_model *model, const fv_data *data, int first, int n, float *probabilities);
 
 /* A model made ready to predict, for those who ask more than once: its memory, and the weights in the order

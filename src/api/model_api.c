@@ -360,7 +360,8 @@ fv_model_info fv_model_describe(const fv_model *model)
                           .h = image.h,
                           .w = image.w,
                           .n_layers = (int)model->n_layers,
-                          .n_classes = fv__model_n_classes(model)};
+                          .n_classes = fv__model_n_classes(model),
+                          .output = fv__model_output(model)};
     for (int i = 0; i < info.n_layers; i++) {
         const fv_layer_info layer = fv_model_layer(model, i);
         info.n_parameters += layer.n_parameters;

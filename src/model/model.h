@@ -68,6 +68,7 @@ float *fv__model_values(const fv_model *model, int param);
 uint64_t fv__model_hash(const fv_model *model);
 /* 2 for a single logistic output. */
 int fv__model_n_classes(const fv_model *model);
+fv_output fv__model_output(const fv_model *model);
 
 /* init.c: values[n] of parameter number `index`, drawn from `seed`. */
 void fv__init_draw(const fv_init *init, uint64_t seed, uint32_t index, float *values, size_t n);
