@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "commands.h"
+#include "layout.h"
 #include "output.h"
-#include "terminal.h"
 
 #define MAX_MODELS 64
 
@@ -23,10 +23,15 @@ static void defaults(cli_args *args)
     args->batch = 128;
 }
 
+typedef struct sheet {
+    bool json;
+    cli_table table;
+} sheet;
+
 static bool report(void *user, const fv_bench_result *result)
 {
-    const cli_args *args = user;
-    if (args->json) {
+    sheet *s = user;
+    if (s->json) {
         cli_json_begin("kernel");
         cli_json_text("name", result->name);
         cli_json_text("shape", result->shape);
@@ -34,10 +39,12 @@ static bool report(void *user, const fv_bench_result *result)
         cli_json_real("peak_share", result->peak_share);
         cli_json_end();
     } else {
-        printf("  %-26s %-42s %8.1f %5.0f%%  ", result->name, result->shape ? result->shape : "",
-               result->gflops, 100 * result->peak_share);
-        cli_bar(stdout, result->peak_share, 20);
-        putchar('\n');
+        cli_table_cell(&s->table, CLI_INK_PLAIN, "%s", result->name);
+        cli_table_cell(&s->table, CLI_INK_PLAIN, "%s", result->shape ? result->shape : "");
+        cli_table_cell(&s->table, CLI_INK_PLAIN, "%.1f", result->gflops);
+        cli_table_cell(&s->table, CLI_INK_PLAIN, "%.0f%%", 100 * result->peak_share);
+        cli_table_bar(&s->table, result->peak_share);
+        cli_table_end(&s->table);
     }
     return !cli_output_lost(); /* flushes: each line as it is measured */
 }
@@ -58,8 +65,9 @@ static int split_models(char *text, const char **names)
             while (known < MAX_MODELS && (zoo[known] = fv_zoo_name(known)))
                 known++;
             const char *nearest = cli_nearest(p, zoo, known, sizeof zoo[0]);
-            return cli_usage("bench", "--models: unknown model %s; nearest is %s", p,
-                             nearest ? nearest : "none");
+            return cli_usage("bench", "--models: unknown model %s; %s%s", p,
+                             nearest ? "nearest is " : "fovea models lists what there is",
+                             nearest ? nearest : "");
         }
         if (n == MAX_MODELS)
             return cli_usage("bench", "--models takes at most %d names", MAX_MODELS);
@@ -74,6 +82,12 @@ static int split_models(char *text, const char **names)
 
 static int run(const cli_command *command, const cli_args *args)
 {
+    static const cli_column columns[] = {{"kernel", 42, 21, 0, true},
+                                         {"shape", 42, 29, 2, true},
+                                         {"GFLOP/s", 8, 0, 0, false},
+                                         {"peak", 5, 0, 1, false},
+                                         {"", 20, 12, 3, true}};
+    sheet s = {.json = args->json};
     cli_session session;
     char spare[32];
     const char *names[MAX_MODELS + 1];
@@ -85,11 +99,10 @@ static int run(const cli_command *command, const cli_args *args)
             if (!args->json) {
                 printf("%s, %s, batch %d\n", fv_context_isa(session.ctx),
                        cli_plural(fv_context_threads(session.ctx), "thread", spare), args->batch);
-                cli_print_inked(stdout, CLI_INK_FAINT, "  %-26s %-42s %8s %6s\n", "kernel", "shape",
-                                "GFLOP/s", "peak");
+                cli_table_begin(&s.table, columns, sizeof columns / sizeof columns[0]);
+                cli_table_titles(&s.table);
             }
-            const fv_status status =
-                fv_bench(session.ctx, text ? names : NULL, args->batch, report, (void *)(uintptr_t)args);
+            const fv_status status = fv_bench(session.ctx, text ? names : NULL, args->batch, report, &s);
             if (status == FV_STOPPED && cli_output_lost())
                 code = cli_output_closed() ? CLI_EXIT_PIPE : CLI_EXIT_FAILED; /* main tells why */
             else
@@ -105,9 +118,9 @@ const cli_command cli_command_bench = {
     .name = "bench",
     .operands = "",
     .summary = "measure this machine's peak and each kernel's share of it",
-    .examples = "  fovea bench\n"
-                "  fovea bench --models lenet5-relu --threads 1\n"
-                "  fovea bench --models lenet5,mlp --batch 64 --json",
+    .examples = "fovea bench\n"
+                "fovea bench --models lenet5-relu --threads 1\n"
+                "fovea bench --models lenet5,mlp --batch 64 --json",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .defaults = defaults,

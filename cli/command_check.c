@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "commands.h"
+#include "layout.h"
 #include "output.h"
-#include "terminal.h"
 
 static const cli_option options[] = {
     {"batch", "N", CLI_COUNT, offsetof(cli_args, batch), 1, FV_MAX_CHECK_BATCH, NULL,
@@ -23,7 +23,7 @@ static void defaults(cli_args *args)
 typedef struct sheet {
     bool json;
     int n_tensors, n_failed;
-    int width; /* of the names */
+    cli_table table;
 } sheet;
 
 static void report(void *user, const fv_check_result *result)
@@ -42,11 +42,14 @@ static void report(void *user, const fv_check_result *result)
         cli_json_end();
         return;
     }
-    char spare[2][32];
-    printf("  %-*s %9s %9s %12.1e %12.1e   ", s->width, result->parameter,
-           cli_grouped(result->n_checked, spare[0]), cli_grouped(result->n_values, spare[1]),
-           result->reference_error, result->kernel_error);
-    cli_print_inked(stdout, result->ok ? CLI_INK_GOOD : CLI_INK_BAD, "%s\n", result->ok ? "ok" : "WRONG");
+    char spare[32];
+    cli_table_cell(&s->table, CLI_INK_PLAIN, "%s", result->parameter);
+    cli_table_cell(&s->table, CLI_INK_PLAIN, "%s", cli_grouped(result->n_checked, spare));
+    cli_table_cell(&s->table, CLI_INK_PLAIN, "%s", cli_grouped(result->n_values, spare));
+    cli_table_cell(&s->table, CLI_INK_PLAIN, "%.1e", result->reference_error);
+    cli_table_cell(&s->table, CLI_INK_PLAIN, "%.1e", result->kernel_error);
+    cli_table_cell(&s->table, result->ok ? CLI_INK_GOOD : CLI_INK_BAD, "%s", result->ok ? "ok" : "WRONG");
+    cli_table_end(&s->table);
     fflush(stdout);
 }
 
@@ -54,18 +57,22 @@ static int run(const cli_command *command, const cli_args *args)
 {
     cli_session session;
     fv_model *model = NULL;
-    sheet s = {.json = args->json, .width = 20};
+    cli_column columns[] = {{"parameter", 20, 13, 0, true}, {"checked", 8, 0, 3, false},
+                            {"of", 9, 0, 4, false},         {"reference", 10, 0, 2, false},
+                            {"kernels", 10, 0, 1, false},   {"", 5, 0, 0, true}};
+    sheet s = {.json = args->json};
     bool all_ok = false;
     int code = cli_session_open(&session, command, args);
     if (!code) {
         fv_status status = fv_model_open(session.ctx, args->operands[0], &model);
         for (int p = 0; status == FV_OK && p < fv_model_n_parameters(model); p++) {
             const int width = (int)strlen(fv_model_parameter(model, p).name);
-            s.width = width > s.width ? width : s.width;
+            columns[0].width = width > columns[0].width ? width : columns[0].width;
         }
-        if (status == FV_OK && !args->json)
-            cli_print_inked(stdout, CLI_INK_FAINT, "  %-*s %9s %9s %12s %12s\n", s.width, "parameter",
-                            "checked", "of", "reference", "kernels");
+        if (status == FV_OK && !args->json) {
+            cli_table_begin(&s.table, columns, sizeof columns / sizeof columns[0]);
+            cli_table_titles(&s.table);
+        }
         if (status == FV_OK)
             status = fv_model_check(model, args->seed, args->batch, report, &s, &all_ok);
         code = status == FV_OK ? 0 : cli_fail(&session, status);
@@ -74,8 +81,8 @@ static int run(const cli_command *command, const cli_args *args)
         code = cli_error("check", CLI_EXIT_FAILED, "%d of %d gradients disagree with their differences",
                          s.n_failed, s.n_tensors);
     else if (!code && !args->json)
-        printf("all %d gradients agree with central differences (worst relative errors above)\n",
-               s.n_tensors);
+        cli_print_line("all %d gradients agree with central differences (worst relative errors above)",
+                       s.n_tensors);
     fv_model_destroy(model);
     cli_session_close(&session);
     return code;
@@ -88,10 +95,10 @@ const cli_command cli_command_check = {
     .max_operands = 1,
     .summary = "compare every gradient with finite differences",
     .details =
-        "Each parameter tensor's gradient, as the reference (double) and as the kernels (float) compute\n"
+        "Each parameter tensor's gradient, as the reference (double) and as the kernels (float) compute "
         "it, against central differences of the reference. Ends with 1 where one disagrees.",
-    .examples = "  fovea check lenet5\n"
-                "  fovea check my-model.fovea --batch 17 --json",
+    .examples = "fovea check lenet5\n"
+                "fovea check my-model.fovea --batch 17 --json",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .defaults = defaults,

@@ -3,11 +3,12 @@
 #include <string.h>
 
 #include "commands.h"
+#include "layout.h"
 #include "output.h"
-#include "terminal.h"
 
 #define DEMO_DIGITS  10
 #define DEMO_CLASSES 64
+#define TRY_COLUMNS  58
 
 static const cli_option options[] = {
     {"model", "NAME|FILE", CLI_TEXT, offsetof(cli_args, model), 0, 0, NULL, "the network"},
@@ -68,24 +69,26 @@ static fv_status draw_digits(const cli_training *training)
     const fv_data *data = training->test;
     const fv_data_info info = fv_data_describe(data);
     int chosen[DEMO_DIGITS];
-    char captions[DEMO_DIGITS][48], name[2][16];
-    float probabilities[DEMO_CLASSES];
+    char captions[DEMO_DIGITS][48], name[2][16], text[32];
+    float outputs[DEMO_CLASSES];
     cli_picture pictures[DEMO_DIGITS];
-    const int n = choose_digits(data, chosen), n_classes = fv_model_describe(training->model).n_classes;
-    if (n_classes > DEMO_CLASSES)
+    const fv_model_info model = fv_model_describe(training->model);
+    const int n = choose_digits(data, chosen);
+    if (model.n_classes > DEMO_CLASSES)
         return FV_OK;
     for (int i = 0; i < n; i++) {
-        const fv_status status = fv_predict(training->model, data, chosen[i], 1, probabilities);
+        const fv_status status = fv_predict(training->model, data, chosen[i], 1, outputs);
         if (status != FV_OK)
             return status;
         int best = 0;
-        for (int k = 1; k < n_classes; k++)
-            if (probabilities[k] > probabilities[best])
+        for (int k = 1; k < model.n_classes; k++)
+            if (outputs[k] > outputs[best])
                 best = k;
         const int label = fv_data_label(data, chosen[i]);
         const char *seen = cli_class_name(data, NULL, best, name[0]);
         if (best == label)
-            snprintf(captions[i], sizeof captions[i], "%s, %.1f%%", seen, 100 * (double)probabilities[best]);
+            snprintf(captions[i], sizeof captions[i], "%s, %s", seen,
+                     cli_show_output(model.output, (double)outputs[best], text));
         else
             snprintf(captions[i], sizeof captions[i], "%s, not %s!", seen,
                      cli_class_name(data, NULL, label, name[1]));
@@ -96,9 +99,20 @@ static fv_status draw_digits(const cli_training *training)
                                     .caption = captions[i],
                                     .marked = best != label};
     }
-    const int columns = (cli_width(stdout) - 8) / 5; /* five a row, two blanks between */
-    cli_draw(pictures, n, 5, columns < 14 ? 14 : columns > 28 ? 28 : columns);
+    cli_draw(pictures, n);
     return FV_OK;
+}
+
+/* The reason stands beside the command, or above it where both are too long for a line. */
+static void print_try(const char *line, const char *why)
+{
+    const int length = cli_columns_of(line);
+    if (2 + TRY_COLUMNS + 1 + cli_columns_of(why) <= cli_width(stdout) && length <= TRY_COLUMNS) {
+        printf("  %-*s %s\n", TRY_COLUMNS, line, why);
+        return;
+    }
+    printf("  %s\n", why);
+    cli_print_typed(stdout, line, 6);
 }
 
 static void print_next(const char *program, const char *out, const char *model)
@@ -118,7 +132,7 @@ static void print_next(const char *program, const char *out, const char *model)
     for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
         char line[512];
         snprintf(line, sizeof line, "%s %s%s%s", program, tries[i].before, tries[i].name, tries[i].after);
-        printf("  %-58s %s\n", line, tries[i].why);
+        print_try(line, tries[i].why);
     }
 }
 
@@ -138,19 +152,21 @@ static int run(const cli_command *command, const cli_args *args)
     }
     if (!code) {
         const fv_model_info info = fv_model_describe(training.model);
-        printf("Training %s (%s parameters) on %s drawn digits: %s, %s, %s.\n", args->model,
-               cli_grouped(info.n_parameters, spare[0]),
-               cli_grouped(fv_data_describe(training.train).n, spare[1]),
-               cli_plural(args->epochs, "epoch", spare[2]), fv_context_isa(session.ctx),
-               cli_plural(fv_context_threads(session.ctx), "thread", spare[3]));
+        cli_print_line("Training %s (%s parameters) on %s drawn digits: %s, %s, %s.", args->model,
+                       cli_grouped(info.n_parameters, spare[0]),
+                       cli_grouped(fv_data_describe(training.train).n, spare[1]),
+                       cli_plural(args->epochs, "epoch", spare[2]), fv_context_isa(session.ctx),
+                       cli_plural(fv_context_threads(session.ctx), "thread", spare[3]));
         fflush(stdout);
         code = cli_training_run(&session, &training);
     }
     if (!code) {
         const fv_progress *last = &training.watch.last;
-        printf("Done: %.1f s of training, %s samples/s.\n\nError on %s digits it has never seen:\n",
-               last->seconds, cli_grouped((int64_t)(last->samples_per_s + 0.5), spare[0]),
-               cli_grouped(fv_data_describe(training.test).n, spare[1]));
+        cli_print_line("Done: %.1f s of training, %s samples/s.", last->seconds,
+                       cli_grouped((int64_t)(last->samples_per_s + 0.5), spare[0]));
+        putchar('\n');
+        cli_print_line("Error on %s digits it has never seen:",
+                       cli_grouped(fv_data_describe(training.test).n, spare[0]));
         status = fv_evaluate(training.model, training.test, &score);
         if (status == FV_OK) {
             cli_print_score(&score, training.test, NULL);
@@ -170,8 +186,8 @@ const cli_command cli_command_demo = {
     .name = "demo",
     .operands = "",
     .summary = "train a network to read digits, now, with no download",
-    .examples = "  fovea demo\n"
-                "  fovea demo --model mlp --epochs 5",
+    .examples = "fovea demo\n"
+                "fovea demo --model mlp --epochs 5",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .defaults = defaults,

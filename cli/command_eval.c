@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "commands.h"
+#include "layout.h"
 #include "output.h"
-#include "terminal.h"
 
 static const cli_option options[] = {
     {"data", "NAME|DIR", CLI_TEXT, offsetof(cli_args, data), 0, 0, NULL,
@@ -54,8 +54,8 @@ static int evaluate(const cli_session *session, fv_model *model, const char *run
     if (status == FV_OK && args->json) {
         print_json(run, spec, args, &score, data, record);
     } else if (status == FV_OK) {
-        cli_print_inked(stdout, CLI_INK_BOLD, "%s", run);
-        printf(" on %s, %s %s images\n", spec, cli_grouped(score.n, spare), cli_split_words[args->split]);
+        cli_print_heading(run, " on %s, %s %s images", spec, cli_grouped(score.n, spare),
+                          cli_split_words[args->split]);
         cli_print_score(&score, data, record);
     }
     const int code = status == FV_OK ? 0 : cli_fail(session, status);
@@ -94,9 +94,10 @@ const cli_command cli_command_eval = {
     .min_operands = 1,
     .max_operands = 1,
     .summary = "measure a trained run: error, loss, error per class",
-    .examples = "  fovea eval runs/lenet5-relu\n"
-                "  fovea eval runs/lenet5-relu --data mnist --json\n"
-                "  fovea eval runs/lenet5-relu --split train --limit 1000",
+    .details = "An image counts as the class of its largest output. The loss is the mean of the model's own.",
+    .examples = "fovea eval runs/lenet5-relu\n"
+                "fovea eval runs/lenet5-relu --data mnist --json\n"
+                "fovea eval runs/lenet5-relu --split train --limit 1000",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .run = run,

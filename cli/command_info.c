@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "commands.h"
+#include "layout.h"
 #include "output.h"
-#include "terminal.h"
 
 static const cli_option options[] = {
     {"plan", NULL, CLI_FLAG, offsetof(cli_args, plan), 0, 0, NULL, "print the steps that the engine runs"},
@@ -31,31 +31,81 @@ void cli_show_shape(const int *shape, int rank, char text[64])
         used += (size_t)snprintf(text + used, 64 - used, "%s%d", i ? "x" : "", shape[i]);
 }
 
-/* Columns as wide as the longest word, and 12 at least. */
-typedef struct widths {
-    int name, kind;
-} widths;
+enum { NAME, KIND, SHAPE, PARAMETERS, FLOPS, BYTES, N_COLUMNS };
 
-static widths widths_of(const fv_model *model, int n_layers)
+typedef struct row {
+    char cell[N_COLUMNS][64];
+} row;
+
+static row row_of(const char *name, const char *kind, const char *shape, int64_t parameters, int64_t flops,
+                  int64_t bytes)
 {
-    widths w = {12, 12};
-    for (int i = 0; i < n_layers; i++) {
-        const fv_layer_info layer = fv_model_layer(model, i);
-        const int name = (int)strlen(layer.name), kind = (int)strlen(layer.kind);
-        w.name = name > w.name ? name : w.name;
-        w.kind = kind > w.kind ? kind : w.kind;
-    }
-    return w;
+    row r;
+    char spare[32];
+    const int64_t counts[] = {parameters, flops, bytes};
+    snprintf(r.cell[NAME], sizeof r.cell[NAME], "%s", name);
+    snprintf(r.cell[KIND], sizeof r.cell[KIND], "%s", kind);
+    snprintf(r.cell[SHAPE], sizeof r.cell[SHAPE], "%s", shape);
+    for (int i = 0; i < 3; i++)
+        snprintf(r.cell[PARAMETERS + i], sizeof r.cell[0], "%s",
+                 counts[i] || i == 2 ? cli_grouped(counts[i], spare) : "-");
+    return r;
 }
 
-static void print_layer(const fv_layer_info *layer, widths w)
+static row row_of_layer(const fv_layer_info *layer)
 {
-    char shape[64], spare[3][32];
+    char shape[64];
     cli_show_shape(layer->shape, layer->rank, shape);
-    const char *parameters = layer->n_parameters ? cli_grouped(layer->n_parameters, spare[0]) : "-";
-    const char *flops = layer->flops ? cli_grouped(layer->flops, spare[1]) : "-";
-    printf("  %-*s %-*s %-12s %12s %14s %12s\n", w.name, layer->name, w.kind, layer->kind, shape, parameters,
-           flops, cli_grouped(layer->activation_bytes, spare[2]));
+    return row_of(layer->name, layer->kind, shape, layer->n_parameters, layer->flops,
+                  layer->activation_bytes);
+}
+
+/* Columns as wide as the longest word in them. */
+static void widen(cli_column *columns, const row *r)
+{
+    for (int i = 0; i < N_COLUMNS; i++) {
+        const int width = cli_columns_of(r->cell[i]);
+        columns[i].width = width > columns[i].width ? width : columns[i].width;
+    }
+}
+
+static void print_row(cli_table *table, const row *r)
+{
+    for (int i = 0; i < N_COLUMNS; i++)
+        cli_table_cell(table, CLI_INK_PLAIN, "%s", r->cell[i]);
+    cli_table_end(table);
+}
+
+static int64_t activation_bytes(const fv_model *model, int n_layers)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < n_layers; i++)
+        sum += fv_model_layer(model, i).activation_bytes;
+    return sum;
+}
+
+static void print_table(const fv_model *model, const fv_model_info *info)
+{
+    cli_column columns[N_COLUMNS] = {{"layer", 12, 9, 0, true}, {"kind", 12, 7, 3, true},
+                                     {"shape", 12, 8, 2, true}, {"parameters", 10, 0, 0, false},
+                                     {"flops", 5, 0, 1, false}, {"bytes", 5, 0, 4, false}};
+    cli_table table;
+    const row total =
+        row_of("total", "", "", info->n_parameters, info->flops, activation_bytes(model, info->n_layers));
+    widen(columns, &total);
+    for (int i = 0; i < info->n_layers; i++) {
+        const fv_layer_info layer = fv_model_layer(model, i);
+        const row r = row_of_layer(&layer);
+        widen(columns, &r);
+    }
+    cli_table_begin(&table, columns, N_COLUMNS);
+    cli_table_titles(&table);
+    for (int i = 0; i < info->n_layers; i++) {
+        const fv_layer_info layer = fv_model_layer(model, i);
+        const row r = row_of_layer(&layer);
+        print_row(&table, &r);
+    }
+    print_row(&table, &total);
 }
 
 static void print_layer_json(const fv_layer_info *layer)
@@ -70,47 +120,42 @@ static void print_layer_json(const fv_layer_info *layer)
     cli_json_end();
 }
 
+static void print_model_json(const char *spec, const fv_model *model, const fv_model_info *info)
+{
+    const int image[] = {info->c, info->h, info->w};
+    for (int i = 0; i < info->n_layers; i++) {
+        const fv_layer_info layer = fv_model_layer(model, i);
+        print_layer_json(&layer);
+    }
+    cli_json_begin("model");
+    cli_json_text("name", spec);
+    cli_json_wholes("image", image, 3);
+    cli_json_whole("classes", info->n_classes);
+    cli_json_text("outputs", info->output == FV_OUTPUT_VALUES ? "values" : "probabilities");
+    cli_json_whole("layers", info->n_layers);
+    cli_json_whole("parameters", info->n_parameters);
+    cli_json_whole("flops", info->flops);
+    cli_json_whole("bytes", info->bytes);
+    if (cli_is_run(spec)) /* a model alone has no parameters yet, and perhaps no room for them */
+        cli_json_hash("hash", fv_model_hash(model));
+    cli_json_end();
+}
+
 static void print_layers(const cli_session *session, const char *spec, const fv_model *model)
 {
     const fv_model_info info = fv_model_describe(model);
-    const bool json = session->args->json;
-    const widths w = widths_of(model, info.n_layers);
-    char spare[4][32];
-    if (!json) {
-        cli_print_inked(stdout, CLI_INK_BOLD, "%s", spec);
-        printf(": image %dx%dx%d to %d classes\n", info.c, info.h, info.w, info.n_classes);
-        cli_print_inked(stdout, CLI_INK_FAINT, "  %-*s %-*s %-12s %12s %14s %12s\n", w.name, "layer", w.kind,
-                        "kind", "shape", "parameters", "flops", "bytes");
-    }
-    int64_t activations = 0;
-    for (int i = 0; i < info.n_layers; i++) {
-        const fv_layer_info layer = fv_model_layer(model, i);
-        activations += layer.activation_bytes;
-        if (json)
-            print_layer_json(&layer);
-        else
-            print_layer(&layer, w);
-    }
-    if (json) {
-        const int image[] = {info.c, info.h, info.w};
-        cli_json_begin("model");
-        cli_json_text("name", spec);
-        cli_json_wholes("image", image, 3);
-        cli_json_whole("classes", info.n_classes);
-        cli_json_whole("layers", info.n_layers);
-        cli_json_whole("parameters", info.n_parameters);
-        cli_json_whole("flops", info.flops);
-        cli_json_whole("bytes", info.bytes);
-        if (cli_is_run(spec)) /* a model alone has no parameters yet, and perhaps no room for them */
-            cli_json_hash("hash", fv_model_hash(model));
-        cli_json_end();
+    char spare[2][32];
+    if (session->args->json) {
+        print_model_json(spec, model, &info);
         return;
     }
-    printf("  %-*s %-*s %-12s %12s %14s %12s\n", w.name, "total", w.kind, "", "",
-           cli_grouped(info.n_parameters, spare[0]), cli_grouped(info.flops, spare[1]),
-           cli_grouped(activations, spare[2]));
-    printf("\none image forward: %s, a multiply-add counting 2; parameters and activations take %s\n",
-           cli_scaled((double)info.flops, "flop", spare[0]), cli_scaled((double)info.bytes, "B", spare[3]));
+    cli_print_heading(spec, ": image %dx%dx%d to %d %s", info.c, info.h, info.w, info.n_classes,
+                      info.output == FV_OUTPUT_VALUES ? "values" : "classes");
+    print_table(model, &info);
+    putchar('\n');
+    cli_print_line("one image forward: %s, a multiply-add counting 2; parameters and activations take %s",
+                   cli_scaled((double)info.flops, "flop", spare[0]),
+                   cli_scaled((double)info.bytes, "B", spare[1]));
 }
 
 static fv_status print_plan(const cli_session *session, fv_model *model)
@@ -170,11 +215,11 @@ const cli_command cli_command_info = {
     .min_operands = 1,
     .max_operands = 1,
     .summary = "look at a model, a run or a data set",
-    .details = "For a model or run: each layer's output shape, parameters, flops and bytes of one image.\n"
+    .details = "For a model or run: each layer's output shape, parameters, flops and bytes of one image. "
                "For data: sizes, images per class, and a few of them drawn.",
-    .examples = "  fovea info lenet5\n"
-                "  fovea info lenet5 --plan --batch 128\n"
-                "  fovea info digits",
+    .examples = "fovea info lenet5\n"
+                "fovea info lenet5 --plan --batch 128\n"
+                "fovea info digits",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .defaults = defaults,

@@ -3,23 +3,47 @@
 #include <string.h>
 
 #include "commands.h"
+#include "layout.h"
 #include "output.h"
-#include "terminal.h"
+
+#define TITLE_COLUMN 40
 
 static const cli_option options[] = {
     CLI_ROW_JSON,
     CLI_ROW_HELP,
 };
 
-/* The text's first comment: "# LeNet-5 (LeCun et al. 1998)" -> "LeNet-5 (LeCun et al. 1998)". */
+/* The first sentence of the comment that the text begins with, which may go over several lines. */
 static void find_title(const char *text, char *title, size_t title_bytes)
 {
+    size_t used = 0;
     title[0] = '\0';
-    text += strspn(text, " \t\n");
-    if (*text != '#')
+    while (*text == '#' && used < title_bytes) {
+        text += 1 + strspn(text + 1, " \t");
+        const size_t bytes = strcspn(text, "\n");
+        used +=
+            (size_t)snprintf(title + used, title_bytes - used, "%s%.*s", used ? " " : "", (int)bytes, text);
+        text += bytes + (text[bytes] == '\n');
+    }
+    char *end = strstr(title, ". ");
+    if (end)
+        end[1] = '\0';
+}
+
+/* Beside the name and the parameters, or below them; elsewhere than on a terminal all of it is one line. */
+static void print_title(const char *title)
+{
+    const bool beside = cli_prose_width(stdout) >= 2 * TITLE_COLUMN;
+    if (!cli_has_width(stdout)) {
+        printf("  %s\n", title);
         return;
-    text += 1 + strspn(text + 1, " \t");
-    snprintf(title, title_bytes, "%.*s", (int)strcspn(text, "\n"), text);
+    }
+    if (beside)
+        printf("  ");
+    else
+        printf("\n%6s", "");
+    cli_print_wrapped(stdout, title, beside ? TITLE_COLUMN : 6, beside ? TITLE_COLUMN : 6);
+    putchar('\n');
 }
 
 static int run(const cli_command *command, const cli_args *args)
@@ -29,7 +53,7 @@ static int run(const cli_command *command, const cli_args *args)
     const char *name;
     for (int i = 0; !code && (name = fv_zoo_name(i)); i++) {
         fv_model *model;
-        char title[256], spare[32];
+        char title[1024], spare[32];
         const fv_status status = fv_model_open(session.ctx, name, &model);
         if (status != FV_OK) {
             code = cli_fail(&session, status);
@@ -45,12 +69,12 @@ static int run(const cli_command *command, const cli_args *args)
             cli_json_text("title", title);
             cli_json_end();
         } else {
-            /* A longer title would wrap; where nobody looks, nothing is cut. */
-            const int room = cli_is_terminal(stdout) ? cli_width(stdout) - 42 : (int)sizeof title;
-            const bool fits = (int)strlen(title) <= room || room < 8;
-            cli_print_inked(stdout, CLI_INK_BOLD, "  %-14s", name);
-            printf(" %10s parameters  %.*s%s\n", cli_grouped(info.n_parameters, spare), fits ? 255 : room - 3,
-                   title, fits ? "" : "...");
+            char parameters[32];
+            snprintf(parameters, sizeof parameters, "%s parameters", cli_grouped(info.n_parameters, spare));
+            printf("  ");
+            cli_print_inked(stdout, CLI_INK_BOLD, "%-14s", name);
+            printf(" %21s", parameters);
+            print_title(title);
         }
     }
     cli_session_close(&session);
@@ -61,8 +85,8 @@ const cli_command cli_command_models = {
     .name = "models",
     .operands = "",
     .summary = "list the built-in models",
-    .examples = "  fovea models\n"
-                "  fovea info lenet5",
+    .examples = "fovea models\n"
+                "fovea info lenet5",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .run = run,

@@ -3,12 +3,16 @@
 #include <stdlib.h>
 
 #include "commands.h"
+#include "layout.h"
 #include "output.h"
-#include "terminal.h"
 
 #define TOP             3
 #define PICTURE_COLUMNS 28
 #define BAR_COLUMNS     24
+#define LEAST_BAR       6
+#define SHARE_COLUMNS   6  /* "100.0%" */
+#define VALUE_COLUMNS   10 /* "-1.234e-05" */
+#define GAP             3
 
 static const cli_option options[] = {
     {"data", "NAME|DIR", CLI_TEXT, offsetof(cli_args, data), 0, 0, NULL,
@@ -27,7 +31,7 @@ typedef struct task {
     fv_model *model;
     fv_predictor *predictor;
     fv_model_info info;
-    float *probabilities; /* [n_classes] */
+    float *outputs; /* [n_classes] */
     cli_record record;
 } task;
 
@@ -36,7 +40,7 @@ static void find_top(const task *t, int top[TOP], int *n_top)
     *n_top = 0;
     for (int label = 0; label < t->info.n_classes; label++) {
         int at = *n_top;
-        while (at > 0 && t->probabilities[label] > t->probabilities[top[at - 1]])
+        while (at > 0 && t->outputs[label] > t->outputs[top[at - 1]])
             at--;
         if (at >= TOP)
             continue;
@@ -51,6 +55,7 @@ static void find_top(const task *t, int top[TOP], int *n_top)
 static void print_json(const task *t, const char *source, int index, const fv_data *data, int label,
                        const int *top)
 {
+    const bool values = t->info.output == FV_OUTPUT_VALUES;
     char spare[16];
     cli_json_begin("prediction");
     cli_json_text("source", source);
@@ -58,48 +63,86 @@ static void print_json(const task *t, const char *source, int index, const fv_da
         cli_json_whole("index", index);
     cli_json_text("class", cli_class_name(data, &t->record, top[0], spare));
     cli_json_whole("label", top[0]);
-    cli_json_real("probability", (double)t->probabilities[top[0]]);
+    cli_json_real(values ? "value" : "probability", (double)t->outputs[top[0]]);
     cli_json_text("truth", label < 0 ? NULL : cli_class_name(data, &t->record, label, spare));
-    cli_json_reals("probabilities", t->probabilities, t->info.n_classes);
+    cli_json_reals(values ? "values" : "probabilities", t->outputs, t->info.n_classes);
     cli_json_end();
 }
 
-/* The line beside the picture's row: title, the top classes as bars, the truth. */
-static void print_beside(const task *t, int row, const char *title, const fv_data *data, int label,
-                         const int *top, int n_top)
+/* What stands beside a picture. */
+typedef struct beside {
+    const char *title;
+    int room; /* columns, for the title */
+    const fv_data *data;
+    int label;
+    int top[TOP], n_top;
+    int name_columns, bar_columns, output_columns;
+} beside;
+
+/* A row of the top classes: name, bar, output. Values are shown beside the largest. */
+static void print_class(const task *t, const beside *b, int rank)
 {
-    char spare[16];
+    char spare[16], name[128], text[32];
+    const double output = (double)t->outputs[b->top[rank]], largest = (double)t->outputs[b->top[0]];
+    const bool values = t->info.output == FV_OUTPUT_VALUES;
+    cli_shorten(cli_class_name(b->data, &t->record, b->top[rank], spare), b->name_columns, name, sizeof name);
+    printf("%*s%s  ", b->name_columns - cli_columns_of(name), "", name);
+    cli_bar(stdout, !values ? output : largest > 0 ? output / largest : 0, b->bar_columns);
+    printf(" %*s", b->output_columns, cli_show_output(t->info.output, output, text));
+}
+
+/* The row's line: title, the top classes, the truth. */
+static void print_beside(const task *t, const beside *b, int row)
+{
+    char spare[16], title[4200];
     if (row == 0) {
+        cli_shorten(b->title, b->room, title, sizeof title);
         cli_print_inked(stdout, CLI_INK_BOLD, "%s", title);
-    } else if (row >= 2 && row < 2 + n_top) {
-        const int which = top[row - 2];
-        const float p = t->probabilities[which];
-        printf("%5s  ", cli_class_name(data, &t->record, which, spare));
-        cli_bar(stdout, (double)p, BAR_COLUMNS);
-        printf(" %5.1f%%", 100 * (double)p);
-    } else if (row == 3 + n_top && label >= 0) {
-        const bool right = label == top[0];
+    } else if (row >= 2 && row < 2 + b->n_top) {
+        print_class(t, b, row - 2);
+    } else if (row == 3 + b->n_top && b->label >= 0) {
+        const bool right = b->label == b->top[0];
         cli_print_inked(stdout, right ? CLI_INK_GOOD : CLI_INK_BAD, "%s: it is %s", right ? "right" : "wrong",
-                        cli_class_name(data, &t->record, label, spare));
+                        cli_class_name(b->data, &t->record, b->label, spare));
     }
 }
 
-static int print_picture(const task *t, const char *title, const fv_data *data, int index, int label,
-                         const int *top, int n_top)
+/* Shares the columns of a line among the picture, names and bars; returns the picture's. */
+static int lay_out(const task *t, beside *b)
+{
+    char spare[16];
+    const int width = cli_width(stdout);
+    b->name_columns = 5;
+    for (int i = 0; i < b->n_top; i++) {
+        const int columns = cli_columns_of(cli_class_name(b->data, &t->record, b->top[i], spare));
+        b->name_columns = columns > b->name_columns ? columns : b->name_columns;
+    }
+    if (b->name_columns > width / 4 && b->name_columns > 8)
+        b->name_columns = width / 4 > 8 ? width / 4 : 8;
+    b->output_columns = t->info.output == FV_OUTPUT_VALUES ? VALUE_COLUMNS : SHARE_COLUMNS;
+    const int fixed = GAP + b->name_columns + 2 + 1 + b->output_columns;
+    const int picture = width >= PICTURE_COLUMNS + fixed + LEAST_BAR ? PICTURE_COLUMNS : PICTURE_COLUMNS / 2;
+    const int bar = width - picture - fixed;
+    b->bar_columns = bar > BAR_COLUMNS ? BAR_COLUMNS : bar < 0 ? 0 : bar;
+    b->room = cli_has_width(stdout) ? width - picture - GAP : 4096;
+    return picture;
+}
+
+static int print_picture(const task *t, beside *b, int index)
 {
     const cli_picture picture = {
-        .pixels = fv_data_pixels(data, index), .c = t->info.c, .h = t->info.h, .w = t->info.w};
-    cli_canvas *canvas = cli_canvas_create(&picture, PICTURE_COLUMNS);
+        .pixels = fv_data_pixels(b->data, index), .c = t->info.c, .h = t->info.h, .w = t->info.w};
+    cli_canvas *canvas = cli_canvas_create(&picture, lay_out(t, b));
     if (!canvas)
         return cli_error("predict", CLI_EXIT_FAILED, "out of memory");
-    const int rows = cli_canvas_rows(canvas), least = 4 + n_top;
+    const int rows = cli_canvas_rows(canvas), least = 4 + b->n_top;
     for (int row = 0; row < rows || row < least; row++) {
         if (row < rows)
             cli_canvas_print(canvas, row);
         else
             printf("%*s", cli_canvas_columns(canvas), "");
-        printf("   ");
-        print_beside(t, row, title, data, label, top, n_top);
+        printf("%*s", GAP, "");
+        print_beside(t, b, row);
         putchar('\n');
     }
     putchar('\n');
@@ -107,40 +150,63 @@ static int print_picture(const task *t, const char *title, const fv_data *data, 
     return 0;
 }
 
+/* The context's message on standard error, and as an object where objects are asked for. */
+static int fail_one(const task *t, const char *source, int shown, fv_status status)
+{
+    if (t->session.args->json) {
+        cli_json_begin("error");
+        cli_json_text("source", source);
+        if (shown >= 0)
+            cli_json_whole("index", shown);
+        cli_json_text("message", fv_message(t->session.ctx));
+        cli_json_end();
+    }
+    return cli_fail(&t->session, status);
+}
+
 /* `index` is the image's place in `data`; `shown` is what the user calls it, -1 for a file. */
 static int predict_one(task *t, const fv_data *data, int index, const char *source, int shown)
 {
-    int top[TOP], n_top;
     char title[4200];
-    const fv_status status = fv_predictor_run(t->predictor, data, index, 1, t->probabilities);
+    const fv_status status = fv_predictor_run(t->predictor, data, index, 1, t->outputs);
     if (status != FV_OK)
-        return cli_fail(&t->session, status);
-    find_top(t, top, &n_top);
-    const int label = fv_data_label(data, index);
+        return fail_one(t, source, shown, status);
+    beside b = {.title = source, .data = data, .label = fv_data_label(data, index)};
+    find_top(t, b.top, &b.n_top);
     if (t->session.args->json) {
-        print_json(t, source, shown, data, label, top);
+        print_json(t, source, shown, data, b.label, b.top);
         return 0;
     }
-    if (shown >= 0)
+    if (shown >= 0) {
         snprintf(title, sizeof title, "%s %s image %d", source, cli_split_words[t->session.args->split],
                  shown);
-    else
-        snprintf(title, sizeof title, "%s", source);
-    return print_picture(t, title, data, index, label, top, n_top);
+        b.title = title;
+    }
+    return print_picture(t, &b, index);
 }
 
+static int predict_file(task *t, const char *path)
+{
+    fv_data *data = NULL;
+    const fv_status status = fv_data_open_image(t->session.ctx, path, t->info.c, t->info.h, t->info.w, &data);
+    const int code = status == FV_OK ? predict_one(t, data, 0, path, -1) : fail_one(t, path, -1, status);
+    fv_data_destroy(data);
+    return code;
+}
+
+/* A file that cannot be read is no reason not to look at the others. */
 static int predict_files(task *t)
 {
     const cli_args *args = t->session.args;
-    int code = 0;
-    for (int i = 1; i < args->n_operands && !code; i++) {
-        fv_data *data = NULL;
-        const fv_status status =
-            fv_data_open_image(t->session.ctx, args->operands[i], t->info.c, t->info.h, t->info.w, &data);
-        code =
-            status == FV_OK ? predict_one(t, data, 0, args->operands[i], -1) : cli_fail(&t->session, status);
-        fv_data_destroy(data);
+    const int n = args->n_operands - 1;
+    int code = 0, n_failed = 0;
+    for (int i = 1; i <= n && !cli_output_lost(); i++) {
+        const int failed = predict_file(t, args->operands[i]);
+        n_failed += failed != 0;
+        code = code ? code : failed;
     }
+    if (n_failed && n > 1)
+        cli_note("predict", "%d of %d files failed", n_failed, n);
     return code;
 }
 
@@ -154,14 +220,12 @@ static int predict_indices(task *t)
         return cli_fail(&t->session, status);
     const int n = fv_data_describe(data).n;
     int code = 0;
-    for (int i = 0; i < args->index.n && !code; i++) {
-        const int index = args->index.values[i];
-        if (index >= n)
-            code = cli_usage("predict", "--index %d: the %s set of %s has %d images, 0 to %d", index,
-                             cli_split_words[args->split], args->data, n, n - 1);
-        else
-            code = predict_one(t, data, index, args->data, index);
-    }
+    for (int i = 0; i < args->index.n && !code; i++)
+        if (args->index.values[i] >= n)
+            code = cli_usage("predict", "--index %d: the %s set of %s has %d images, 0 to %d",
+                             args->index.values[i], cli_split_words[args->split], args->data, n, n - 1);
+    for (int i = 0; i < args->index.n && !code; i++)
+        code = predict_one(t, data, args->index.values[i], args->data, args->index.values[i]);
     fv_data_destroy(data);
     return code;
 }
@@ -194,16 +258,16 @@ static int run(const cli_command *command, const cli_args *args)
     }
     if (!code) {
         t.info = fv_model_describe(t.model);
-        t.probabilities = calloc((size_t)t.info.n_classes, sizeof *t.probabilities);
+        t.outputs = calloc((size_t)t.info.n_classes, sizeof *t.outputs);
         const fv_status status = fv_predictor_create(t.model, 1, &t.predictor);
-        if (!t.probabilities)
+        if (!t.outputs)
             code = cli_error("predict", CLI_EXIT_FAILED, "out of memory");
         else if (status != FV_OK)
             code = cli_fail(&t.session, status);
         else
             code = args->data ? predict_indices(&t) : predict_files(&t);
     }
-    free(t.probabilities);
+    free(t.outputs);
     fv_predictor_destroy(t.predictor);
     fv_model_destroy(t.model);
     cli_session_close(&t.session);
@@ -216,10 +280,11 @@ const cli_command cli_command_predict = {
     .min_operands = 1,
     .max_operands = 1 << 30,
     .summary = "say what a trained run sees in images",
-    .details = "Images are PNG or PGM files of the network's input size, or images of a data set by number.",
-    .examples = "  fovea predict runs/lenet5-relu seven.png\n"
-                "  fovea predict runs/lenet5-relu --data digits --index 3,17\n"
-                "  fovea predict runs/lenet5-relu *.png --json",
+    .details = "Images are PNG or PGM files of the network's input size, or images of a data set by number. "
+               "A file that cannot be read is told and left out; the exit code is 3 then.",
+    .examples = "fovea predict runs/lenet5-relu seven.png\n"
+                "fovea predict runs/lenet5-relu --data digits --index 3,17\n"
+                "fovea predict runs/lenet5-relu *.png --json",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .run = run,

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "commands.h"
+#include "layout.h"
 #include "output.h"
-#include "terminal.h"
 
 static const char *const optimizers[] = {"sgd", NULL};
 static const char *const schedules[] = {"constant", "step", "cosine", NULL}; /* in fv_schedule's order */
@@ -125,16 +125,19 @@ static void print_summary(const cli_training *training)
 {
     char spare[3][32];
     const fv_progress *last = &training->watch.last;
-    printf("%s in %.1f s of training, %s samples/s, %s parameters\n",
-           cli_plural(last->epochs, "epoch", spare[2]), last->seconds,
-           cli_grouped((int64_t)(last->samples_per_s + 0.5), spare[0]),
-           cli_grouped(last->n_parameters, spare[1]));
+    cli_print_line("%s in %.1f s of training, %s samples/s, %s parameters",
+                   cli_plural(last->epochs, "epoch", spare[2]), last->seconds,
+                   cli_grouped((int64_t)(last->samples_per_s + 0.5), spare[0]),
+                   cli_grouped(last->n_parameters, spare[1]));
+    int at = 0;
     if (isfinite(training->watch.valid_error))
-        printf("validation error %.2f%%  ", 100 * training->watch.valid_error);
+        at = cli_print_part(at, CLI_INK_PLAIN, "validation error %.2f%%", 100 * training->watch.valid_error);
     if (isfinite(training->watch.test_error))
-        cli_print_inked(stdout, CLI_INK_BOLD, "test error %.2f%%", 100 * training->watch.test_error);
-    printf("  hash %016llx\n", (unsigned long long)last->hash);
-    printf("saved in %s; look at it with: fovea eval %s\n", training->options.out, training->options.out);
+        at = cli_print_part(at, CLI_INK_BOLD, "test error %.2f%%", 100 * training->watch.test_error);
+    cli_print_part(at, CLI_INK_PLAIN, "hash %016llx", (unsigned long long)last->hash);
+    putchar('\n');
+    cli_print_line("saved in %s; look at it with: fovea eval %s", training->options.out,
+                   training->options.out);
 }
 
 static int run(const cli_command *command, const cli_args *args)
@@ -166,15 +169,15 @@ const cli_command cli_command_train = {
     .name = "train",
     .operands = "",
     .summary = "train a model on a data set",
-    .details = "Progress goes to standard error. The run folder receives model.fovea (the model's text),\n"
-               "last.safetensors, best.safetensors, args.json and log.csv. Ctrl-C saves and ends with 130,\n"
-               "SIGTERM with 143, a closed terminal with 129, a closed pipe with 141; --resume goes on from\n"
-               "there to the same bits. A resumed run keeps its options; --epochs may raise the number. The\n"
-               "same seed gives the same hash on any number of threads.",
-    .examples = "  fovea train --model lenet5-relu --data digits --epochs 5\n"
-                "  fovea train --model mlp --data mnist --valid 5000 --schedule cosine --json\n"
-                "  fovea train --model logistic --data mnist --classes 3,8\n"
-                "  fovea train --resume runs/mlp --epochs 20",
+    .details = "Progress goes to standard error. The run folder receives model.fovea (the model's text), "
+               "last.safetensors, best.safetensors, args.json and log.csv. Ctrl-C saves and ends with 130, "
+               "SIGTERM with 143, a closed terminal with 129, a closed pipe with 141; --resume goes on from there "
+               "to the same bits. A resumed run keeps its options; --epochs may raise the number. The same seed "
+               "gives the same hash on any number of threads.",
+    .examples = "fovea train --model lenet5-relu --data digits --epochs 5\n"
+                "fovea train --model mlp --data mnist --valid 5000 --schedule cosine --json\n"
+                "fovea train --model logistic --data mnist --classes 3,8\n"
+                "fovea train --resume runs/mlp --epochs 20",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .defaults = defaults,

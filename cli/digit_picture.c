@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "terminal.h"
+#include "layout.h"
+
+#define MAX_PER_ROW   5
+#define LEAST_COLUMNS 14 /* a digit of 28x28 can still be read, two by two pixels a point */
+#define MOST_COLUMNS  28
 
 struct cli_canvas {
     int h, w; /* after shrinking */
@@ -100,47 +104,54 @@ void cli_canvas_destroy(cli_canvas *canvas)
 static void print_captions(const cli_picture *pictures, int n, int columns)
 {
     for (int i = 0; i < n; i++) {
-        const char *caption = pictures[i].caption ? pictures[i].caption : "";
-        const int length = (int)strlen(caption), left = length < columns ? (columns - length) / 2 : 0;
+        char caption[64];
+        cli_shorten(pictures[i].caption ? pictures[i].caption : "", columns, caption, sizeof caption);
+        const int over = columns - cli_columns_of(caption), left = over / 2;
         printf("%s%*s", i ? "  " : "", left, "");
-        if (pictures[i].marked)
-            cli_print_inked(stdout, CLI_INK_BAD, "%s", caption);
-        else
-            fputs(caption, stdout);
+        cli_print_inked(stdout, pictures[i].marked ? CLI_INK_BAD : CLI_INK_PLAIN, "%s", caption);
         if (i + 1 < n)
-            printf("%*s", columns > left + length ? columns - left - length : 0, "");
+            printf("%*s", over - left, "");
     }
     putchar('\n');
 }
 
-void cli_draw(const cli_picture *pictures, int n, int per_row, int columns)
+static void draw_row(const cli_picture *pictures, int n, int columns)
 {
+    int rows = 0, wide = 1;
+    bool captions = false;
+    cli_canvas *canvases[MAX_PER_ROW] = {NULL};
+    for (int i = 0; i < n; i++) {
+        canvases[i] = cli_canvas_create(&pictures[i], columns);
+        captions |= pictures[i].caption != NULL;
+        if (canvases[i] && cli_canvas_rows(canvases[i]) > rows)
+            rows = cli_canvas_rows(canvases[i]);
+        if (canvases[i] && cli_canvas_columns(canvases[i]) > wide)
+            wide = cli_canvas_columns(canvases[i]);
+    }
+    for (int row = 0; row < rows; row++) {
+        for (int i = 0; i < n; i++) {
+            fputs(i ? "  " : "", stdout);
+            if (canvases[i] && row < cli_canvas_rows(canvases[i]))
+                cli_canvas_print(canvases[i], row);
+        }
+        putchar('\n');
+    }
+    if (captions)
+        print_captions(pictures, n, wide);
+    for (int i = 0; i < n; i++)
+        cli_canvas_destroy(canvases[i]);
+}
+
+void cli_draw(const cli_picture *pictures, int n)
+{
+    const int width = cli_width(stdout);
+    int columns = (width + 2) / MAX_PER_ROW - 2; /* two blanks between */
+    columns = columns < LEAST_COLUMNS ? LEAST_COLUMNS : columns > MOST_COLUMNS ? MOST_COLUMNS : columns;
+    int per_row = (width + 2) / (columns + 2);
+    per_row = per_row < 1 ? 1 : per_row > MAX_PER_ROW ? MAX_PER_ROW : per_row;
     for (int first = 0; first < n; first += per_row) {
         if (first)
             putchar('\n');
-        const int here = n - first < per_row ? n - first : per_row;
-        int rows = 0, wide = 1;
-        bool captions = false;
-        cli_canvas *canvases[16] = {NULL};
-        for (int i = 0; i < here && i < 16; i++) {
-            canvases[i] = cli_canvas_create(&pictures[first + i], columns);
-            captions |= pictures[first + i].caption != NULL;
-            if (canvases[i] && cli_canvas_rows(canvases[i]) > rows)
-                rows = cli_canvas_rows(canvases[i]);
-            if (canvases[i] && cli_canvas_columns(canvases[i]) > wide)
-                wide = cli_canvas_columns(canvases[i]);
-        }
-        for (int row = 0; row < rows; row++) {
-            for (int i = 0; i < here && i < 16; i++) {
-                fputs(i ? "  " : "", stdout);
-                if (canvases[i] && row < cli_canvas_rows(canvases[i]))
-                    cli_canvas_print(canvases[i], row);
-            }
-            putchar('\n');
-        }
-        if (captions)
-            print_captions(&pictures[first], here, wide);
-        for (int i = 0; i < 16; i++)
-            cli_canvas_destroy(canvases[i]);
+        draw_row(pictures + first, n - first < per_row ? n - first : per_row, columns);
     }
 }

@@ -4,22 +4,15 @@
 #include <string.h>
 
 #include "commands.h"
+#include "layout.h"
 #include "output.h"
-#include "terminal.h"
 
-const cli_command *const cli_commands[] = {
-    &cli_command_demo,    &cli_command_train,  &cli_command_eval,
-    &cli_command_predict, &cli_command_info,   &cli_command_check,
-    &cli_command_bench,   &cli_command_models, NULL,
+#define MAX_COMMANDS 15
+
+const cli_command *const cli_commands[MAX_COMMANDS + 1] = {
+    &cli_command_demo,  &cli_command_train, &cli_command_eval,   &cli_command_predict, &cli_command_info,
+    &cli_command_check, &cli_command_bench, &cli_command_models, &cli_command_version, NULL,
 };
-
-static int n_commands(void)
-{
-    int n = 0;
-    while (cli_commands[n])
-        n++;
-    return n;
-}
 
 static const cli_command *find(const char *name)
 {
@@ -31,37 +24,46 @@ static const cli_command *find(const char *name)
 
 static int unknown(const char *command, const char *what, const char *word)
 {
-    const char *names[32] = {"help"};
-    const int n = n_commands();
-    for (int i = 0; i < n && i < 31; i++)
-        names[1 + i] = cli_commands[i]->name;
-    return cli_usage(command, "unknown %s %s; nearest is %s", what, word,
-                     cli_nearest(word, names, 1 + n, sizeof names[0]));
+    const char *names[MAX_COMMANDS + 1];
+    char all[256] = "";
+    size_t used = 0;
+    int n = 0;
+    for (; cli_commands[n]; n++) {
+        names[n] = cli_commands[n]->name;
+        used += (size_t)snprintf(all + used, sizeof all - used, "%s, ", names[n]);
+    }
+    names[n++] = "help";
+    const char *nearest = cli_nearest(word, names, n, sizeof names[0]);
+    if (nearest)
+        return cli_usage(command, "unknown %s %s; nearest is %s", what, word, nearest);
+    return cli_usage(command, "unknown %s %s; there are %shelp", what, word, all);
 }
 
 static void print_overview(FILE *stream)
 {
-    fprintf(stream,
-            "fovea %s - the convolutional network, whole: describe it, train it, look inside it\n\n"
-            "usage: fovea COMMAND [operands] [--options]\n\n",
-            FV_VERSION);
+    static const char *const environment[][2] = {
+        {"FOVEA_THREADS", "worker threads, where --threads is left out"},
+        {"FOVEA_ISA", "auto, avx512, avx2, neon or portable"},
+        {"FOVEA_DIRECT", "1: convolutions by their plain sums, without Winograd"},
+        {"FOVEA_DATA", "folders in which data names are looked up, with colons between [data:.]"},
+        {"NO_COLOR", "set: no colours"},
+    };
+    cli_print_prose(stream, "fovea " FV_VERSION " - the convolutional network, whole: describe it, train it, "
+                            "look inside it");
+    fputc('\n', stream);
+    cli_print_prose(stream, "usage: fovea COMMAND [operands] [--options]");
+    fputs("\ncommands\n", stream);
     for (int i = 0; cli_commands[i]; i++)
-        fprintf(stream, "  %-10s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
-    fprintf(stream,
-            "  %-10s this text, or a command's options and examples\n\n"
-            "environment\n"
-            "  FOVEA_THREADS  worker threads, where --threads is left out\n"
-            "  FOVEA_ISA      auto, avx512, avx2, neon or portable\n"
-            "  FOVEA_DIRECT   1: convolutions by their plain sums, without Winograd\n"
-            "  FOVEA_DATA     folders in which data names are looked up, with colons between [data:.]\n"
-            "  NO_COLOR       set: no colours\n\n"
-            "exit codes: 0 well, 1 failed, 2 usage, 3 bad input, 4 non-finite numbers,\n"
-            "            129, 130, 143 interrupted by SIGHUP, Ctrl-C, SIGTERM\n\n"
-            "examples\n"
-            "  fovea demo\n"
-            "  fovea train --model lenet5-relu --data digits\n"
-            "  fovea help train\n",
-            "help");
+        cli_print_entry(stream, cli_commands[i]->name, 13, cli_commands[i]->summary);
+    cli_print_entry(stream, "help", 13, "this text, or a command's options and examples: fovea help train");
+    fputs("\nenvironment\n", stream);
+    for (size_t i = 0; i < sizeof environment / sizeof environment[0]; i++)
+        cli_print_entry(stream, environment[i][0], 17, environment[i][1]);
+    cli_print_examples(stream, "fovea demo\n"
+                               "fovea train --model lenet5-relu --data digits\n"
+                               "fovea eval runs/lenet5-relu\n"
+                               "fovea predict runs/lenet5-relu --data digits --index 3,17");
+    cli_print_exit_codes(stream);
 }
 
 static int help(int argc, char **argv)
@@ -97,8 +99,10 @@ static int dispatch(int argc, char **argv)
     }
     if (word[0] == '-') {
         static const char *const options[] = {"help", "version"};
-        return cli_usage(NULL, "unknown option %s; nearest is --%s", word,
-                         cli_nearest(word + strspn(word, "-"), options, 2, sizeof options[0]));
+        const char *nearest = cli_nearest(word + strspn(word, "-"), options, 2, sizeof options[0]);
+        return cli_usage(NULL, "unknown option %s; %s%s", word,
+                         nearest ? "nearest is --" : "a command comes first, as in fovea train --model mlp",
+                         nearest ? nearest : "");
     }
     const cli_command *command = find(word);
     if (!command)

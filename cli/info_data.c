@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "commands.h"
+#include "layout.h"
 #include "output.h"
-#include "terminal.h"
 
 #define MAX_CLASSES 256
 #define MAX_DRAWN   10
@@ -53,9 +53,29 @@ static void draw_some(const fv_data *data, const fv_data_info *info, const cli_r
                                     .caption = captions[n]};
         n++;
     }
-    const int columns = (cli_width(stdout) - 8) / 5;
     putchar('\n');
-    cli_draw(pictures, n, 5, columns < 14 ? 14 : columns > 28 ? 28 : columns);
+    cli_draw(pictures, n);
+}
+
+static void print_classes(const fv_data *data, const fv_data_info *info, const cli_record *record,
+                          int counts[2][MAX_CLASSES])
+{
+    char spare[32], name[16];
+    cli_column columns[] = {{"class", 5, 5, 0, false}, {"train", 7, 0, 0, false}, {"test", 7, 0, 1, false}};
+    cli_table table;
+    const int n = info->n_classes < MAX_CLASSES ? info->n_classes : MAX_CLASSES;
+    for (int k = 0; k < n; k++) {
+        const int width = cli_columns_of(cli_class_name(data, record, k, name));
+        columns[0].width = width > columns[0].width ? width : columns[0].width;
+    }
+    cli_table_begin(&table, columns, 3);
+    cli_table_titles(&table);
+    for (int k = 0; k < n; k++) {
+        cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_class_name(data, record, k, name));
+        cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_grouped(counts[0][k], spare));
+        cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_grouped(counts[1][k], spare));
+        cli_table_end(&table);
+    }
 }
 
 int cli_info_data(cli_session *session, const char *spec)
@@ -68,7 +88,7 @@ int cli_info_data(cli_session *session, const char *spec)
     fv_data_info info[2];
     const cli_args *args = session->args;
     fv_status status = FV_OK;
-    char spare[2][32], name[16];
+    char spare[2][32];
     record.classes = args->classes;
     for (int i = 0; i < 2 && status == FV_OK; i++) {
         status = cli_open_data(session, spec, splits[i], &args->classes, args->limit, &data[i]);
@@ -80,15 +100,13 @@ int cli_info_data(cli_session *session, const char *spec)
             print_json(spec, words[i], &info[i], counts[i]);
     }
     if (status == FV_OK && !args->json) {
-        cli_print_inked(stdout, CLI_INK_BOLD, "%s", spec);
-        printf(": images of %dx%dx%d in %d classes\n", info[0].c, info[0].h, info[0].w, info[0].n_classes);
+        cli_print_heading(spec, ": images of %dx%dx%d in %d classes", info[0].c, info[0].h, info[0].w,
+                          info[0].n_classes);
         for (int i = 0; i < 2; i++)
-            printf("  %-5s %9s images, %s in memory\n", words[i], cli_grouped(info[i].n, spare[0]),
+            printf("  %-5s %9s images, %s\n", words[i], cli_grouped(info[i].n, spare[0]),
                    cli_scaled((double)info[i].bytes, "B", spare[1]));
-        printf("\n  class    train     test\n");
-        for (int k = 0; k < info[0].n_classes && k < MAX_CLASSES; k++)
-            printf("  %5s %8s %8s\n", cli_class_name(data[0], &record, k, name),
-                   cli_grouped(counts[0][k], spare[0]), cli_grouped(counts[1][k], spare[1]));
+        putchar('\n');
+        print_classes(data[0], &info[0], &record, counts);
         draw_some(data[1], &info[1], &record, counts[1], firsts);
     }
     const int code = status == FV_OK ? 0 : cli_fail(session, status);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "fovea.h"
 
@@ -57,7 +58,7 @@ typedef struct cli_command {
     int min_operands, max_operands;
     const char *summary; /* one line */
     const char *details; /* paragraphs for --help; may be NULL */
-    const char *examples;
+    const char *examples; /* what can be typed, a line each */
     const cli_option *options;
     int n_options;
     void (*defaults)(cli_args *args); /* on zeroed args; may be NULL */
@@ -91,10 +92,13 @@ bool cli_read_count(const char *text, int low, int high, int *out);
 /* The row's value in `args`, as it would stand on the command line. */
 void cli_show_value(const cli_option *option, const cli_args *args, char *text, size_t text_bytes);
 
-/* The name with the fewest edits from `word`: insert, delete, replace, swap neighbours. Names are strings
- * `stride` bytes apart. NULL where there are none. */
+/* The name that a mistyped `word` stands for: by its meaning elsewhere, by a few edits, or by its beginning.
+ * Names are strings `stride` bytes apart. NULL where none is near. */
 const char *cli_nearest(const char *word, const char *const *names, int n, size_t stride);
 
 void cli_print_help(const cli_command *command);
+/* Under a title of their own; `lines` is what can be typed, a line each. */
+void cli_print_examples(FILE *stream, const char *lines);
+void cli_print_exit_codes(FILE *stream);
 
 #endif

@@ -51,6 +51,15 @@ bool cli_streams_end(const char **why)
     return !lost;
 }
 
+const char *cli_show_output(fv_output kind, double value, char spare[32])
+{
+    if (kind == FV_OUTPUT_PROBABILITIES)
+        snprintf(spare, 32, "%.1f%%", 100 * value);
+    else
+        snprintf(spare, 32, "%.4g", value);
+    return spare;
+}
+
 const char *cli_grouped(int64_t value, char spare[32])
 {
     char digits[24];

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "fovea.h"
+
 /* Makes sure that descriptors 0 to 2 are taken, so that no file of ours becomes somebody's standard
  * output. SIGPIPE is left as it is: where nobody reads the output any longer, a command that has nothing to
  * save ends of it silently, as other tools do. */
@@ -28,6 +30,8 @@ void cli_json_wholes(const char *key, const int *values, int n);
 void cli_json_reals(const char *key, const float *values, int n);
 void cli_json_end(void);
 
+/* A model's output for people: "97.3%" of a probability, "1.204" of a value. */
+const char *cli_show_output(fv_output kind, double value, char spare[32]);
 /* 61706 as "61,706"; the text lives in `spare`. */
 const char *cli_grouped(int64_t value, char spare[32]);
 /* "1 epoch", "1,200 epochs" */

@@ -6,7 +6,7 @@
 
 typedef struct cli_watch {
     bool json, quiet;
-    bool terminal;      /* standard error is one: a bar; otherwise a line an epoch */
+    bool terminal;      /* standard error is one: a bar below the lines of the epochs */
     bool bar_shown;
     double began;       /* clock at the first event ... */
     double began_share; /* ... and the part of the run that was done then: a resumed run starts late */
@@ -19,7 +19,7 @@ typedef struct cli_watch {
 void cli_watch_begin(cli_watch *watch, const cli_args *args);
 /* The progress callback; `user` is a cli_watch. False asks the library to save and stop. */
 bool cli_watch_progress(void *user, const fv_progress *progress);
-void cli_watch_end(cli_watch *watch); /* ends the bar's line */
+void cli_watch_end(cli_watch *watch); /* erases the bar */
 
 double cli_clock(void); /* seconds, monotonic */
 

@@ -1,4 +1,8 @@
-/* progress_bar.c - one bar a run on a terminal, one line an epoch elsewhere, JSON lines on request. */
+/* progress_bar.c - a line an epoch, so that the curve can be read; on a terminal a bar below them; JSON lines
+ * on request.
+ *
+ * The cursor waits at the beginning of the bar, and a bar is erased from there to the end of the screen:
+ * where the window was made narrower meanwhile, a terminal may have broken the bar into several lines. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +13,8 @@
 #include "terminal.h"
 
 #define REDRAW_SECONDS 0.1
+#define LEAST_BAR      8 /* columns */
+#define MOST_BAR       40
 
 double cli_clock(void)
 {
@@ -44,51 +50,101 @@ static void show_duration(double seconds, char *text, size_t text_bytes)
         snprintf(text, text_bytes, "%ld:%02ld", whole / 60, whole % 60);
 }
 
-/* "loss 0.1234  valid 1.20%  test 1.31%  61,200 samples/s", leaving out what is not there. */
-static void show_numbers(const cli_watch *watch, const fv_progress *p, char *text, size_t text_bytes)
+/* What a line may say, in the order in which it is said. */
+typedef struct field {
+    const char *text;
+    const char *brief; /* said instead where room is short; NULL: the same */
+    int rank;          /* left out the sooner the higher */
+} field;
+
+static const char *say(const field *f, bool brief)
+{
+    return brief && f->brief ? f->brief : f->text;
+}
+
+static int columns_up_to(const field *fields, int n, int rank, bool brief)
+{
+    int columns = 0;
+    for (int i = 0; i < n; i++)
+        if (*fields[i].text && fields[i].rank <= rank)
+            columns += (columns ? 2 : 0) + (int)strlen(say(&fields[i], brief));
+    return columns;
+}
+
+/* Joins as many of the fields as `room` columns take, two blanks between. */
+static void join(const field *fields, int n, int room, char *text, size_t text_bytes)
+{
+    int rank = n;
+    const bool brief = columns_up_to(fields, n, rank, false) > room;
+    while (rank > 0 && columns_up_to(fields, n, rank, brief) > room)
+        rank--;
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < n && used < text_bytes; i++)
+        if (*fields[i].text && fields[i].rank <= rank)
+            used += (size_t)snprintf(text + used, text_bytes - used, "%s%s", used ? "  " : "",
+                                     say(&fields[i], brief));
+    if (room >= 0 && (size_t)room < text_bytes)
+        text[room] = '\0'; /* not even the first fits */
+}
+
+#define TEXT 48
+/* "epoch  3/20": as wide in every epoch */
+static void show_epoch(const fv_progress *p, char text[TEXT])
+{
+    char last[16];
+    snprintf(text, TEXT, "epoch %*d/%s", snprintf(last, sizeof last, "%d", p->epochs), p->epoch, last);
+}
+
+static void show_rate(const fv_progress *p, char text[TEXT])
 {
     char spare[32];
-    size_t used = (size_t)snprintf(text, text_bytes, "loss %.4f", p->train_loss);
-    const struct {
-        const char *name;
-        double error;
-    } errors[] = {{"valid", watch->valid_error}, {"test", watch->test_error}};
-    for (int i = 0; i < 2 && used < text_bytes; i++)
-        if (isfinite(errors[i].error))
-            used += (size_t)snprintf(text + used, text_bytes - used, "  %s error %.2f%%", errors[i].name,
-                                     100 * errors[i].error);
-    if (used < text_bytes && p->samples_per_s > 0)
-        snprintf(text + used, text_bytes - used, "  %s samples/s",
-                 cli_grouped((int64_t)(p->samples_per_s + 0.5), spare));
+    text[0] = '\0';
+    if (p->samples_per_s > 0)
+        snprintf(text, TEXT, "%s samples/s", cli_grouped((int64_t)(p->samples_per_s + 0.5), spare));
+}
+
+static void show_error(const char *name, double error, char text[TEXT], char brief[TEXT])
+{
+    text[0] = brief[0] = '\0';
+    if (!isfinite(error))
+        return;
+    snprintf(text, TEXT, "%s error %.2f%%", name, 100 * error);
+    snprintf(brief, TEXT, "%s %.2f%%", name, 100 * error);
+}
+
+static void erase_bar(cli_watch *watch)
+{
+    if (watch->bar_shown)
+        fputs("\r\033[J", stderr);
+    watch->bar_shown = false;
 }
 
 static void draw_bar(cli_watch *watch, const fv_progress *p, double now)
 {
-    const double share = share_done(p);
-    char head[64], numbers[192], time_left[64] = "", tail[320];
-    snprintf(head, sizeof head, "epoch %d/%d ", p->epoch, p->epochs);
-    show_numbers(watch, p, numbers, sizeof numbers);
-    const double advanced = share - watch->began_share;
+    const double share = share_done(p), advanced = share - watch->began_share;
+    char epoch[TEXT], loss[TEXT], rate[TEXT], eta[TEXT] = "", duration[32], line[256];
+    show_epoch(p, epoch);
+    snprintf(loss, sizeof loss, "loss %.4f", p->train_loss);
+    show_rate(p, rate);
     if (share < 1 && advanced > 0 && now - watch->began > 0.5) {
-        char duration[32];
         show_duration((now - watch->began) * (1 - share) / advanced, duration, sizeof duration);
-        snprintf(time_left, sizeof time_left, "  ETA %s", duration);
+        snprintf(eta, sizeof eta, "ETA %s", duration);
     }
-    snprintf(tail, sizeof tail, " %s%s", numbers, time_left);
     const int width = cli_width(stderr) - 1; /* the last column would wrap on some terminals */
-    int columns = width - (int)strlen(head) - (int)strlen(tail);
-    if (columns > 40)
-        columns = 40;
-    fputs("\r\033[K", stderr);
-    if (columns >= 4) {
-        fputs(head, stderr);
-        cli_track(stderr, share, columns);
-        fputs(tail, stderr);
+    const int least = width >= LEAST_BAR + 1 + (int)strlen(epoch) ? LEAST_BAR + 1 : 0;
+    const field fields[] = {{epoch, NULL, 1}, {loss, NULL, 2}, {rate, NULL, 4}, {eta, NULL, 3}};
+    join(fields, 4, width - least, line, sizeof line);
+    const int spare = width - (int)strlen(line) - 1, head = (int)strlen(epoch);
+    erase_bar(watch);
+    if (least) {
+        fprintf(stderr, "%s ", epoch);
+        cli_track(stderr, share, spare < MOST_BAR ? spare : MOST_BAR);
+        fputs(line + head + (line[head] ? 1 : 0), stderr); /* one blank is enough here */
     } else {
-        char line[512];
-        snprintf(line, sizeof line, "%s%s", head, tail + 1);
-        fprintf(stderr, "%.*s", width > 0 ? width : 0, line);
+        fputs(line, stderr);
     }
+    fputc('\r', stderr);
     fflush(stderr);
     watch->bar_shown = true;
     watch->last_drawn = now;
@@ -96,9 +152,17 @@ static void draw_bar(cli_watch *watch, const fv_progress *p, double now)
 
 static void print_line(const cli_watch *watch, const fv_progress *p)
 {
-    char numbers[192];
-    show_numbers(watch, p, numbers, sizeof numbers);
-    fprintf(stderr, "epoch %d/%d  %s  %.1f s\n", p->epoch, p->epochs, numbers, p->seconds);
+    char epoch[TEXT], loss[TEXT], error[2][TEXT], brief[2][TEXT], rate[TEXT], seconds[TEXT], line[512];
+    show_epoch(p, epoch);
+    snprintf(loss, sizeof loss, "loss %.4f", p->train_loss);
+    show_error("valid", watch->valid_error, error[0], brief[0]);
+    show_error("test", watch->test_error, error[1], brief[1]);
+    show_rate(p, rate);
+    snprintf(seconds, sizeof seconds, "%.1f s", p->seconds);
+    const field fields[] = {{epoch, NULL, 1},        {loss, NULL, 2}, {error[0], brief[0], 3},
+                            {error[1], brief[1], 4}, {rate, NULL, 6}, {seconds, NULL, 5}};
+    join(fields, 6, cli_has_width(stderr) ? cli_width(stderr) : (int)sizeof line - 1, line, sizeof line);
+    fprintf(stderr, "%s\n", line);
 }
 
 static void print_json(const fv_progress *p)
@@ -130,12 +194,12 @@ static void show(cli_watch *watch, const fv_progress *p)
     }
     if (watch->quiet)
         return;
-    if (watch->terminal) {
-        if (p->event != FV_EVENT_STEP || now - watch->last_drawn >= REDRAW_SECONDS)
-            draw_bar(watch, p, now);
-    } else if (p->event == FV_EVENT_EPOCH) {
+    if (p->event == FV_EVENT_EPOCH) {
+        erase_bar(watch);
         print_line(watch, p);
     }
+    if (watch->terminal && p->event == FV_EVENT_STEP && now - watch->last_drawn >= REDRAW_SECONDS)
+        draw_bar(watch, p, now);
 }
 
 bool cli_watch_progress(void *user, const fv_progress *progress)
@@ -147,8 +211,10 @@ bool cli_watch_progress(void *user, const fv_progress *progress)
     if (isfinite(progress->test_error))
         watch->test_error = progress->test_error;
     show(watch, progress);
-    if (watch->json && progress->event != FV_EVENT_STEP)
+    if (watch->json && progress->event != FV_EVENT_STEP) {
+        cli_watch_end(watch); /* both may go to the same terminal */
         print_json(progress);
+    }
     if (cli_interrupted() && !watch->noticed_stop) {
         watch->noticed_stop = true;
         if (!watch->quiet && cli_interrupt_code() != CLI_EXIT_PIPE) {
@@ -161,7 +227,6 @@ bool cli_watch_progress(void *user, const fv_progress *progress)
 
 void cli_watch_end(cli_watch *watch)
 {
-    if (watch->bar_shown)
-        fputc('\n', stderr);
-    watch->bar_shown = false;
+    erase_bar(watch);
+    fflush(stderr);
 }

@@ -2,32 +2,50 @@
 #include <stdio.h>
 
 #include "commands.h"
+#include "layout.h"
 #include "output.h"
-#include "terminal.h"
+
+static double error_of(const fv_class_score *c)
+{
+    return c->n ? (double)c->n_wrong / c->n : 0;
+}
 
 void cli_print_score(const fv_score *score, const fv_data *data, const cli_record *record)
 {
-    char spare[16], grouped[2][32];
+    char spare[16], grouped[32];
     double worst = 0;
+    int widest = 5;
+    for (int i = 0; i < score->n_classes; i++) {
+        const int width = cli_columns_of(cli_class_name(data, record, i, spare));
+        widest = width > widest ? width : widest;
+        if (error_of(&score->per_class[i]) > worst)
+            worst = error_of(&score->per_class[i]);
+    }
+    cli_table table;
+    const cli_column columns[] = {{"class", widest, 5, 0, false},
+                                  {"images", 7, 0, 2, false},
+                                  {"wrong", 7, 0, 1, false},
+                                  {"error", 7, 0, 0, false},
+                                  {"", 20, 6, 3, true}};
+    cli_table_begin(&table, columns, 5);
+    cli_table_titles(&table);
     for (int i = 0; i < score->n_classes; i++) {
         const fv_class_score *c = &score->per_class[i];
-        if (c->n && (double)c->n_wrong / c->n > worst)
-            worst = (double)c->n_wrong / c->n;
+        cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_class_name(data, record, i, spare));
+        cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_grouped(c->n, grouped));
+        cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_grouped(c->n_wrong, grouped));
+        if (c->n) {
+            cli_table_cell(&table, CLI_INK_PLAIN, "%.2f%%", 100 * error_of(c));
+            cli_table_bar(&table, worst > 0 ? error_of(c) / worst : 0);
+        } else {
+            cli_table_cell(&table, CLI_INK_PLAIN, "-");
+        }
+        cli_table_end(&table);
     }
-    printf("  class   images    wrong    error\n");
-    for (int i = 0; i < score->n_classes; i++) {
-        const fv_class_score *c = &score->per_class[i];
-        const double error = c->n ? (double)c->n_wrong / c->n : 0;
-        printf("  %5s %8s %8s ", cli_class_name(data, record, i, spare), cli_grouped(c->n, grouped[0]),
-               cli_grouped(c->n_wrong, grouped[1]));
-        if (c->n)
-            printf("%7.2f%%  ", 100 * error);
-        else
-            printf("       -  ");
-        cli_bar(stdout, worst > 0 ? error / worst : 0, 20);
-        putchar('\n');
-    }
-    printf("    all %8s %8s ", cli_grouped(score->n, grouped[0]), cli_grouped(score->n_wrong, grouped[1]));
-    cli_print_inked(stdout, CLI_INK_BOLD, "%7.2f%%", 100 * score->error);
+    cli_table_cell(&table, CLI_INK_PLAIN, "all");
+    cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_grouped(score->n, grouped));
+    cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_grouped(score->n_wrong, grouped));
+    cli_table_cell(&table, CLI_INK_BOLD, "%.2f%%", 100 * score->error);
+    cli_table_end(&table);
     printf("  loss %.4f\n", score->loss);
 }

@@ -7,6 +7,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "options.h"
+
+#define NARROWEST 10 /* columns; nobody lays out a page in fewer */
+
 bool cli_is_terminal(FILE *stream)
 {
     const char *kind = getenv("TERM");
@@ -19,12 +23,19 @@ bool cli_has_colour(FILE *stream)
     return cli_is_terminal(stream) && !(no && *no);
 }
 
+bool cli_has_width(FILE *stream)
+{
+    return isatty(fileno(stream));
+}
+
 int cli_width(FILE *stream)
 {
     struct winsize size;
     if (ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
-    return 80;
+        return size.ws_col > NARROWEST ? size.ws_col : NARROWEST;
+    const char *columns = getenv("COLUMNS");
+    int width;
+    return columns && cli_read_count(columns, NARROWEST, 10000, &width) ? width : 80;
 }
 
 void cli_bar(FILE *stream, double share, int columns)
@@ -61,8 +72,8 @@ void cli_track(FILE *stream, double share, int columns)
 
 void cli_print_inked(FILE *stream, cli_ink ink, const char *format, ...)
 {
-    static const char *const codes[] = {"1", "2", "32", "31"};
-    const bool colour = cli_has_colour(stream);
+    static const char *const codes[] = {"0", "1", "2", "32", "31"};
+    const bool colour = ink != CLI_INK_PLAIN && cli_has_colour(stream);
     va_list args;
     if (colour)
         fprintf(stream, "\033[%sm", codes[ink]);

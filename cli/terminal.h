@@ -10,7 +10,10 @@
 bool cli_is_terminal(FILE *stream);
 /* Colours and block characters: on a terminal that is not "dumb", unless NO_COLOR is set. */
 bool cli_has_colour(FILE *stream);
-int cli_width(FILE *stream); /* columns; 80 where nobody knows */
+/* A terminal of any kind, where a line that is longer than cli_width breaks. */
+bool cli_has_width(FILE *stream);
+/* Columns: the terminal's, as they are now; else those of COLUMNS; 80 where nobody knows. */
+int cli_width(FILE *stream);
 
 /* One image beside others: 8-bit gray, one channel. */
 typedef struct cli_picture {
@@ -19,8 +22,8 @@ typedef struct cli_picture {
     const char *caption; /* below it; NULL: none */
     bool marked;         /* the caption stands out: a wrong answer */
 } cli_picture;
-/* Draws the pictures on standard output, `per_row` side by side, each at most `columns` wide. */
-void cli_draw(const cli_picture *pictures, int n, int per_row, int columns);
+/* Draws the pictures on standard output, as many side by side as there is room for, five at most. */
+void cli_draw(const cli_picture *pictures, int n);
 /* The row'th line of one picture, without an end of line. */
 typedef struct cli_canvas cli_canvas;
 cli_canvas *cli_canvas_create(const cli_picture *picture, int columns); /* NULL: out of memory */
@@ -34,7 +37,7 @@ void cli_bar(FILE *stream, double share, int columns);
 /* The bar of a run: like cli_bar, with the way that is left visible. */
 void cli_track(FILE *stream, double share, int columns);
 /* Text in a colour of the terminal, plain where there is none. */
-typedef enum cli_ink { CLI_INK_BOLD, CLI_INK_FAINT, CLI_INK_GOOD, CLI_INK_BAD } cli_ink;
+typedef enum cli_ink { CLI_INK_PLAIN, CLI_INK_BOLD, CLI_INK_FAINT, CLI_INK_GOOD, CLI_INK_BAD } cli_ink;
 void cli_print_inked(FILE *stream, cli_ink ink, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -174,7 +174,7 @@ static inline int enter(void **state)
         return -1;
     }
     static const char *const clear[] = {"FOVEA_ISA", "FOVEA_DATA", "FOVEA_THREADS", "FOVEA_DIRECT",
-                                        "NO_COLOR"};
+                                        "NO_COLOR",  "COLUMNS"};
     for (size_t i = 0; i < sizeof clear / sizeof *clear; i++)
         unsetenv(clear[i]);
     return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;

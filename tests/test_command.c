@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "command_line.h"
+#include "fovea.h"
 
 /* ---- usage -------------------------------------------------------------------------------------- */
 
@@ -48,14 +49,20 @@ static void usage_errors(void **state)
         {"train --model mlp", "--data is missing"},
         {"train --model mlp --data digits --optimizer adamm", "--optimizer takes one of: sgd"},
         {"train mlp", "unexpected \"mlp\""},
-        {"eval", "expected RUN"},
+        {"train --lr 0.1 --lr 0.2", "fovea train: --lr was given twice: 0.1 and 0.2\n"},
+        {"train --lr=0.1 --epochs 3 --lr=0.1", "fovea train: --lr was given twice: 0.1 and 0.1\n"},
+        {"predict run --data digits --index 1 --index 2", "--index was given twice: 1 and 2"},
+        {"eval", "RUN is missing; usage: fovea eval RUN [options]"},
+        {"check --batch 3", "MODEL is missing; usage: fovea check MODEL [options]"},
+        {"info", "MODEL|RUN|DATA is missing"},
         {"eval a b", "unexpected \"b\""},
-        {"predict", "expected RUN"},
+        {"predict", "RUN is missing; usage: fovea predict RUN FILE... [options]"},
         {"predict run", "nothing to look at"},
         {"predict run --index 3", "--index needs --data"},
         {"predict run --data digits", "--index is missing"},
         {"predict run a.png --data digits --index 1", "both files and --data"},
         {"bench --models lenet55", "--models: unknown model lenet55; nearest is lenet5"},
+        {"bench --models wibble", "--models: unknown model wibble; fovea models lists what there is"},
         {"bench --models mlp,,mlp", "found an empty one"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
@@ -63,6 +70,84 @@ static void usage_errors(void **state)
     assert_int_equal(run(""), 2);
     assert_string_equal(out, "");
     assert_non_null(strstr(err, "usage: fovea"));
+    /* A flag says the same however often. */
+    expect("models --json --json", 0, NULL);
+}
+
+/* What is offered for a word that is not known: what was meant, or nothing. */
+static void nearest_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *nearest; /* "": nothing */
+    } cases[] = {
+        {"tarin", "train"},
+        {"Train", "train"},
+        {"training", "train"},
+        {"fit", "train"},
+        {"test", "eval"},
+        {"evaluate", "eval"},
+        {"evla", "eval"},
+        {"prediction", "predict"},
+        {"classify", "predict"},
+        {"inspect", "info"},
+        {"information", "info"},
+        {"gradcheck", "check"},
+        {"benchmark", "bench"},
+        {"list", "models"},
+        {"model", "models"},
+        {"ver", "version"},
+        {"verison", "version"},
+        {"hlep", "help"},
+        {"deploy", ""},
+        {"install", ""},
+        {"convert", ""},
+        {"x", ""},
+        {"train --learning-rate 1", "--lr"},
+        {"train --learning_rate 1", "--lr"},
+        {"train --LR 1", "--lr"},
+        {"train --batch-size 1", "--batch"},
+        {"train --batch_size 1", "--batch"},
+        {"train --epoch 1", "--epochs"},
+        {"train --num-epochs 1", "--epochs"},
+        {"train --augment 1", "--shift"},
+        {"train --wd 1", "--weight-decay"},
+        {"train --weight_decay 1", "--weight-decay"},
+        {"train --l2 1", "--weight-decay"},
+        {"train --scheduler x", "--schedule"},
+        {"train --gamma 1", "--step-factor"},
+        {"train --step-size 1", "--step-epochs"},
+        {"train --optim sgd", "--optimizer"},
+        {"train --optimiser sgd", "--optimizer"},
+        {"train --dataset x", "--data"},
+        {"train --arch x", "--model"},
+        {"train --output x", "--out"},
+        {"train --workers 2", "--threads"},
+        {"train --n-threads 2", "--threads"},
+        {"train --random-seed 2", ""},
+        {"train --random-state 2", "--seed"},
+        {"train --validation 2", "--valid"},
+        {"train --continue x", "--resume"},
+        {"train --verbose", ""},
+        {"train --gpu", ""},
+        {"train --device cpu", ""},
+        {"train --workspace 2", ""},
+        {"eval run --split-name x", "--split"},
+        {"eval run --learning-rate 1", ""}, /* eval has none */
+        {"train -epochs 3", "--epochs"},
+        {"train -e 3", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        expect_message(cases[i].line, 2, "unknown");
+        const char *nearest = cases[i].nearest, *at = strstr(err, "nearest is ");
+        at = at ? at + strlen("nearest is ") : strstr(err, ", as --") ? strstr(err, ", as --") + 5 : NULL;
+        const size_t length = strlen(nearest);
+        if (length ? !at || strncmp(at, nearest, length) != 0 || at[length] != '\n' : at != NULL)
+            fail_msg("fovea %s: expected \"%s\" to be nearest, found: %s", cases[i].line, nearest, err);
+    }
+    expect_message("deploy", 2,
+                   "there are demo, train, eval, predict, info, check, bench, models, version, help");
+    expect_message("train --gpu", 2, "unknown option --gpu; fovea help train lists what there is");
 }
 
 static void environment_errors(void **state)
@@ -70,7 +155,7 @@ static void environment_errors(void **state)
     (void)state;
     static const char *const cases[][2] = {
         {"FOVEA_ISA", "mmx"},      {"FOVEA_THREADS", "many"}, {"FOVEA_THREADS", "0"},
-        {"FOVEA_THREADS", "2000"}, {"FOVEA_DATA", "a::b"}, {"FOVEA_DIRECT", "yes"},
+        {"FOVEA_THREADS", "2000"}, {"FOVEA_DATA", "a::b"},    {"FOVEA_DIRECT", "yes"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         setenv(cases[i][0], cases[i][1], 1);
@@ -85,8 +170,8 @@ static void environment_errors(void **state)
 static void help_and_version(void **state)
 {
     (void)state;
-    static const char *const commands[] = {"train", "eval",  "predict", "info",
-                                           "check", "bench", "models",  "demo"};
+    static const char *const commands[] = {"train", "eval",   "predict", "info",   "check",
+                                           "bench", "models", "demo",    "version"};
     expect("help", 0, NULL);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char line[64], first[64];
@@ -97,7 +182,9 @@ static void help_and_version(void **state)
         expect(line, 0, NULL);
         assert_string_equal(err, "");
         assert_int_equal(strncmp(out, first, strlen(first)), 0);
-        assert_non_null(strstr(out, "\nexamples\n"));
+        snprintf(first, sizeof first, "\nexamples\n  fovea %s", commands[i]);
+        assert_non_null(strstr(out, first));
+        assert_non_null(strstr(out, "\nexit codes: 0 well, "));
         assert_non_null(strstr(out, "  --help"));
         char *with_option = strdup(out);
         snprintf(line, sizeof line, "help %s", commands[i]);
@@ -105,8 +192,23 @@ static void help_and_version(void **state)
         assert_string_equal(out, with_option);
         free(with_option);
     }
+    expect("help", 0, NULL);
+    char *overview = strdup(out);
+    expect("--help", 0, NULL);
+    assert_string_equal(out, overview);
+    assert_int_equal(run(""), 2);
+    assert_string_equal(err, overview);
+    free(overview);
     expect("--version", 0, NULL);
-    assert_int_equal(strncmp(out, "fovea ", 6), 0);
+    assert_string_equal(out, "fovea " FV_VERSION "\n");
+    expect("version --threads 3", 0, NULL);
+    assert_int_equal(strncmp(out, "fovea " FV_VERSION "\n", strlen("fovea " FV_VERSION "\n")), 0);
+    assert_non_null(strstr(out, "threads          3\n"));
+    setenv("FOVEA_ISA", "portable", 1);
+    expect("version --json --threads 3", 0, NULL);
+    unsetenv("FOVEA_ISA");
+    assert_string_equal(out, "{\"event\":\"version\",\"version\":\"" FV_VERSION
+                             "\",\"isa\":\"portable\",\"threads\":3}\n");
 }
 
 /* ---- standard output ---------------------------------------------------------------------------- */
@@ -133,6 +235,7 @@ static void json_everywhere(void **state)
         const char *line;
         int least;
     } cases[] = {
+        {"version --json", 1},
         {"models --json", 5},
         {"info lenet5 --json", 5},
         {"info lenet5 --json --plan", 5},
@@ -402,6 +505,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(usage_errors),     cmocka_unit_test(environment_errors),
+        cmocka_unit_test(nearest_names),
         cmocka_unit_test(help_and_version), cmocka_unit_test(lost_output),
         cmocka_unit_test(json_everywhere),  cmocka_unit_test(training_reports),
         cmocka_unit_test(default_folder),   cmocka_unit_test(interrupt_and_resume),

@@ -72,6 +72,70 @@ static void pictures(void **state)
     }
 }
 
+/* A file that cannot be read is told, the others are looked at, and the exit code remembers it. */
+static void one_bad_file(void **state)
+{
+    (void)state;
+    expect("train --model linear --epochs 1 --out looker --quiet " SMALL, 0, NULL);
+    write_digit("good.pgm", 0, 1);
+    write_digit("fine.pgm", 1, 1);
+    write_file("noise.pgm", "P9 what", 7);
+    expect("predict looker good.pgm noise.pgm missing.pgm fine.pgm", 3, "fovea predict: noise.pgm: ");
+    assert_non_null(strstr(err, "fovea predict: missing.pgm: "));
+    assert_non_null(strstr(err, "fovea predict: 2 of 4 files failed\n"));
+    assert_non_null(strstr(out, "good.pgm"));
+    assert_non_null(strstr(out, "fine.pgm"));
+    assert_int_equal(run("predict looker noise.pgm good.pgm missing.pgm fine.pgm --json"), 3);
+    const char *line = out;
+    static const char *const events[] = {
+        "{\"event\":\"error\",\"source\":\"noise.pgm\",\"message\":\"noise.pgm: ",
+        "{\"event\":\"prediction\",\"source\":\"good.pgm\"",
+        "{\"event\":\"error\",\"source\":\"missing.pgm\",\"message\":\"missing.pgm: ",
+        "{\"event\":\"prediction\",\"source\":\"fine.pgm\""};
+    check_json_lines(4);
+    for (int i = 0; i < 4; i++, line = strchr(line, '\n') + 1)
+        assert_int_equal(strncmp(line, events[i], strlen(events[i])), 0);
+    assert_string_equal(line, "");
+    /* Places in a data set are all looked up before anything is said. */
+    expect_message("predict looker --data digits --index 3,100000", 2, "--index 100000: the test set");
+}
+
+/* Of a model that ends in neither softmax nor sigmoid the outputs are no probabilities. */
+static void values(void **state)
+{
+    (void)state;
+    static const char text[] = "input image 1x28x28\nflatten\nlinear out 10\nloss squared-error\n";
+    write_file("squares.fovea", text, sizeof text - 1);
+    expect("train --model squares.fovea --lr 0.0003 --epochs 2 --out squares --quiet " SMALL, 0, NULL);
+    expect("predict squares --data digits --index 3,4,5", 0, NULL);
+    for (const char *p = out + 1; *p; p++) /* the pictures' own '%' stand behind no digit */
+        assert_false(*p == '%' && p[-1] >= '0' && p[-1] <= '9');
+    expect("predict squares --data digits --index 3 --json", 0, NULL);
+    check_json_lines(1);
+    assert_null(strstr(out, "probabilit"));
+    const char *all = strstr(out, "\"values\":[");
+    const double value = atof(find_member(out, "value"));
+    const int label = atoi(find_member(out, "label"));
+    assert_non_null(all);
+    all += strlen("\"values\":[");
+    double sum = 0;
+    for (int k = 0; k < 10; k++) {
+        char *end;
+        const double output = strtod(all, &end);
+        assert_true(end > all && (output <= value + 1e-5));
+        assert_true(k != label || output > value - 1e-5);
+        sum += output;
+        all = end + 1;
+    }
+    assert_true(sum < 0.99 || sum > 1.01); /* as it happens with this seed */
+    expect("info squares --json", 0, NULL);
+    assert_string_equal(find_member(check_json_lines(3), "outputs"), "\"values\"");
+    expect("info linear --json", 0, NULL);
+    assert_string_equal(find_member(check_json_lines(3), "outputs"), "\"probabilities\"");
+    expect("info logistic --json", 0, NULL);
+    assert_string_equal(find_member(check_json_lines(3), "outputs"), "\"probabilities\"");
+}
+
 /* Outputs have the numbers of the classes that were trained on: another choice would measure nonsense. */
 static void classes_of_a_run(void **state)
 {
@@ -158,12 +222,9 @@ static void two_runs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pictures),
-        cmocka_unit_test(classes_of_a_run),
-        cmocka_unit_test(proposals),
-        cmocka_unit_test(foreign_text),
-        cmocka_unit_test(full_disk),
-        cmocka_unit_test(two_runs),
+        cmocka_unit_test(pictures),         cmocka_unit_test(one_bad_file), cmocka_unit_test(values),
+        cmocka_unit_test(classes_of_a_run), cmocka_unit_test(proposals),    cmocka_unit_test(foreign_text),
+        cmocka_unit_test(full_disk),        cmocka_unit_test(two_runs),
     };
     return cmocka_run_group_tests(tests, enter, leave);
 }
