@@ -53,6 +53,8 @@ test)
     if [ -z "$(compiler)" ] || ! has_header png.h; then
         need libpng-dev "reads PNG images"
     fi
+    "$(dirname "$0")/has_libfuzzer.sh" >/dev/null ||
+        wish "clang libclang-rt-14-dev" "the fuzz targets search (libFuzzer)"
     have clang || wish clang "the tests that both compilers give the same bits, and good loops"
     [ -e /usr/share/i18n/locales/de_DE ] || wish locales "the test under locales that write 0,5"
     have gcc || wish "gcc libc6-dev" "the tests that both compilers give the same bits, and good loops"
