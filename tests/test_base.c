@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/context.h"
 #include "base/cpu.h"
+#include "base/names.h"
 #include "tensor/shape.h"
 
 #include <stdio.h>
@@ -358,11 +359,11 @@ static void test_shape(void **state)
     assert_false(fv__shape_equal(s, fv__shape(3, 6, 28, 21, 0)));
     assert_false(fv__shape_equal(fv__shape(1, 4, 0, 0, 0), fv__shape(2, 4, 1, 0, 0)));
     assert_int_equal(fv__shape_check(&ctx, s, "x"), FV_OK);
-    assert_int_equal(fv__shape_check(&ctx, fv__shape(4, FV_MAX_DIM, 128, 1, 1), "x"), FV_OK);
+    assert_int_equal(fv__shape_check(&ctx, fv__shape(4, FV_MAX_DIM, 127, 1, 1), "x"), FV_OK);
     assert_int_equal(fv__shape_check(&ctx, fv__shape(2, 3, 0, 0, 0), "pool"), FV_ERR_INPUT);
     assert_string_equal(ctx.message, "pool: shape 3x0; expected every dimension in 1 to 16777216");
     assert_int_equal(fv__shape_check(&ctx, fv__shape(2, 3, -4, 0, 0), "x"), FV_ERR_INPUT);
-    assert_int_equal(fv__shape_check(&ctx, fv__shape(2, FV_MAX_DIM, 129, 0, 0), "x"), FV_ERR_INPUT);
+    assert_int_equal(fv__shape_check(&ctx, fv__shape(2, FV_MAX_DIM, 128, 0, 0), "x"), FV_ERR_INPUT);
     const int m = FV_MAX_DIM; /* 2^96 values: the product must not wrap round */
     assert_int_equal(fv__shape_check(&ctx, fv__shape(4, m, m, m, m), "x"), FV_ERR_INPUT);
     assert_int_equal(fv__shape_check(&ctx, (fv_shape){.rank = 5}, "x"), FV_ERR_INPUT);
@@ -375,10 +376,46 @@ static void test_shape(void **state)
     assert_true(image.c == 6 && image.h == 28 && image.w == 20);
 }
 
+/* ---- names ---------------------------------------------------------------------------------------- */
+
+static void test_names(void **state)
+{
+    (void)state;
+    enum { N = 3000 };
+    static char text[N][16];
+    counter c = {0};
+    fv_context ctx = make_context(&c);
+    fv_names names;
+    fv__names_init(&names, &ctx);
+    assert_int_equal(fv__names_find(&names, ""), -1);
+    for (int i = 0; i < N; i++) {
+        snprintf(text[i], sizeof text[i], "n%d", i);
+        assert_int_equal(fv__names_find(&names, text[i]), -1);
+        assert_int_equal(fv__names_add(&names, text[i], N - i), FV_OK);
+    }
+    for (int i = 0; i < N; i++)
+        assert_int_equal(fv__names_find(&names, text[i]), N - i);
+    assert_int_equal(fv__names_find(&names, "n"), -1);
+    assert_int_equal(fv__names_find(&names, "n3000"), -1);
+    fv__names_deinit(&names);
+    assert_int_equal(c.live, 0);
+    /* without memory it stays as it was */
+    for (int i = 0; i < 16; i++)
+        assert_int_equal(fv__names_add(&names, text[i], i), FV_OK);
+    c.fail_at = c.calls + 1;
+    assert_int_equal(fv__names_add(&names, text[16], 16), FV_ERR_MEMORY);
+    assert_int_equal(fv__names_find(&names, text[16]), -1);
+    assert_int_equal(fv__names_find(&names, text[15]), 15);
+    assert_int_equal(fv__names_add(&names, text[16], 16), FV_OK);
+    assert_int_equal(fv__names_find(&names, text[16]), 16);
+    fv__names_deinit(&names);
+    assert_int_equal(c.live, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alloc),
+        cmocka_unit_test(test_alloc), cmocka_unit_test(test_names),
         cmocka_unit_test(test_alloc_fails),
         cmocka_unit_test(test_checked_sizes),
         cmocka_unit_test(test_grow),

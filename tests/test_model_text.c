@@ -8,6 +8,7 @@
 
 #include "model/model.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,7 +218,7 @@ static void wrong_numbers(void **state)
                                                    "from 1 to 16777216"},
         {"input image 16777216x16777216x2\n",
          "m:1:13: the image: shape 16777216x16777216x2 has too many values; "
-         "expected at most 2147483648"},
+         "expected at most 2147483647"},
         {IN "conv c1 six 5x5\n",
          "m:2:9: conv: CHANNELS is 'six'; expected a whole number from 1 to 16777216"},
         {IN "conv c1 -6 5x5\n", "m:2:9: conv: CHANNELS is '-6'; expected a whole number from 1 to 16777216"},
@@ -233,9 +234,9 @@ static void wrong_numbers(void **state)
         {IN "flatten\nlinear out 4294967306\n",
          "m:3:12: linear: FEATURES is '4294967306'; expected a whole number from 1 to 16777216"},
         {"input image 3x512x512\nflatten\nlinear a 16777216\n",
-         "m:3: a.weight: shape 16777216x786432 has too many values; expected at most 2147483648"},
-        {"input image 1x1x128\nflatten\nlinear a 16777216\nlinear b 128\nsoftmax\n",
-         "m: more than 2147483648 parameters, counted up to 'a.bias'"},
+         "m:3: a.weight: shape 16777216x786432 has too many values; expected at most 2147483647"},
+        {"input image 1x1x127\nflatten\nlinear a 16777216\nlinear b 127\nsoftmax\n",
+         "m: more than 2147483647 parameters, counted up to 'a.bias'"},
     };
     EXPECT(mistakes);
 }
@@ -275,6 +276,8 @@ static void wrong_order(void **state)
          "at most 48"},
         {IN "conv input.c 5 5\n", "m:2:6: the name 'input.c' is reserved"},
         {IN "conv optimizer.c 5 5\n", "m:2:6: the name 'optimizer.c' is reserved"},
+        {IN "tokens\nclasstoken __metadata__\n", "m:3:12: the name '__metadata__' is reserved"},
+        {IN "relu name=__metadata__.x\n", "m:2:11: the name '__metadata__.x' is reserved"},
         {IN "relu name=first\nadd frist\n",
          "m:3:5: add: no earlier layer is called 'frist'; nearest is 'first'"},
         {IN "add me name=me\n", "m:2:5: add: no earlier layer is called 'me'"},
@@ -361,8 +364,7 @@ static void wrong_attributes(void **state)
         {IN "conv c1 6 3x3 size=3\n",
          "m:2:15: unknown key 'size' of conv; KERNEL stands without a key: 'conv NAME CHANNELS KERNEL'"},
         {IN "maxpool 9\n",
-         "m:2: maxpool: the window 9x9 does not fit an image of 1x8x8 with padding 0x0: its height "
-         "is 9, the padded image's 8"},
+         "m:2: maxpool: expected a window of at most 8x8, found 9x9"},
     };
     EXPECT(mistakes);
     fv_model *model = NULL;
@@ -370,6 +372,109 @@ static void wrong_attributes(void **state)
     assert_true(strncmp(fv_message(ctx), "m:2: softmax: ", 14) == 0);
     assert_int_equal(fv_model_from_text(ctx, IN "conv c1 2 3x3\nadd input\n", "m", &model), FV_ERR_INPUT);
     assert_true(strncmp(fv_message(ctx), "m:3: add: ", 10) == 0);
+}
+
+/* Products of sizes that each are right: of a window's pixels and the channels it sees, of the rows it spans
+ * and the columns around it, of both with dilation and padding. Nothing is computed in 32 bits before. */
+static void large_windows(void **state)
+{
+    (void)state;
+    static const mistake mistakes[] = {
+        {"input image 1x8x8\nconv c 16777216 16777216x16777216\n",
+         "m:2: c.weight: shape 16777216x1x16777216x16777216 has too many values; expected at most "
+         "2147483647"},
+        {"input image 1x30720x30720\nconv c 1 32768x32768 pad=1024\n",
+         "m:2: conv2d c: expected an output to sum at most 16777216 products, found 32768x32768 of 1 "
+         "channel"},
+        {"input image 1x2x16777216\nconv a 2 1x1\nconv c 1 2x4194305\n",
+         "m:3: conv2d c: expected an output to sum at most 16777216 products, found 2x4194305 of 2 channels"},
+        {"input image 1x8x131072\nconv c 1 2x1 dilation=1024x1 pad=1024x0\n",
+         "m:2: conv2d c: expected the rows that a window spans to have at most 134217727 pixels, found "
+         "1025 rows of 131073"},
+        {"input image 1x16384x16384\nconv c 1 17x17 dilation=1024\n",
+         "m:2: conv2d c: expected a window of at most 16384x16384, found 17x17, which dilation=1024x1024 "
+         "makes 16385x16385"},
+        {"input image 1x16384x16384\nconv c 1 16x16 dilation=1024\n",
+         "m:2: conv2d c: expected the rows that a window spans to have at most 134217727 pixels, found "
+         "15361 rows of 31745"},
+        {"input image 1x8x8\nmaxpool 16777216 pad=8388600\n",
+         "m:2: maxpool: expected a window of at most 16777208x16777208, found 16777216x16777216"},
+    };
+    EXPECT(mistakes);
+    /* the largest that are right are planned, too, for one image and for training */
+    static const char *const largest[] = {
+        "input image 1x4096x4096\nconv c 1 4096x4096\nflatten\nlinear out 2\nsoftmax\n",
+        "input image 1x8192x8191\nconv c 1 8192x2 stride=1024\nglobalavgpool\nflatten\nlinear out 2\n"
+        "softmax\n",
+        "input image 1x46340x46340\nmaxpool 46340\nflatten\nlinear out 2\nsoftmax\n",
+        "input image 1x65535x32768\nglobalavgpool\nflatten\nlinear out 2\nsoftmax\n",
+    };
+    for (size_t i = 0; i < sizeof largest / sizeof *largest; i++)
+        for (int k = 0; k < 6; k++) {
+            static const int batches[] = {1, 4096, 1 << 24};
+            fv_model *model = NULL;
+            char *text = NULL;
+            assert_int_equal(fv_model_from_text(ctx, largest[i], "m", &model), FV_OK);
+            if (fv_model_plan_text(model, batches[k / 2], k % 2, &text) != FV_OK)
+                fail_msg("text %zu, batch %d: %s", i, batches[k / 2], fv_message(ctx));
+            fv_text_destroy(ctx, text);
+            fv_model_destroy(model);
+        }
+}
+
+/* What only the plan knows: block sizes and batch. */
+static void too_large_to_plan(void **state)
+{
+    (void)state;
+    fv_model *model = NULL;
+    char *text = NULL;
+    assert_int_equal(fv_model_from_text(ctx,
+                                        "input image 1x3000x3000\nconv a 64 1x1\n"
+                                        "conv c 64 3x3 dilation=1024 pad=1024\n"
+                                        "globalavgpool\nflatten\nlinear out 2\nsoftmax\n",
+                                        "m", &model),
+                     FV_OK);
+    assert_int_equal(fv_model_plan_text(model, 16, true, &text), FV_ERR_INPUT);
+    assert_string_equal(fv_message(ctx), "m:3: c: expected values of x that the windows of some outputs see "
+                                         "of at most 2147483647, found 4332733440");
+    assert_int_equal(fv_model_plan_text(model, INT_MAX, true, &text), FV_ERR_ARGUMENT);
+    assert_non_null(strstr(fv_message(ctx), "16777216, found 2147483647"));
+    assert_int_equal(fv_model_plan_text(model, 16, false, &text), FV_OK);
+    fv_text_destroy(ctx, text);
+    fv_model_destroy(model);
+}
+
+/* Names that training gives its own tensors may be a layer's. */
+static void names_of_states(void **state)
+{
+    (void)state;
+    fv_model *model = NULL;
+    char *text = NULL;
+    assert_int_equal(fv_model_from_text(ctx,
+                                        IN "conv c1 2 3x3\nrelu name=c1.weight.momentum\nrelu name=c1.dw\n"
+                                           "relu name=c1.weight.update\n" END,
+                                        "m", &model),
+                     FV_OK);
+    assert_int_equal(fv_model_plan_text(model, 16, true, &text), FV_OK);
+    fv_text_destroy(ctx, text);
+    fv_model_destroy(model);
+}
+
+/* An automatic name counts the layers of its kind and passes over what is taken. */
+static void automatic_names(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {"input", "relu4", "relu2", "relu", "relu3", "relu5", "a", "relu8"};
+    fv_model *model = NULL;
+    assert_int_equal(fv_model_from_text(ctx,
+                                        IN "identity name=relu4\nrelu name=relu2\nrelu name=relu\nrelu\n"
+                                           "relu\nrelu name=a\nrelu name=relu7\nrelu\n" END,
+                                        "m", &model),
+                     FV_OK);
+    for (int i = 0; i < 7; i++)
+        assert_string_equal(fv_model_layer(model, i).name, expected[i]);
+    assert_string_equal(fv_model_layer(model, 8).name, expected[7]);
+    fv_model_destroy(model);
 }
 
 static void wrong_bytes(void **state)
@@ -454,7 +559,9 @@ int main(void)
         cmocka_unit_test(wrong_numbers),
         cmocka_unit_test(wrong_order),
         cmocka_unit_test(wrong_shapes_and_losses),
-        cmocka_unit_test(wrong_attributes),
+        cmocka_unit_test(wrong_attributes), cmocka_unit_test(large_windows),
+        cmocka_unit_test(too_large_to_plan), cmocka_unit_test(names_of_states),
+        cmocka_unit_test(automatic_names),
         cmocka_unit_test(wrong_bytes),
         cmocka_unit_test(damaged_texts),
         cmocka_unit_test(many_layers),

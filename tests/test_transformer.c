@@ -186,8 +186,8 @@ static void mistakes(void **state)
                                            "a vector of 32; a 'tokens' line makes one of an image"},
         {IN "attention a 2\n" END, "m:2:1: attention a reads a sequence of tokens, but its input is an image "
                                    "of 2x4x4; a 'tokens' line makes one of an image"},
-        {IN "tokens\nattention a 3\n" END, "m:3: attention a.heads: expected a sequence of queries, keys and "
-                                           "values of 3 heads, found 6x16"},
+        {IN "tokens\nattention a 3\n" END, "m:3: attention a.heads: expected heads that divide the 2 "
+                                           "channels, found 3"},
         {IN "tokens\nattention a 2 queries=17\n" END, "m:3: attention a.heads: expected at most 16 queries, "
                                                       "found 17"},
         {IN "tokens\nattention a 0\n" END, "m:3:13: attention: heads: expected 1 to 16777216, found '0'"},

@@ -347,7 +347,7 @@ fv_layer_info fv_model_layer(const fv_model *model, int index)
     memcpy(info.shape, shape.dim, sizeof info.shape);
     info.n_parameters = layer->n_parameters;
     /* an absurd but valid text: the sum over all layers has to stay an int64 */
-    info.flops = flops < 4e15 ? (int64_t)flops : (int64_t)4e15;
+    info.flops = flops < 4e14 ? (int64_t)flops : (int64_t)4e14;
     return info;
 }
 

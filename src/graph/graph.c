@@ -32,8 +32,8 @@ int fv__graph_find_tensor(const fv_graph *graph, const char *name)
     return fv__names_find(&graph->names, name);
 }
 
-/* "relu", "relu2", "relu3"; after a digit with a line between: "c1", "c1_2". NULL: no memory. */
-static const char *unique_name(fv_graph *graph, const char *wish)
+/* "relu", "relu2", "relu3"; after a digit with a line between: "c1", "c1_2". */
+const char *fv__graph_free_name(fv_graph *graph, const char *wish)
 {
     const char *name = fv__arena_strdup(&graph->arena, wish);
     const size_t n = strlen(wish);
@@ -178,7 +178,7 @@ fv_status fv__graph_node(fv_graph *graph, const fv_node_spec *spec, int *output)
                         spec->line, fv__role_name(spec->role));
     const char *wish = spec->name && *spec->name ? spec->name : spec->op->name;
     fv_node node = {.op = spec->op, .line = spec->line, .n_inputs = spec->n_inputs};
-    node.name = unique_name(graph, wish);
+    node.name = fv__graph_free_name(graph, wish);
     if (!node.name)
         return FV_ERR_MEMORY;
     node.layer = spec->layer ? fv__arena_strdup(&graph->arena, spec->layer) : node.name;

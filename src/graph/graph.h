@@ -71,6 +71,8 @@ void fv__graph_deinit(fv_graph *graph);
 /* A deep copy: passes append to a copy, the original stays as it was. */
 fv_status fv__graph_copy(const fv_graph *from, fv_graph *to);
 
+/* `wish`, or where that is taken the wish with a number: "relu2", "c1_2". In the arena; NULL: no memory. */
+const char *fv__graph_free_name(fv_graph *graph, const char *wish);
 fv_status fv__graph_tensor(fv_graph *graph, const char *name, fv_shape shape, fv_role role, int *out);
 /* Checks the inputs, infers the shape, copies attrs (op->attr_bytes; NULL: defaults), and makes the
  * output tensor: of role `role`, named as the node. `of` is -1 or the parameter a gradient belongs to. */

@@ -61,10 +61,15 @@ typedef struct fv_lower {
     int n_workers;          /* only how work is cut into tasks may depend on it */
     const fv_fused *fused;  /* lower_planes: what is fused behind the node; NULL: nothing */
     struct fv_plan *plan;
+    fv_status status;       /* of fv__lower_int so far */
 } fv_lower;
 
 fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec);
 fv_status fv__lower_buffer(fv_lower *l, fv_scope scope, int64_t floats, int *out);
+/* `value` as an int, which is what kernels count in. Where it is none (shape rules bound what can be said
+ * without the batch and the block sizes; the rest is found here), it returns 1 and the node has no steps:
+ * fv__lower_step fails with FV_ERR_INPUT and says of which layer, what was expected of `what`, and found. */
+int fv__lower_int(fv_lower *l, int64_t value, const char *what);
 /* args of `bytes`, in the plan's arena, as a copy of `args`; NULL on failure. */
 void *fv__lower_args(fv_lower *l, const void *args, size_t bytes);
 
@@ -76,9 +81,11 @@ static inline int fv__lower_blocks(const fv_lower *l)
     return (l->max_batch + FV_LANES - 1) / FV_LANES;
 }
 
+/* a / b, rounded up; at most INT32_MAX. */
 static inline int fv__ceil_div(int64_t a, int64_t b)
 {
-    return (int)((a + b - 1) / b);
+    const int64_t n = (a + b - 1) / b;
+    return n < INT32_MAX ? (int)n : INT32_MAX;
 }
 
 /* Whether a batch has fewer blocks than there are workers, and an operation of so many flops an image enough

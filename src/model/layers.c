@@ -80,14 +80,23 @@ fv_shape fv__layer_input(const fv_parse *p)
     return p->model->graph.tensors[p->current].shape;
 }
 
-/* Weight and bias, then the node: what conv and linear have in common. */
+/* Products that an output sums (dimension 0: one output), or that an input takes part in (dimension 1: one
+ * input). */
+static int fan(fv_shape weight, int dimension)
+{
+    weight.dim[dimension] = 1;
+    const int64_t n = fv__shape_count(weight);
+    return n > INT32_MAX ? INT32_MAX : (int)n;
+}
+
+/* Weight [o][i] or [o][i][kh][kw] and bias [o], then the node: what conv and linear have in common. */
 static fv_status weighted(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
-                          fv_shape weight, int64_t fan_in, int64_t fan_out, int *output)
+                          fv_shape weight, int *output)
 {
     const fv_init zero = {.kind = FV_INIT_ZERO};
     fv_init init = words->init;
-    init.fan_in = fan_in > INT32_MAX ? INT32_MAX : (int)fan_in;
-    init.fan_out = fan_out > INT32_MAX ? INT32_MAX : (int)fan_out;
+    init.fan_in = fan(weight, 0);
+    init.fan_out = fan(weight, 1);
     int inputs[3] = {p->current, -1, -1};
     FV_TRY(fv__layer_parameter(p, words->name, "weight", weight, init, true, &inputs[1]));
     if (words->bias)
@@ -119,8 +128,7 @@ static fv_status build_conv(fv_parse *p, const fv_layer_kind *kind, const fv_lay
     FV_TRY(expect_image(p, layer));
     const fv_conv_attrs *const attrs = (const void *)words->attrs;
     const int seen = in.dim[0] < attrs->groups ? 1 : in.dim[0] / attrs->groups; /* the node checks it */
-    return weighted(p, kind, words, fv__shape(4, words->count, seen, kh, kw), (int64_t)seen * kh * kw,
-                    (int64_t)words->count * kh * kw, output);
+    return weighted(p, kind, words, fv__shape(4, words->count, seen, kh, kw), output);
 }
 
 static fv_status build_linear(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
@@ -134,8 +142,7 @@ static fv_status build_linear(fv_parse *p, const fv_layer_kind *kind, const fv_l
             "linear %s reads a vector, but its input is an image of %s; put a 'flatten' line "
             "before it",
             words->name, fv__shape_text(in, text));
-    const fv_shape weight = fv__shape(2, words->count, in.dim[0], 0, 0);
-    return weighted(p, kind, words, weight, in.dim[0], words->count, output);
+    return weighted(p, kind, words, fv__shape(2, words->count, in.dim[0], 0, 0), output);
 }
 
 static fv_status build_bias(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words, int *output)
@@ -280,7 +287,7 @@ static const fv_layer_record *layer_find(const fv_parse *p, const char *name)
 
 static fv_status read_name(fv_parse *p, fv_layer_words *words, const char *name, int column)
 {
-    static const char *const reserved[] = {"input", "label", "loss", "optimizer"};
+    static const char *const reserved[] = {"input", "label", "loss", "optimizer", "__metadata__"};
     if (!fv__name_ok(name))
         return fv__line_fail(
             &p->line, column,

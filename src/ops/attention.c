@@ -31,10 +31,12 @@ static fv_status expect(const fv_infer *q, int input)
     const int heads = ((const attention_attrs *)q->attrs)->heads;
     const fv_shape x = q->input[input]->shape;
     char found[FV_SHAPE_TEXT];
-    if (x.rank != 2 || x.dim[0] % 3 != 0 || x.dim[0] / 3 % heads != 0)
-        return fv__fail(q->ctx, FV_ERR_INPUT,
-                        "%s: expected a sequence of queries, keys and values of %d heads, found %s", q->what,
-                        heads, fv__shape_text(x, found));
+    if (x.rank != 2 || x.dim[0] % 3 != 0)
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a sequence of queries, keys and values, found %s",
+                        q->what, fv__shape_text(x, found));
+    if (x.dim[0] / 3 % heads != 0)
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected heads that divide the %d channels, found %d",
+                        q->what, x.dim[0] / 3, heads);
     return FV_OK;
 }
 

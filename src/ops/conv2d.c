@@ -11,8 +11,8 @@
  *   dx = dy convolved with w turned around, with zeros around dy
  *   dw[o][i][ky][kx] = sum over images, oy, ox of dy[o][oy][ox] * x[i][oy*s + ky*d - p][ox*s + kx*d - p] */
 #include "ops/conv2d.h"
+#include "ops/window.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* The last is of the gradients alone: the harness sets it by words too. A model text cannot name them. */
@@ -24,16 +24,16 @@ static const fv_attr_spec specs[] = {
     {"size", FV_ATTR_PAIR, offsetof(fv_conv_attrs, size), 1, FV_MAX_DIM, 1},
 };
 
-static fv_status window_does_not_fit(const fv_infer *q, fv_shape x, fv_shape w)
+/* The sizes of y from those of x [c][h][w] and weights [o][i][kh][kw]. */
+static fv_status window_check(const fv_infer *q, fv_shape x, fv_shape w, int out[2])
 {
     const fv_conv_attrs *const a = q->attrs;
-    char dilated[112] = "";
-    if (a->dilation[0] > 1 || a->dilation[1] > 1)
-        snprintf(dilated, sizeof dilated, ", which dilation=%dx%d makes %lldx%lld", a->dilation[0],
-                 a->dilation[1], (w.dim[2] - 1) * (long long)a->dilation[0] + 1,
-                 (w.dim[3] - 1) * (long long)a->dilation[1] + 1);
-    return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a window of at most %dx%d, found %dx%d%s", q->what,
-                    x.dim[1] + 2 * a->pad[0], x.dim[2] + 2 * a->pad[1], w.dim[2], w.dim[3], dilated);
+    const fv_window_sizes window = {.kernel = {w.dim[2], w.dim[3]},
+                                    .stride = {a->stride[0], a->stride[1]},
+                                    .pad = {a->pad[0], a->pad[1]},
+                                    .dilation = {a->dilation[0], a->dilation[1]}};
+    FV_TRY(fv__window_check(q->ctx, &window, x, q->what, out));
+    return fv__window_check_sum(q->ctx, &window, x, w.dim[1], q->what);
 }
 
 static fv_status infer(fv_infer *q)
@@ -55,30 +55,38 @@ static fv_status infer(fv_infer *q)
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a bias of %d, found %s", q->what, w.dim[0],
                         fv__shape_text(q->input[2]->shape, text));
     int out[2];
-    for (int d = 0; d < 2; d++) {
-        const int64_t reach = (w.dim[2 + d] - 1) * (int64_t)a->dilation[d] + 1;
-        const int64_t room = (int64_t)x.dim[1 + d] + 2 * (int64_t)a->pad[d] - reach;
-        if (room < 0)
-            return window_does_not_fit(q, x, w);
-        out[d] = (int)(room / a->stride[d]) + 1;
-    }
+    FV_TRY(window_check(q, x, w, out));
     q->out = fv__shape(3, w.dim[0], out[0], out[1], 0);
+    return FV_OK;
+}
+
+/* dy is what x and the weights would make. */
+static fv_status check_gradient(const fv_infer *q, fv_shape dy, fv_shape x, fv_shape w)
+{
+    char found[FV_SHAPE_TEXT], expected[FV_SHAPE_TEXT];
+    int out[2];
+    FV_TRY(window_check(q, x, w, out));
+    const fv_shape y = fv__shape(3, w.dim[0], out[0], out[1], 0);
+    if (!fv__shape_equal(dy, y))
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a gradient of %s, found %s", q->what,
+                        fv__shape_text(y, expected), fv__shape_text(dy, found));
     return FV_OK;
 }
 
 static fv_status infer_dx(fv_infer *q)
 {
     const fv_conv_attrs *const a = q->attrs;
-    q->out = fv__shape(3, q->input[1]->shape.dim[1] * a->groups, a->size[0], a->size[1], 0);
-    return FV_OK;
+    const fv_shape dy = q->input[0]->shape, w = q->input[1]->shape;
+    q->out = fv__shape(3, w.dim[1] * a->groups, a->size[0], a->size[1], 0);
+    return check_gradient(q, dy, q->out, w);
 }
 
 static fv_status infer_dw(fv_infer *q)
 {
     const fv_conv_attrs *const a = q->attrs;
-    const int o = q->input[0]->shape.dim[0], i = q->input[1]->shape.dim[0] / a->groups;
-    q->out = fv__shape(4, o, i, a->size[0], a->size[1]);
-    return FV_OK;
+    const fv_shape dy = q->input[0]->shape, x = q->input[1]->shape;
+    q->out = fv__shape(4, dy.dim[0], x.dim[0] / a->groups, a->size[0], a->size[1]);
+    return check_gradient(q, dy, x, q->out);
 }
 
 static fv_status grad(fv_grad *g)

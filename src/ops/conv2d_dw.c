@@ -73,7 +73,8 @@ static void choose_chunk(fv_conv_dw_rows_args *g)
         lines++;
     g->chunk_pixels = fv__ceil_div(c->ow, parts);
     g->chunk_lines = fv__ceil_div(c->oh, fv__ceil_div(c->oh, lines));
-    g->conv.in_w = (g->chunk_pixels - 1) * c->stride_w + (c->kw - 1) * c->dilation_w + 1;
+    g->conv.in_w =
+        (int)((g->chunk_pixels - 1) * (int64_t)c->stride_w + (c->kw - 1) * (int64_t)c->dilation_w + 1);
     g->row_floats = chunk_floats(g, g->chunk_lines, g->chunk_pixels);
 }
 
@@ -100,10 +101,9 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, bool by_block,
     g->panel = choose_panel(g->padded / FV_LANES) * FV_LANES;
     g->outputs = by_block ? c->o : choose_outputs(l, g);
     choose_chunk(g);
-    if (g->row_floats > INT32_MAX)
-        return fv__fail(l->ctx, FV_ERR_INPUT, "expected windows over at most %d values of x, found %lld",
-                        INT32_MAX, (long long)g->row_floats);
-    const int n = g->chunk_lines * g->chunk_pixels * FV_LANES;
+    fv__lower_int(l, g->row_floats, "values of x that the windows of some outputs see");
+    const int n = fv__lower_int(l, (int64_t)g->chunk_lines * g->chunk_pixels * FV_LANES, "terms of a sum");
+    FV_TRY(l->status);
     int32_t *const offset = fv__arena_alloc(l->arena, (size_t)n, sizeof *offset);
     if (!offset)
         return FV_ERR_MEMORY;

@@ -4,12 +4,13 @@
 
 /* Columns of x that windows read: [begin, end), of which some may lie outside. */
 typedef struct columns {
-    int begin, end;
+    int64_t begin, end;
 } columns;
 
 static columns columns_of(const fv_conv_args *g)
 {
-    return (columns){-g->pad_w, (g->ow - 1) * g->stride_w + (g->kw - 1) * g->dilation_w + 1 - g->pad_w};
+    const int64_t last = (g->ow - 1) * (int64_t)g->stride_w + (g->kw - 1) * (int64_t)g->dilation_w;
+    return (columns){-(int64_t)g->pad_w, last + 1 - g->pad_w};
 }
 
 /* Staging and taps of n convolutions of the same x. */
@@ -23,21 +24,21 @@ static fv_status complete_parts(fv_lower *l, fv_conv_args *part, int n)
     }
     const bool staged = all.begin < 0 || all.end > part->w;
     for (fv_conv_args *g = part; g < part + n; g++) {
-        const int first = -g->pad_w - (staged ? all.begin : 0);
+        const int64_t first = -g->pad_w - (staged ? all.begin : 0);
         g->staged = staged;
-        g->in_w = staged ? all.end - all.begin : g->w;
-        g->pad_w = staged ? -all.begin : 0;
+        g->in_w = staged ? fv__lower_int(l, all.end - all.begin, "columns of x") : g->w;
+        g->pad_w = staged ? (int)-all.begin : 0;
         const int64_t rows = (int64_t)(g->kh - 1) * g->dilation_h + 1;
-        if (rows * g->in_w > INT32_MAX / FV_LANES)
-            return fv__fail(l->ctx, FV_ERR_INPUT,
-                            "expected a window of at most %d pixels of rows, found %dx%d over %d",
-                            INT32_MAX / FV_LANES, g->kh, g->kw, g->in_w);
+        fv__lower_int(l, rows * g->in_w * FV_LANES, "values of the rows that a window spans");
+        FV_TRY(l->status);
         int32_t *const tap = fv__arena_alloc(l->arena, (size_t)g->kh * (size_t)g->kw, sizeof *tap);
         if (!tap)
             return FV_ERR_MEMORY;
         for (int ky = 0; ky < g->kh; ky++)
             for (int kx = 0; kx < g->kw; kx++)
-                tap[ky * g->kw + kx] = (ky * g->dilation_h * g->in_w + first + kx * g->dilation_w) * FV_LANES;
+                tap[ky * g->kw + kx] =
+                    (int32_t)(((int64_t)ky * g->dilation_h * g->in_w + first + (int64_t)kx * g->dilation_w) *
+                              FV_LANES);
         g->tap = tap;
     }
     return FV_OK;

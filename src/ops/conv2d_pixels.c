@@ -34,9 +34,8 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, bool zeros, fv
     g->pixels = fv__ceil_div(pixels, fv__ceil_div(pixels, most));
     g->inner = (int)(taps > 1 ? taps : g->channels % FV_LANES == 0 ? FV_LANES : g->channels);
     g->by_pixels = pixels >= (int64_t)FV_PIXELS_SHARE * l->n_workers;
-    if (terms * g->pixels > INT32_MAX / FV_LANES)
-        return fv__fail(l->ctx, FV_ERR_INPUT, "expected windows of fewer pixels, found %dx%d", conv->kh,
-                        conv->kw);
+    fv__lower_int(l, terms * g->pixels * FV_LANES, "values that a window sees");
+    FV_TRY(l->status);
     int32_t *const offset = fv__arena_alloc(l->arena, (size_t)terms, sizeof *offset);
     if (!offset)
         return FV_ERR_MEMORY;

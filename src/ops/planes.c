@@ -14,9 +14,11 @@ int fv__planes(int channels)
 /* Floats between a window's weights, for panels of 1 to 4 planes. */
 static fv_status make_offsets(fv_lower *l, fv_planes_args *g)
 {
-    const int taps = g->conv.kh * g->conv.kw;
+    const int taps = fv__lower_int(l, (int64_t)g->conv.kh * g->conv.kw, "pixels of a window");
     g->offsets = taps > FV_LANES ? taps : FV_LANES;
-    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)(FV_PANEL * g->offsets), sizeof *offset);
+    fv__lower_int(l, (int64_t)g->offsets * FV_PANEL * FV_LANES, "weights of a window");
+    FV_TRY(l->status);
+    int32_t *const offset = fv__arena_alloc(l->arena, FV_PANEL * (size_t)g->offsets, sizeof *offset);
     if (!offset)
         return FV_ERR_MEMORY;
     for (int planes = 1; planes <= FV_PANEL; planes++)
@@ -89,7 +91,7 @@ static unit_floats floats_of(const fv_planes_args *g, bool winograd)
     const fv_conv_args *const c = &g->conv;
     const int64_t in = (int64_t)g->in_planes * FV_LANES, line = (int64_t)c->i * c->in_w;
     if (winograd)
-        return (unit_floats){36 * fv__ceil_div(c->ow, 4) * (in + FV_PANEL * FV_LANES),
+        return (unit_floats){(int64_t)36 * fv__ceil_div(c->ow, 4) * (in + FV_PANEL * FV_LANES),
                              36 * (FV_WINOGRAD_CHUNK * FV_PANEL + 1) * FV_LANES};
     if (g->pointwise)
         return (unit_floats){c->ow * in, 0};
@@ -111,10 +113,13 @@ fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, bool wino
                         .out_planes = fv__planes(conv->o),
                         .pointwise = conv->kh == 1 && conv->kw == 1 && conv->pad_h == 0 && conv->pad_w == 0,
                         .rows = winograd ? fv__ceil_div(conv->oh, 4) : conv->oh};
-    const int taps = conv->kh * conv->kw, some = taps < FV_UNFOLD_TERMS ? FV_UNFOLD_TERMS / taps : 1;
+    const int64_t taps = (int64_t)conv->kh * conv->kw,
+                  some = taps < FV_UNFOLD_TERMS ? FV_UNFOLD_TERMS / taps : 1;
     int packed, constants;
-    g.channels = some > FV_LANES ? some / FV_LANES * FV_LANES : some;
-    g.conv.in_w = (conv->ow - 1) * conv->stride_w + (conv->kw - 1) * conv->dilation_w + 1;
+    g.channels = (int)(some > FV_LANES ? some / FV_LANES * FV_LANES : some);
+    g.conv.in_w = fv__lower_int(
+        l, (conv->ow - 1) * (int64_t)conv->stride_w + (conv->kw - 1) * (int64_t)conv->dilation_w + 1,
+        "columns of x");
     const unit_floats need = floats_of(&g, winograd);
     cut_units(l, &g, (int64_t)sizeof(float) * need.row / (winograd ? 2 : 1));
     const size_t scratch = (size_t)(need.row * fv__ceil_div(g.rows, g.row_units) + need.beside);

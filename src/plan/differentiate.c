@@ -112,7 +112,9 @@ fv_status fv__append_updates(fv_graph *graph, const int *gradient, const char *o
         if (p->role != FV_ROLE_PARAMETER || p->source >= 0 || gradient[t] < 0)
             continue;
         const char *const name = p->name;
-        char *const state_name = fv__arena_printf(&graph->arena, "%s.momentum", name);
+        const char *const wish = fv__arena_printf(&graph->arena, "%s.momentum", name);
+        /* a layer may have that name */
+        const char *const state_name = wish ? fv__graph_free_name(graph, wish) : NULL;
         char *const node_name = fv__arena_printf(&graph->arena, "%s.update", name);
         int state, output;
         if (!state_name || !node_name)

@@ -33,6 +33,19 @@ void *fv__lower_args(fv_lower *l, const void *args, size_t bytes)
     return copy;
 }
 
+int fv__lower_int(fv_lower *l, int64_t value, const char *what)
+{
+    if (value >= 0 && value <= INT32_MAX)
+        return (int)value;
+    const fv_graph *const graph = l->plan->graph;
+    const fv_node *const node = l->node >= 0 ? &graph->nodes[l->node] : NULL;
+    if (l->status == FV_OK)
+        l->status = fv__fail(l->plan->ctx, FV_ERR_INPUT, "%s:%d: %s: expected %s of at most %d, found %lld",
+                             graph->source, node ? node->line : 0, node ? node->layer : "input", what,
+                             INT32_MAX, (long long)value);
+    return 1;
+}
+
 static fv_status add_step(fv_plan *plan, const fv_step_spec *spec, const fv_node *node)
 {
     void *array = plan->steps;
@@ -48,6 +61,7 @@ static fv_status add_step(fv_plan *plan, const fv_step_spec *spec, const fv_node
 
 fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec)
 {
+    FV_TRY(l->status);
     return add_step(l->plan, spec, l->node >= 0 ? &l->plan->graph->nodes[l->node] : NULL);
 }
 

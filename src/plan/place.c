@@ -169,6 +169,17 @@ static fv_status insert(fv_context *ctx, shelf *s, interval in)
     return FV_OK;
 }
 
+/* Of one arena: far more than any machine has, and sums of a few of them fit. */
+#define MOST_FLOATS ((int64_t)1 << 56)
+
+static fv_status too_much(const fv_plan *plan, const fv_buffer *b, int64_t floats)
+{
+    return fv__fail(plan->ctx, FV_ERR_MEMORY,
+                    "%s: out of memory: '%s' and what is there beside it, for a batch of %d, would take %lld "
+                    "floats",
+                    plan->graph->source, b->name, plan->options.batch, (long long)floats);
+}
+
 static fv_status place(fv_plan *plan, shelf *shelves, const entry *e)
 {
     fv_buffer *const b = &plan->buffers[e->buffer];
@@ -178,8 +189,12 @@ static fv_status place(fv_plan *plan, shelf *shelves, const entry *e)
     const int first = local ? b->first : first_phase;
     const int last = local ? b->last : fv__plan_phase_of(plan, b->last);
     int64_t *const top = local ? &plan->phases[first_phase].local_floats : &plan->shared_floats;
+    if (e->floats > MOST_FLOATS)
+        return too_much(plan, b, e->floats);
     b->offset = lowest_fit(s, e->floats, first, last);
     const int64_t end = b->offset + e->floats;
+    if (end > MOST_FLOATS)
+        return too_much(plan, b, end);
     *top = end > *top ? end : *top;
     return insert(plan->ctx, s, (interval){b->offset, end, first, last});
 }

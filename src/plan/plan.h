@@ -19,6 +19,7 @@
 #include "kernels/lower.h"
 
 #define FV_SHARDS 8
+#define FV_MAX_PLAN_BATCH (1 << 24)
 
 typedef struct fv_plan_options {
     int batch;        /* images of one run, at most */
@@ -117,7 +118,9 @@ typedef struct fv_plan_memory {
 } fv_plan_memory;
 fv_status fv__plan_memory(const fv_plan *plan, fv_plan_memory *out);
 
-/* The graph is copied. Fails on memory only: shapes were settled when the graph was built. */
+/* The graph is copied. Shapes were settled when it was built, so it fails on memory; on a batch that is not
+ * in 1 to FV_MAX_PLAN_BATCH; and on an operation of which block sizes and batch make more than kernels count.
+ */
 fv_status fv__plan_create(fv_context *ctx, const fv_graph *graph, const fv_plan_options *options,
                           fv_plan **out);
 void fv__plan_destroy(fv_plan *plan);
@@ -127,8 +130,8 @@ fv_status fv__plan_print(const fv_plan *plan, fv_text *text);
  * parameter. gradient[t] is the tensor of parameter t's gradient, -1 for others; n_tensors entries as
  * before the call, in the graph's arena. */
 fv_status fv__differentiate(fv_graph *graph, const int **gradient);
-/* Appends one update node per parameter: kind "sgd". State tensors are named "NAME.momentum". And two per
- * batch normalisation, for its running statistics. */
+/* Appends one update node per parameter: kind "sgd". State tensors are named "NAME.momentum" where
+ * that name is free. And two per batch normalisation, for its running statistics. */
 fv_status fv__append_updates(fv_graph *graph, const int *gradient, const char *optimizer);
 
 #endif

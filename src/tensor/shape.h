@@ -7,7 +7,7 @@
 
 #define FV_MAX_RANK 4
 #define FV_MAX_DIM (1 << 24)       /* of one dimension  */
-#define FV_MAX_VALUES (1ll << 31)  /* of a whole tensor */
+#define FV_MAX_VALUES 2147483647ll /* of a whole tensor: products of its dimensions fit an int */
 #define FV_LANES 16                /* images in a block; part of the arithmetic, not of the machine */
 
 typedef struct fv_shape {
