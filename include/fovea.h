@@ -114,7 +114,8 @@ typedef struct fv_data_options {
 } fv_data_options;
 
 /* `spec` is "digits", a folder with MNIST-layout IDX files (raw or .gz), or the name of such a folder
- * under one of the roots. `options` may be NULL: all of them zero. */
+ * under one of the roots. Of a folder's pictures no more is read than the limit asks for. `options` may be
+ * NULL: all of them zero. */
 FV_API fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split,
                               const fv_data_options *options, fv_data **out);
 /* A data set from memory: pixels [n][c][h][w] in 0..255 and labels [n] in 0..n_classes-1, both copied; n is 1

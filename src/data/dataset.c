@@ -22,7 +22,7 @@ static fv_status name_classes(fv_data *data, int n_classes)
     return FV_OK;
 }
 
-static fv_status check_sizes(fv_context *ctx, const char *name, int n, int c, int h, int w, int n_classes)
+fv_status fv__data_check_sizes(fv_context *ctx, const char *name, int n, int c, int h, int w, int n_classes)
 {
     char what[128];
     snprintf(what, sizeof what, "data set %.100s", name);
@@ -45,7 +45,7 @@ static size_t pixel_bytes(int n, int c, int h, int w)
 fv_status fv__data_adopt(fv_context *ctx, const char *name, uint8_t *pixels, int n, int c, int h, int w,
                          int n_classes, fv_data **out)
 {
-    fv_status status = check_sizes(ctx, name, n, c, h, w, n_classes);
+    fv_status status = fv__data_check_sizes(ctx, name, n, c, h, w, n_classes);
     fv_data *data = status == FV_OK ? fv__alloc(ctx, 1, sizeof *data) : NULL;
     if (!data) {
         fv__free(ctx, pixels);
@@ -68,7 +68,7 @@ fv_status fv__data_adopt(fv_context *ctx, const char *name, uint8_t *pixels, int
 fv_status fv__data_create(fv_context *ctx, const char *name, int n, int c, int h, int w, int n_classes,
                           fv_data **out)
 {
-    FV_TRY(check_sizes(ctx, name, n, c, h, w, n_classes));
+    FV_TRY(fv__data_check_sizes(ctx, name, n, c, h, w, n_classes));
     uint8_t *pixels = fv__alloc(ctx, pixel_bytes(n, c, h, w), 1);
     if (!pixels)
         return FV_ERR_MEMORY;

@@ -17,6 +17,8 @@ struct fv_data {
 /* An empty set with room for n pictures; every label -1, every pixel 0, classes named "0", "1", ... */
 fv_status fv__data_create(fv_context *ctx, const char *name, int n, int c, int h, int w, int n_classes,
                           fv_data **out);
+/* What create and adopt expect of sizes, before anything is read or allocated for them. */
+fv_status fv__data_check_sizes(fv_context *ctx, const char *name, int n, int c, int h, int w, int n_classes);
 void fv__data_destroy(fv_data *data);
 /* The same as create, but takes `pixels`, a block of fv__alloc, also on failure. */
 fv_status fv__data_adopt(fv_context *ctx, const char *name, uint8_t *pixels, int n, int c, int h, int w,

@@ -1,5 +1,6 @@
 /* mnist.c - a folder in the MNIST layout: four IDX files, pictures and labels of the train and test splits,
- * raw or gzipped, e.g. train-images-idx3-ubyte.gz. Ten classes, gray pictures of one size. */
+ * raw or gzipped, e.g. train-images-idx3-ubyte.gz. Ten classes, gray pictures of one size. Labels are read
+ * first and wholly; of the pictures only those that are asked for stay in memory. */
 #include "data/dataset.h"
 
 #include "io/file.h"
@@ -31,15 +32,81 @@ static fv_status find_file(fv_context *ctx, const char *folder, const char *cons
                     folder, names[0], names[0]);
 }
 
-static fv_status take_labels(fv_data *data, const char *path, const uint8_t *labels)
+/* The labels of a whole file, 16 MiB at most, all of them checked. */
+static fv_status read_labels(fv_context *ctx, const char *path, uint8_t **out, int *n)
 {
-    for (int i = 0; i < data->n; i++) {
-        if (labels[i] >= MNIST_CLASSES)
-            return fv__fail(data->ctx, FV_ERR_INPUT,
-                            "%s: byte %d (uncompressed): label of picture %d: expected 0 to %d, found %d",
-                            path, 8 + i, i, MNIST_CLASSES - 1, labels[i]);
-        data->labels[i] = labels[i];
+    uint8_t *labels = NULL;
+    FV_TRY(fv__idx_read(ctx, path, 1, n, &labels));
+    for (int i = 0; i < *n; i++)
+        if (labels[i] >= MNIST_CLASSES) {
+            const fv_status status =
+                fv__fail(ctx, FV_ERR_INPUT,
+                         "%s: byte %d (uncompressed): label of picture %d: expected 0 to %d, found %d", path,
+                         8 + i, i, MNIST_CLASSES - 1, labels[i]);
+            fv__free(ctx, labels);
+            return status;
+        }
+    *out = labels;
+    return FV_OK;
+}
+
+/* Moves the labels that the options ask for to the front and returns their number; wanted[i] says whether
+ * picture i is asked for. Where the limit is reached, *n becomes the number of pictures up to there. */
+static int choose(const fv_data_options *options, uint8_t *labels, bool *wanted, int *n)
+{
+    int kept = 0, end = 0;
+    for (int i = 0; i < *n && (options->limit == 0 || kept < options->limit); i++) {
+        wanted[i] = options->n_classes == 0;
+        for (int k = 0; k < options->n_classes; k++)
+            wanted[i] |= options->classes[k] == labels[i];
+        if (wanted[i]) {
+            labels[kept++] = labels[i];
+            end = i + 1;
+        }
     }
+    *n = options->limit > 0 && kept == options->limit ? end : *n;
+    return kept;
+}
+
+/* The pictures that are wanted of the first n of `all`. The file is read no further than that: damage behind
+ * it goes unnoticed, and a large file costs no more than what is asked of it. */
+static fv_status read_pictures(fv_idx *images, int all, size_t one, const bool *wanted, int n,
+                               fv_idx_values *pixels)
+{
+    for (int i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && wanted[end] == wanted[i];)
+            end++;
+        const size_t bytes = (size_t)(end - i) * one;
+        FV_TRY(wanted[i] ? fv__idx_take(images, bytes, pixels) : fv__idx_skip(images, bytes));
+    }
+    return n == all ? fv__idx_finish(images) : FV_OK;
+}
+
+/* The set of what the options ask for, with its labels as they are in the file. */
+static fv_status take_set(fv_context *ctx, fv_idx *images, const int dim[3], uint8_t *labels,
+                          const char *name, const fv_data_options *options, fv_data **out)
+{
+    int n = dim[0];
+    bool *const wanted = fv__alloc(ctx, (size_t)n, sizeof *wanted);
+    if (!wanted)
+        return FV_ERR_MEMORY;
+    const int kept = choose(options, labels, wanted, &n);
+    const size_t one = (size_t)dim[1] * (size_t)dim[2];
+    fv_idx_values pixels = {.most = (size_t)kept * one};
+    fv_status status = fv__data_check_sizes(ctx, name, dim[0], 1, dim[1], dim[2], MNIST_CLASSES);
+    if (status == FV_OK && kept == 0)
+        status = fv__fail(ctx, FV_ERR_INPUT, "data set %s: none of its %d pictures is of a class asked for",
+                          name, dim[0]);
+    if (status == FV_OK)
+        status = read_pictures(images, dim[0], one, wanted, n, &pixels);
+    fv__free(ctx, wanted);
+    if (status != FV_OK) {
+        fv__free(ctx, pixels.bytes);
+        return status;
+    }
+    FV_TRY(fv__data_adopt(ctx, name, pixels.bytes, kept, 1, dim[1], dim[2], MNIST_CLASSES, out));
+    for (int i = 0; i < kept; i++)
+        (*out)->labels[i] = labels[i];
     return FV_OK;
 }
 
@@ -47,19 +114,17 @@ static fv_status read_files(fv_context *ctx, const char *image_path, const char 
                             const fv_data_options *options, fv_data **out)
 {
     int dim[3], n_labels;
-    uint8_t *pixels, *labels;
+    uint8_t *labels = NULL;
+    fv_idx *images = NULL;
     fv_data *data = NULL;
-    FV_TRY(fv__idx_read(ctx, label_path, 1, &n_labels, &labels));
-    fv_status status = fv__idx_read(ctx, image_path, 3, dim, &pixels);
-    if (status == FV_OK && dim[0] != n_labels) {
+    FV_TRY(read_labels(ctx, label_path, &labels, &n_labels));
+    fv_status status = fv__idx_open(ctx, image_path, 3, dim, &images);
+    if (status == FV_OK && dim[0] != n_labels)
         status = fv__fail(ctx, FV_ERR_INPUT, "%s: expected as many labels as %s has pictures, %d, found %d",
                           label_path, image_path, dim[0], n_labels);
-        fv__free(ctx, pixels);
-    } else if (status == FV_OK) {
-        status = fv__data_adopt(ctx, name, pixels, dim[0], 1, dim[1], dim[2], MNIST_CLASSES, &data);
-    }
     if (status == FV_OK)
-        status = take_labels(data, label_path, labels);
+        status = take_set(ctx, images, dim, labels, name, options, &data);
+    fv__idx_close(images);
     fv__free(ctx, labels);
     if (status == FV_OK)
         status = fv__data_select(data, options);

@@ -53,70 +53,79 @@ char *fv__path_parent(fv_context *ctx, const char *path)
 
 /* ---- reading -------------------------------------------------------------------------------------- */
 
-/* Up to n bytes, fewer only at the end of the file; -1 with errno on failure. */
-static ssize_t read_all(int fd, uint8_t *bytes, size_t n)
-{
-    size_t done = 0;
-    while (done < n) {
-        const size_t piece = n - done < (1u << 30) ? n - done : 1u << 30;
-        const ssize_t got = read(fd, bytes + done, piece);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        done += (size_t)got;
-    }
-    return (ssize_t)done;
-}
-
-static fv_status read_open(fv_context *ctx, int fd, const char *path, size_t max_bytes, uint8_t **out,
-                           size_t *n_bytes)
+static fv_status check_opened(fv_context *ctx, int fd, const char *path, size_t max_bytes, size_t *n_bytes)
 {
     struct stat info;
     if (fstat(fd, &info) != 0)
-        return fv__fail(ctx, FV_ERR_INPUT, "%s: %s", path, strerror(errno));
+        return fv__fail(ctx, FV_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
     if (S_ISDIR(info.st_mode))
         return fv__fail(ctx, FV_ERR_INPUT, "%s: expected a file, found a folder", path);
     if (!S_ISREG(info.st_mode))
         return fv__fail(ctx, FV_ERR_INPUT, "%s: expected a regular file, found a device, pipe or socket",
                         path);
-    const uint64_t size = (uint64_t)info.st_size;
-    if (size > max_bytes)
+    if ((uint64_t)info.st_size > max_bytes)
         return fv__fail(ctx, FV_ERR_INPUT, "%s: expected at most %zu bytes, found %llu", path, max_bytes,
-                        (unsigned long long)size);
-    uint8_t *bytes = fv__alloc(ctx, (size_t)size + 1, 1);
-    if (!bytes)
-        return FV_ERR_MEMORY;
-    /* One byte more than there should be, to see a file that grows meanwhile. */
-    const ssize_t got = read_all(fd, bytes, (size_t)size + 1);
-    if (got < 0 || (uint64_t)got != size) {
-        const fv_status status =
-            got < 0
-                ? fv__fail(ctx, FV_ERR_INPUT, "%s: cannot read: %s", path, strerror(errno))
-                : fv__fail(ctx, FV_ERR_INPUT, "%s: changed while it was read: expected %llu bytes, found %s",
-                           path, (unsigned long long)size, (uint64_t)got < size ? "fewer" : "more");
-        fv__free(ctx, bytes);
-        return status;
+                        (unsigned long long)info.st_size);
+    *n_bytes = (size_t)info.st_size;
+    return FV_OK;
+}
+
+fv_status fv__file_open(fv_context *ctx, const char *path, size_t max_bytes, int *fd, size_t *n_bytes)
+{
+    int opened;
+    /* Non-blocking, so that opening a pipe nobody writes to does not wait for ever. */
+    do
+        opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    while (opened < 0 && errno == EINTR);
+    if (opened < 0)
+        return errno == ENOENT ? fv__fail(ctx, FV_ERR_INPUT, "%s: there is no such file", path)
+                               : fv__fail(ctx, FV_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
+    if (max_bytes > PTRDIFF_MAX - 1)
+        max_bytes = PTRDIFF_MAX - 1;
+    const fv_status status = check_opened(ctx, opened, path, max_bytes, n_bytes);
+    if (status == FV_OK)
+        *fd = opened;
+    else
+        close(opened);
+    return status;
+}
+
+fv_status fv__file_next(fv_context *ctx, int fd, const char *path, void *bytes, size_t n, size_t *got)
+{
+    *got = 0;
+    while (*got < n) {
+        const size_t piece = n - *got < (1u << 30) ? n - *got : 1u << 30;
+        const ssize_t done = read(fd, (uint8_t *)bytes + *got, piece);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return fv__fail(ctx, FV_ERR_INPUT, "%s: cannot read: %s", path, strerror(errno));
+        if (done == 0)
+            break;
+        *got += (size_t)done;
     }
-    *out = bytes;
-    *n_bytes = (size_t)size;
     return FV_OK;
 }
 
 fv_status fv__file_read(fv_context *ctx, const char *path, size_t max_bytes, uint8_t **out, size_t *n_bytes)
 {
-    /* Non-blocking, so that opening a pipe nobody writes to does not wait for ever. */
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return errno == ENOENT ? fv__fail(ctx, FV_ERR_INPUT, "%s: there is no such file", path)
-                               : fv__fail(ctx, FV_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
-    if (max_bytes > PTRDIFF_MAX - 1)
-        max_bytes = PTRDIFF_MAX - 1;
-    const fv_status status = read_open(ctx, fd, path, max_bytes, out, n_bytes);
+    int fd;
+    size_t size, got = 0;
+    FV_TRY(fv__file_open(ctx, path, max_bytes, &fd, &size));
+    uint8_t *const bytes = fv__alloc(ctx, size + 1, 1);
+    /* One byte more than there should be, to see a file that grows meanwhile. */
+    fv_status status = bytes ? fv__file_next(ctx, fd, path, bytes, size + 1, &got) : FV_ERR_MEMORY;
     close(fd);
-    return status;
+    if (status == FV_OK && got != size)
+        status = fv__fail(ctx, FV_ERR_INPUT, "%s: changed while it was read: expected %zu bytes, found %s",
+                          path, size, got < size ? "fewer" : "more");
+    if (status != FV_OK) {
+        fv__free(ctx, bytes);
+        return status;
+    }
+    *out = bytes;
+    *n_bytes = size;
+    return FV_OK;
 }
 
 /* ---- folders, locks, removing ----------------------------------------------------------------------- */

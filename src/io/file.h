@@ -16,6 +16,11 @@ char *fv__path_parent(fv_context *ctx, const char *path);
  * a file that is missing, a folder, unreadable or larger than max_bytes. */
 fv_status fv__file_read(fv_context *ctx, const char *path, size_t max_bytes, uint8_t **out, size_t *n_bytes);
 
+/* The same, piece by piece: `fd` is for close(), n_bytes the file's length now. Up to n bytes come with each
+ * call, fewer only at the end of the file. */
+fv_status fv__file_open(fv_context *ctx, const char *path, size_t max_bytes, int *fd, size_t *n_bytes);
+fv_status fv__file_next(fv_context *ctx, int fd, const char *path, void *bytes, size_t n, size_t *got);
+
 /* Creates the folder and its parents; an existing folder is fine. */
 fv_status fv__file_make_dir(fv_context *ctx, const char *path);
 

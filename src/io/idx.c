@@ -4,12 +4,16 @@
  *     4   dim[0] ... dim[RANK-1], four bytes each
  *     ..  the product of the dimensions, in bytes, and nothing more
  *
- * A gzipped file is told by its first two bytes and inflated straight into the block that is returned. */
+ * A gzipped file is told by its first two bytes and inflated straight into the block that is returned, piece
+ * by piece: a thousand bytes of gzip may hold a million, so the block grows as they come, and inflating stops
+ * one byte behind the last that the header announces. Of a raw file the length is known, and compared at
+ * once. */
 #include "io/idx.h"
 
 #include "io/file.h"
 
 #include <string.h>
+#include <unistd.h>
 #ifdef FV_HAVE_ZLIB
 #include <zlib.h>
 #endif
@@ -18,6 +22,21 @@ enum { MAX_IDX_RANK = 3, MAX_HEADER_BYTES = 4 + 4 * MAX_IDX_RANK };
 #define MAX_FILE_BYTES    ((size_t)1 << 34)
 #define MAX_DIMENSION     (1u << 24)
 #define MAX_DEFLATE_RATIO 1032 /* deflate cannot do better */
+#define PIECE_BYTES       ((size_t)1 << 16)
+
+struct fv_idx {
+    fv_context *ctx;
+    const char *path;
+    int fd;
+    size_t file_bytes, header_bytes;
+    size_t n_values, at; /* the values, and how many of them were taken or skipped */
+    bool gzipped;
+#ifdef FV_HAVE_ZLIB
+    z_stream z;
+    bool inflating, ended;
+    uint8_t input[PIECE_BYTES];
+#endif
+};
 
 static uint32_t big_endian(const uint8_t *bytes)
 {
@@ -62,18 +81,8 @@ static fv_status parse_header(fv_context *ctx, const char *path, const uint8_t *
     return FV_OK;
 }
 
-static fv_status check_length(fv_context *ctx, const char *path, size_t n_header, size_t n_values, size_t n)
-{
-    size_t expected;
-    if (!fv__add(n_header, n_values, &expected))
-        return fv__fail(ctx, FV_ERR_INPUT, "%s: the dimensions' product is too large", path);
-    if (n < expected)
-        return too_short(ctx, path, expected, n);
-    if (n > expected)
-        return fv__fail(ctx, FV_ERR_INPUT, "%s: byte %zu: expected the end of the file, found %zu bytes more",
-                        path, expected, n - expected);
-    return FV_OK;
-}
+/* ---- the bytes of the file, inflated --------------------------------------------------------------------
+ */
 
 #ifdef FV_HAVE_ZLIB
 
@@ -87,133 +96,244 @@ static void zlib_release(void *user, void *block)
     fv__free(user, block);
 }
 
-/* A gzip stream in memory. zlib counts in 32 bits, so it is fed piece by piece. */
-typedef struct gzip {
-    z_stream z;
-    const uint8_t *bytes;
-    size_t n; /* left */
-    bool ended;
-    const char *path;
-} gzip;
-
-/* Inflates up to n bytes; fewer only at the end of the stream. */
-static fv_status inflate_some(fv_context *ctx, gzip *g, uint8_t *out, size_t n, size_t *got)
+static fv_status gzip_begin(fv_idx *x)
 {
+    x->z = (z_stream){.zalloc = zlib_allocate, .zfree = zlib_release, .opaque = x->ctx};
+    if (inflateInit2(&x->z, 16 + MAX_WBITS) != Z_OK) /* 16: gzip alone */
+        return FV_ERR_MEMORY;
+    x->inflating = true;
+    return FV_OK;
+}
+
+static fv_status gzip_pull(fv_idx *x, uint8_t *out, size_t n, size_t *got)
+{
+    z_stream *const z = &x->z;
     *got = 0;
-    while (*got < n && !g->ended) {
-        const size_t in = g->n < (1u << 30) ? g->n : 1u << 30;
-        const size_t room = n - *got < (1u << 30) ? n - *got : 1u << 30;
-        g->z.next_in = (Bytef *)(uintptr_t)g->bytes; /* zlib only reads it */
-        g->z.avail_in = (uInt)in;
-        g->z.next_out = out + *got;
-        g->z.avail_out = (uInt)room;
-        const int code = inflate(&g->z, Z_NO_FLUSH);
-        const size_t used = in - g->z.avail_in, made = room - g->z.avail_out;
-        g->bytes += used;
-        g->n -= used;
+    while (*got < n && !x->ended) {
+        size_t in = z->avail_in;
+        if (in == 0) {
+            FV_TRY(fv__file_next(x->ctx, x->fd, x->path, x->input, PIECE_BYTES, &in));
+            z->next_in = x->input;
+            z->avail_in = (uInt)in;
+        }
+        const size_t room = n - *got < PIECE_BYTES ? n - *got : PIECE_BYTES; /* zlib counts in 32 bits */
+        z->next_out = out + *got;
+        z->avail_out = (uInt)room;
+        const int code = inflate(z, Z_NO_FLUSH);
+        const size_t used = in - z->avail_in, made = room - z->avail_out;
         *got += made;
         if (code == Z_STREAM_END)
-            g->ended = true;
+            x->ended = true;
         else if (code == Z_MEM_ERROR)
             return FV_ERR_MEMORY; /* the allocator has set the message */
         else if ((code == Z_OK || code == Z_BUF_ERROR) && used + made == 0)
-            return fv__fail(ctx, FV_ERR_INPUT,
-                            "%s: the gzip stream is cut short: it ends after %lu inflated bytes", g->path,
-                            g->z.total_out);
+            return fv__fail(x->ctx, FV_ERR_INPUT,
+                            "%s: the gzip stream is cut short: it ends after %lu inflated bytes", x->path,
+                            z->total_out);
         else if (code != Z_OK && code != Z_BUF_ERROR)
-            return fv__fail(ctx, FV_ERR_INPUT, "%s: byte %lu: the gzip stream is damaged: %s", g->path,
-                            g->z.total_in, g->z.msg ? g->z.msg : "preset dictionary");
+            return fv__fail(x->ctx, FV_ERR_INPUT, "%s: byte %lu: the gzip stream is damaged: %s", x->path,
+                            z->total_in, z->msg ? z->msg : "preset dictionary");
     }
     return FV_OK;
 }
 
-static fv_status inflate_values(fv_context *ctx, gzip *g, int rank, int *dim, uint8_t **out)
+/* The stream has ended, and the file with it. */
+static fv_status gzip_end(fv_idx *x)
 {
-    uint8_t header[MAX_HEADER_BYTES], extra[1];
-    const size_t n_header = 4 + 4 * (size_t)rank, n_gzip = g->n;
-    size_t got, n_values, n_extra;
-    FV_TRY(inflate_some(ctx, g, header, n_header, &got));
-    FV_TRY(parse_header(ctx, g->path, header, got, rank, dim, &n_values));
-    if (n_values / MAX_DEFLATE_RATIO > n_gzip)
-        return fv__fail(ctx, FV_ERR_INPUT,
-                        "%s: byte 4: %zu bytes are claimed, more than %zu gzipped bytes hold", g->path,
-                        n_values, n_gzip);
-    uint8_t *values = fv__alloc(ctx, n_values, 1);
-    if (!values)
-        return FV_ERR_MEMORY;
-    /* The byte too many drives the stream to its end, where its checksum is compared. */
-    fv_status status = inflate_some(ctx, g, values, n_values, &got);
-    if (status == FV_OK && got < n_values)
-        status = too_short(ctx, g->path, n_header + n_values, n_header + got);
-    if (status == FV_OK)
-        status = inflate_some(ctx, g, extra, 1, &n_extra);
-    if (status == FV_OK && n_extra > 0)
-        status = fv__fail(ctx, FV_ERR_INPUT, "%s: inflated byte %zu: expected the end, found more", g->path,
-                          n_header + n_values);
-    if (status == FV_OK && g->n > 0)
-        status =
-            fv__fail(ctx, FV_ERR_INPUT,
-                     "%s: byte %zu: expected the end of the file after the gzip stream, found %zu bytes more",
-                     g->path, n_gzip - g->n, g->n);
-    if (status == FV_OK)
-        *out = values;
-    else
-        fv__free(ctx, values);
-    return status;
-}
-
-static fv_status read_gzip(fv_context *ctx, const char *path, const uint8_t *bytes, size_t n, int rank,
-                           int *dim, uint8_t **out)
-{
-    gzip g = {.bytes = bytes, .n = n, .path = path};
-    g.z = (z_stream){.zalloc = zlib_allocate, .zfree = zlib_release, .opaque = ctx};
-    if (inflateInit2(&g.z, 16 + MAX_WBITS) != Z_OK) /* 16: gzip alone */
-        return FV_ERR_MEMORY;
-    const fv_status status = inflate_values(ctx, &g, rank, dim, out);
-    inflateEnd(&g.z);
-    return status;
+    if (x->z.total_in < x->file_bytes)
+        return fv__fail(
+            x->ctx, FV_ERR_INPUT,
+            "%s: byte %lu: expected the end of the file after the gzip stream, found %zu bytes more", x->path,
+            x->z.total_in, x->file_bytes - x->z.total_in);
+    return FV_OK;
 }
 
 #else
 
-static fv_status read_gzip(fv_context *ctx, const char *path, const uint8_t *bytes, size_t n, int rank,
-                           int *dim, uint8_t **out)
+static fv_status gzip_begin(fv_idx *x)
 {
-    (void)bytes, (void)n, (void)rank, (void)dim, (void)out;
-    return fv__fail(ctx, FV_ERR_UNSUPPORTED,
-                    "%s: is gzipped, and this build has no zlib: gunzip the file, or build with zlib", path);
+    return fv__fail(x->ctx, FV_ERR_UNSUPPORTED,
+                    "%s: is gzipped, and this build has no zlib: gunzip the file, or build with zlib",
+                    x->path);
 }
 
 #endif
 
-fv_status fv__idx_read(fv_context *ctx, const char *path, int rank, int *dim, uint8_t **out)
+/* Up to n bytes; fewer only at the end. */
+static fv_status pull(fv_idx *x, uint8_t *out, size_t n, size_t *got)
 {
-    uint8_t *bytes;
-    size_t n, n_values;
+#ifdef FV_HAVE_ZLIB
+    if (x->gzipped)
+        return gzip_pull(x, out, n, got);
+#endif
+    return fv__file_next(x->ctx, x->fd, x->path, out, n, got);
+}
+
+static fv_status pull_values(fv_idx *x, uint8_t *out, size_t n)
+{
+    size_t got;
+    FV_TRY(pull(x, out, n, &got));
+    x->at += got;
+    return got == n ? FV_OK
+                    : too_short(x->ctx, x->path, x->header_bytes + x->n_values, x->header_bytes + x->at);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------
+ */
+
+static fv_status check_length(const fv_idx *x)
+{
+    size_t expected;
+    if (x->gzipped && x->n_values / MAX_DEFLATE_RATIO > x->file_bytes)
+        return fv__fail(x->ctx, FV_ERR_INPUT,
+                        "%s: byte 4: %zu bytes are claimed, more than %zu gzipped bytes hold", x->path,
+                        x->n_values, x->file_bytes);
+    if (x->gzipped)
+        return FV_OK;
+    if (!fv__add(x->header_bytes, x->n_values, &expected))
+        return fv__fail(x->ctx, FV_ERR_INPUT, "%s: the dimensions' product is too large", x->path);
+    if (x->file_bytes < expected)
+        return too_short(x->ctx, x->path, expected, x->file_bytes);
+    if (x->file_bytes > expected)
+        return fv__fail(x->ctx, FV_ERR_INPUT,
+                        "%s: byte %zu: expected the end of the file, found %zu bytes more", x->path, expected,
+                        x->file_bytes - expected);
+    return FV_OK;
+}
+
+static fv_status read_header(fv_idx *x, int rank, int *dim)
+{
+    uint8_t header[MAX_HEADER_BYTES] = {0};
     int found[MAX_IDX_RANK];
+    size_t got;
+    FV_TRY(fv__file_next(x->ctx, x->fd, x->path, header, 2, &got));
+    x->gzipped = got == 2 && header[0] == 0x1f && header[1] == 0x8b;
+    if (lseek(x->fd, 0, SEEK_SET) != 0)
+        return fv__fail(x->ctx, FV_ERR_INPUT, "%s: cannot read from its beginning", x->path);
+    if (x->gzipped)
+        FV_TRY(gzip_begin(x));
+    FV_TRY(pull(x, header, x->header_bytes, &got));
+    FV_TRY(parse_header(x->ctx, x->path, header, got, rank, found, &x->n_values));
+    FV_TRY(check_length(x));
+    memcpy(dim, found, (size_t)rank * sizeof *dim);
+    return FV_OK;
+}
+
+fv_status fv__idx_open(fv_context *ctx, const char *path, int rank, int *dim, fv_idx **out)
+{
     if (rank != 1 && rank != 3)
         return fv__fail(ctx, FV_ERR_INTERNAL, "%s: IDX files of rank %d are not read", path, rank);
-    FV_TRY(fv__file_read(ctx, path, MAX_FILE_BYTES, &bytes, &n));
-    fv_status status;
-    if (n >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b) {
-        uint8_t *values = NULL;
-        status = read_gzip(ctx, path, bytes, n, rank, found, &values);
-        fv__free(ctx, bytes);
-        bytes = values;
-        if (status != FV_OK)
-            return status;
-    } else {
-        const size_t n_header = 4 + 4 * (size_t)rank;
-        status = parse_header(ctx, path, bytes, n, rank, found, &n_values);
-        if (status == FV_OK)
-            status = check_length(ctx, path, n_header, n_values, n);
-        if (status != FV_OK) {
-            fv__free(ctx, bytes);
-            return status;
-        }
-        memmove(bytes, bytes + n_header, n_values); /* the block serves; no second one of the same size */
+    fv_idx *const x = fv__alloc(ctx, 1, sizeof *x);
+    if (!x)
+        return FV_ERR_MEMORY;
+    x->ctx = ctx;
+    x->path = path;
+    x->fd = -1;
+    x->header_bytes = 4 + 4 * (size_t)rank;
+    fv_status status = fv__file_open(ctx, path, MAX_FILE_BYTES, &x->fd, &x->file_bytes);
+    if (status == FV_OK)
+        status = read_header(x, rank, dim);
+    if (status != FV_OK) {
+        fv__idx_close(x);
+        return status;
+    }
+    *out = x;
+    return FV_OK;
+}
+
+/* Room for more values: all at once where the file's length has confirmed the header, else as they come. */
+static fv_status enlarge(const fv_idx *x, fv_idx_values *values)
+{
+    size_t capacity = values->most;
+    if (x->gzipped && values->capacity < capacity / 4)
+        capacity = values->capacity > 0 ? 4 * values->capacity : PIECE_BYTES;
+    if (capacity > values->most)
+        capacity = values->most;
+    uint8_t *const larger = fv__alloc(x->ctx, capacity, 1);
+    if (!larger)
+        return FV_ERR_MEMORY;
+    if (values->n > 0)
+        memcpy(larger, values->bytes, values->n);
+    fv__free(x->ctx, values->bytes);
+    values->bytes = larger;
+    values->capacity = capacity;
+    return FV_OK;
+}
+
+fv_status fv__idx_take(fv_idx *x, size_t n, fv_idx_values *values)
+{
+    if (n > x->n_values - x->at || n > values->most - values->n)
+        return fv__fail(x->ctx, FV_ERR_INTERNAL, "%s: %zu values more than there are were asked for", x->path,
+                        n);
+    while (n > 0) {
+        if (values->n == values->capacity)
+            FV_TRY(enlarge(x, values));
+        const size_t room = values->capacity - values->n, piece = n < room ? n : room;
+        FV_TRY(pull_values(x, values->bytes + values->n, piece));
+        values->n += piece;
+        n -= piece;
+    }
+    return FV_OK;
+}
+
+fv_status fv__idx_skip(fv_idx *x, size_t n)
+{
+    uint8_t unwanted[4096];
+    for (; n > 0;) {
+        const size_t piece = n < sizeof unwanted ? n : sizeof unwanted;
+        FV_TRY(pull_values(x, unwanted, piece));
+        n -= piece;
+    }
+    return FV_OK;
+}
+
+fv_status fv__idx_finish(fv_idx *x)
+{
+    uint8_t extra;
+    size_t n_extra;
+    /* The byte too many drives a gzip stream to its end, where its checksum is compared. */
+    FV_TRY(pull(x, &extra, 1, &n_extra));
+    if (n_extra > 0)
+        return fv__fail(x->ctx, FV_ERR_INPUT, "%s: %sbyte %zu: expected the end, found more", x->path,
+                        x->gzipped ? "inflated " : "", x->header_bytes + x->n_values);
+#ifdef FV_HAVE_ZLIB
+    if (x->gzipped)
+        return gzip_end(x);
+#endif
+    return FV_OK;
+}
+
+void fv__idx_close(fv_idx *x)
+{
+    if (!x)
+        return;
+#ifdef FV_HAVE_ZLIB
+    if (x->inflating)
+        inflateEnd(&x->z);
+#endif
+    if (x->fd >= 0)
+        close(x->fd);
+    fv__free(x->ctx, x);
+}
+
+fv_status fv__idx_read(fv_context *ctx, const char *path, int rank, int *dim, uint8_t **out)
+{
+    fv_idx *x = NULL;
+    fv_idx_values values = {0};
+    int found[MAX_IDX_RANK];
+    fv_status status = fv__idx_open(ctx, path, rank, found, &x);
+    if (status == FV_OK) {
+        values.most = x->n_values;
+        status = fv__idx_take(x, x->n_values, &values);
+    }
+    if (status == FV_OK)
+        status = fv__idx_finish(x);
+    fv__idx_close(x);
+    if (status != FV_OK) {
+        fv__free(ctx, values.bytes);
+        return status;
     }
     memcpy(dim, found, (size_t)rank * sizeof *dim);
-    *out = bytes;
+    *out = values.bytes;
     return FV_OK;
 }
