@@ -9,6 +9,7 @@
 #define DEMO_DIGITS  10
 #define DEMO_CLASSES 64
 #define TRY_COLUMNS  58
+#define DEMO_OUT     "runs/demo"
 
 static const cli_option options[] = {
     {"model", "NAME|FILE", CLI_TEXT, offsetof(cli_args, model), 0, 0, NULL, "the network"},
@@ -25,7 +26,7 @@ static void defaults(cli_args *args)
 {
     args->model = "lenet5-relu";
     args->epochs = 5;
-    args->out = "runs/demo";
+    args->out = DEMO_OUT;
 }
 
 static fv_status open_all(const cli_session *session, cli_training *training)
@@ -43,8 +44,7 @@ static fv_status open_all(const cli_session *session, cli_training *training)
     training->options = fv_train_options_default();
     training->options.epochs = args->epochs;
     training->options.out = args->out;
-    cli_record_show("digits", &every_class, args->limit, training->data_name, sizeof training->data_name);
-    training->options.data_name = training->data_name;
+    training->options.replace = strcmp(args->out, DEMO_OUT) == 0; /* what the last demo left */
     return fv_model_initialise(training->model, training->options.seed);
 }
 
@@ -85,13 +85,13 @@ static fv_status draw_digits(const cli_training *training)
             if (outputs[k] > outputs[best])
                 best = k;
         const int label = fv_data_label(data, chosen[i]);
-        const char *seen = cli_class_name(data, NULL, best, name[0]);
+        const char *seen = cli_class_name(training->model, best, name[0]);
         if (best == label)
             snprintf(captions[i], sizeof captions[i], "%s, %s", seen,
                      cli_show_output(model.output, (double)outputs[best], text));
         else
             snprintf(captions[i], sizeof captions[i], "%s, not %s!", seen,
-                     cli_class_name(data, NULL, label, name[1]));
+                     cli_class_name(training->model, label, name[1]));
         pictures[i] = (cli_picture){.pixels = fv_data_pixels(data, chosen[i]),
                                     .c = info.c,
                                     .h = info.h,
@@ -169,7 +169,7 @@ static int run(const cli_command *command, const cli_args *args)
                        cli_grouped(fv_data_describe(training.test).n, spare[0]));
         status = fv_evaluate(training.model, training.test, &score);
         if (status == FV_OK) {
-            cli_print_score(&score, training.test, NULL);
+            cli_print_score(&score, training.model);
             printf("\nTen of them, and what it sees:\n\n");
             status = draw_digits(&training);
         }

@@ -18,13 +18,13 @@ static const cli_option options[] = {
 };
 
 static void print_json(const char *run, const char *spec, const cli_args *args, const fv_score *score,
-                       const fv_data *data, const cli_record *record)
+                       const fv_model *model)
 {
     char spare[16];
     for (int i = 0; i < score->n_classes; i++) {
         const fv_class_score *c = &score->per_class[i];
         cli_json_begin("class");
-        cli_json_text("class", cli_class_name(data, record, i, spare));
+        cli_json_text("class", cli_class_name(model, i, spare));
         cli_json_whole("images", c->n);
         cli_json_whole("wrong", c->n_wrong);
         cli_json_real("error", c->n ? (double)c->n_wrong / c->n : (double)NAN);
@@ -49,16 +49,18 @@ static int evaluate(const cli_session *session, fv_model *model, const char *run
     fv_data *data = NULL;
     char spare[32];
     fv_status status = cli_open_data(session, spec, cli_split_of(args), &record->classes, args->limit, &data);
-    if (status == FV_OK)
+    int code = status == FV_OK ? cli_check_classes(session, model, spec, data) : cli_fail(session, status);
+    if (!code) {
         status = fv_evaluate(model, data, &score);
-    if (status == FV_OK && args->json) {
-        print_json(run, spec, args, &score, data, record);
-    } else if (status == FV_OK) {
+        code = status == FV_OK ? 0 : cli_fail(session, status);
+    }
+    if (!code && args->json) {
+        print_json(run, spec, args, &score, model);
+    } else if (!code) {
         cli_print_heading(run, " on %s, %s %s images", spec, cli_grouped(score.n, spare),
                           cli_split_words[args->split]);
-        cli_print_score(&score, data, record);
+        cli_print_score(&score, model);
     }
-    const int code = status == FV_OK ? 0 : cli_fail(session, status);
     fv_data_destroy(data);
     return code;
 }
@@ -73,12 +75,12 @@ static int run(const cli_command *command, const cli_args *args)
     if (!code)
         code = cli_open_run(&session, folder, &model);
     if (!code) {
-        cli_record_load(&session, folder, &record);
+        cli_record_of(model, &record);
         code = cli_take_classes(&session, folder, model, &record);
     }
     if (!code) {
         const char *spec = args->data ? args->data : record.spec;
-        if (!spec || !*spec)
+        if (!spec)
             code = cli_usage("eval", "--data is missing: %s does not say what it was trained on", folder);
         else
             code = evaluate(&session, model, folder, spec, &record);
@@ -94,7 +96,8 @@ const cli_command cli_command_eval = {
     .min_operands = 1,
     .max_operands = 1,
     .summary = "measure a trained run: error, loss, error per class",
-    .details = "An image counts as the class of its largest output. The loss is the mean of the model's own.",
+    .details = "RUN is a run's folder, then with its best weights, or one weights' file (x.safetensors). An image "
+               "counts as the class of its largest output. The loss is the mean of the model's own.",
     .examples = "fovea eval runs/lenet5-relu\n"
                 "fovea eval runs/lenet5-relu --data mnist --json\n"
                 "fovea eval runs/lenet5-relu --split train --limit 1000",

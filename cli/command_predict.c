@@ -52,8 +52,7 @@ static void find_top(const task *t, int top[TOP], int *n_top)
     }
 }
 
-static void print_json(const task *t, const char *source, int index, const fv_data *data, int label,
-                       const int *top)
+static void print_json(const task *t, const char *source, int index, int label, const int *top)
 {
     const bool values = t->info.output == FV_OUTPUT_VALUES;
     char spare[16];
@@ -61,10 +60,10 @@ static void print_json(const task *t, const char *source, int index, const fv_da
     cli_json_text("source", source);
     if (index >= 0)
         cli_json_whole("index", index);
-    cli_json_text("class", cli_class_name(data, &t->record, top[0], spare));
+    cli_json_text("class", cli_class_name(t->model, top[0], spare));
     cli_json_whole("label", top[0]);
     cli_json_real(values ? "value" : "probability", (double)t->outputs[top[0]]);
-    cli_json_text("truth", label < 0 ? NULL : cli_class_name(data, &t->record, label, spare));
+    cli_json_text("truth", label < 0 ? NULL : cli_class_name(t->model, label, spare));
     cli_json_reals(values ? "values" : "probabilities", t->outputs, t->info.n_classes);
     cli_json_end();
 }
@@ -85,7 +84,7 @@ static void print_class(const task *t, const beside *b, int rank)
     char spare[16], name[128], text[32];
     const double output = (double)t->outputs[b->top[rank]], largest = (double)t->outputs[b->top[0]];
     const bool values = t->info.output == FV_OUTPUT_VALUES;
-    cli_shorten(cli_class_name(b->data, &t->record, b->top[rank], spare), b->name_columns, name, sizeof name);
+    cli_shorten(cli_class_name(t->model, b->top[rank], spare), b->name_columns, name, sizeof name);
     printf("%*s%s  ", b->name_columns - cli_columns_of(name), "", name);
     cli_bar(stdout, !values ? output : largest > 0 ? output / largest : 0, b->bar_columns);
     printf(" %*s", b->output_columns, cli_show_output(t->info.output, output, text));
@@ -103,7 +102,7 @@ static void print_beside(const task *t, const beside *b, int row)
     } else if (row == 3 + b->n_top && b->label >= 0) {
         const bool right = b->label == b->top[0];
         cli_print_inked(stdout, right ? CLI_INK_GOOD : CLI_INK_BAD, "%s: it is %s", right ? "right" : "wrong",
-                        cli_class_name(b->data, &t->record, b->label, spare));
+                        cli_class_name(t->model, b->label, spare));
     }
 }
 
@@ -114,7 +113,7 @@ static int lay_out(const task *t, beside *b)
     const int width = cli_width(stdout);
     b->name_columns = 5;
     for (int i = 0; i < b->n_top; i++) {
-        const int columns = cli_columns_of(cli_class_name(b->data, &t->record, b->top[i], spare));
+        const int columns = cli_columns_of(cli_class_name(t->model, b->top[i], spare));
         b->name_columns = columns > b->name_columns ? columns : b->name_columns;
     }
     if (b->name_columns > width / 4 && b->name_columns > 8)
@@ -174,7 +173,7 @@ static int predict_one(task *t, const fv_data *data, int index, const char *sour
     beside b = {.title = source, .data = data, .label = fv_data_label(data, index)};
     find_top(t, b.top, &b.n_top);
     if (t->session.args->json) {
-        print_json(t, source, shown, data, b.label, b.top);
+        print_json(t, source, shown, b.label, b.top);
         return 0;
     }
     if (shown >= 0) {
@@ -253,7 +252,7 @@ static int run(const cli_command *command, const cli_args *args)
     if (!code)
         code = cli_open_run(&t.session, args->operands[0], &t.model);
     if (!code) {
-        cli_record_load(&t.session, args->operands[0], &t.record);
+        cli_record_of(t.model, &t.record);
         code = cli_take_classes(&t.session, args->operands[0], t.model, &t.record);
     }
     if (!code) {

@@ -1,5 +1,6 @@
 /* command_train.c - fovea train. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
@@ -29,9 +30,13 @@ static const cli_option options[] = {
     CLI_ROW_THREADS,
     {"valid", "N", CLI_COUNT, AT(n_valid), 0, CLI_MAX_COUNT, NULL, "hold out the last N training images"},
     CLI_ROW_CLASSES,
+    {"class-names", "A,B", CLI_TEXT, AT(class_names), 0, 0, NULL,
+     "what the classes are called, in their order"},
     CLI_ROW_LIMIT,
     {"out", "DIR", CLI_TEXT, AT(out), 0, 0, NULL, "run folder; runs/<model> where left out"},
+    {"replace", NULL, CLI_FLAG, AT(replace), 0, 0, NULL, "where DIR holds a trained run, train in its place"},
     {"resume", "DIR", CLI_TEXT, AT(resume), 0, 0, NULL, "go on with an interrupted run, exactly"},
+    {"force", NULL, CLI_FLAG, AT(force), 0, 0, NULL, "resume, though the model or the data changed since"},
     CLI_ROW_JSON,
     {"quiet", NULL, CLI_FLAG, AT(quiet), 0, 0, NULL, "no progress on standard error"},
     CLI_ROW_HELP,
@@ -56,8 +61,14 @@ static void defaults(cli_args *args)
 
 static int check(const cli_args *args)
 {
+    if (args->resume && args->replace)
+        return cli_usage("train", "both --resume and --replace: take one of them");
+    if (args->resume && args->class_names)
+        return cli_usage("train", "--class-names: a resumed run keeps its names");
     if (args->resume)
         return 0;
+    if (args->force)
+        return cli_usage("train", "--force needs --resume");
     if (!args->model)
         return cli_usage("train", "--model is missing; fovea models lists the built-in ones");
     if (!args->data)
@@ -88,10 +99,9 @@ static int begin_new(const cli_session *session, cli_training *training, cli_rec
         .seed = args->seed,
         .n_valid = args->n_valid,
         .out = args->out,
+        .replace = args->replace,
     };
-    cli_record_show(args->data, &args->classes, args->limit, training->data_name, sizeof training->data_name);
-    cli_record_read(record, training->data_name);
-    training->options.data_name = training->data_name;
+    *record = (cli_record){.spec = args->data, .classes = args->classes, .limit = args->limit};
     return 0;
 }
 
@@ -101,9 +111,38 @@ static int choose_folder(const cli_session *session, cli_training *training)
     const cli_args *args = session->args;
     if (!args->out)
         return cli_choose_folder(session, args->model, training);
-    if (cli_holds_checkpoint(args->out))
-        cli_note(session->command, "%s holds a run already; this one replaces it", args->out);
+    if (cli_holds_run(args->out) && !args->replace)
+        return cli_usage(
+            session->command,
+            "--out %s holds a trained run: --replace trains anew in its place, --resume %s goes on "
+            "with it",
+            args->out, args->out);
     return 0;
+}
+
+/* --class-names cat,dog */
+static int name_classes(const cli_session *session, fv_data *data)
+{
+    const char *names[CLI_LIST_MAX];
+    char *const copy = strdup(session->args->class_names);
+    int n = 0;
+    if (!copy)
+        return cli_error(session->command, CLI_EXIT_FAILED, "out of memory");
+    for (char *name = copy, *comma = copy; comma && n < CLI_LIST_MAX; name = comma + 1) {
+        comma = strchr(name, ',');
+        if (comma)
+            *comma = '\0';
+        names[n++] = name;
+    }
+    const int n_classes = fv_data_describe(data).n_classes;
+    int code = 0;
+    if (n != n_classes)
+        code = cli_usage(session->command, "--class-names: expected %d names with commas between, found %d",
+                         n_classes, n);
+    else if (fv_data_set_class_names(data, names, n) != FV_OK)
+        code = cli_usage(session->command, "--class-names: %s", fv_message(session->ctx));
+    free(copy);
+    return code;
 }
 
 static int open_data(const cli_session *session, cli_training *training, const cli_record *record)
@@ -118,17 +157,34 @@ static int open_data(const cli_session *session, cli_training *training, const c
         if (status != FV_OK)
             return cli_fail(session, status);
     }
-    return 0;
+    if (!fv_data_describe(training->train).record.name)
+        cli_note(
+            session->command,
+            "the name of the data is not UTF-8, or longer than %d bytes, and is not recorded: --resume will "
+            "need --data",
+            FV_MAX_DATA_NAME_BYTES);
+    const int n = fv_data_describe(training->train).n;
+    if (training->options.n_valid >= n)
+        return cli_usage(session->command, "--valid %d: expected fewer than the %d training images of %s%s",
+                         training->options.n_valid, n, record->spec, record->limit ? " within --limit" : "");
+    const int code = cli_check_classes(session, training->model, record->spec, training->train);
+    return code || !session->args->class_names ? code : name_classes(session, training->train);
 }
 
 static void print_summary(const cli_training *training)
 {
     char spare[3][32];
     const fv_progress *last = &training->watch.last;
-    cli_print_line("%s in %.1f s of training, %s samples/s, %s parameters",
-                   cli_plural(last->epochs, "epoch", spare[2]), last->seconds,
-                   cli_grouped((int64_t)(last->samples_per_s + 0.5), spare[0]),
-                   cli_grouped(last->n_parameters, spare[1]));
+    const char *const out = training->options.out;
+    const bool nothing_left = training->options.resume && last->seconds <= 0;
+    if (nothing_left)
+        cli_print_line("%s is finished: %s, %s parameters", out, cli_plural(last->epoch, "epoch", spare[2]),
+                       cli_grouped(last->n_parameters, spare[1]));
+    else
+        cli_print_line("%s in %.1f s of training, %s samples/s, %s parameters",
+                       cli_plural(last->epochs, "epoch", spare[2]), last->seconds,
+                       cli_grouped((int64_t)(last->samples_per_s + 0.5), spare[0]),
+                       cli_grouped(last->n_parameters, spare[1]));
     int at = 0;
     if (isfinite(training->watch.valid_error))
         at = cli_print_part(at, CLI_INK_PLAIN, "validation error %.2f%%", 100 * training->watch.valid_error);
@@ -136,8 +192,10 @@ static void print_summary(const cli_training *training)
         at = cli_print_part(at, CLI_INK_BOLD, "test error %.2f%%", 100 * training->watch.test_error);
     cli_print_part(at, CLI_INK_PLAIN, "hash %016llx", (unsigned long long)last->hash);
     putchar('\n');
-    cli_print_line("saved in %s; look at it with: fovea eval %s", training->options.out,
-                   training->options.out);
+    if (nothing_left)
+        cli_print_line("for more epochs: fovea train --resume %s --epochs %d", out, 2 * last->epoch);
+    else
+        cli_print_line("saved in %s; look at it with: fovea eval %s", out, out);
 }
 
 static int run(const cli_command *command, const cli_args *args)
@@ -173,10 +231,13 @@ const cli_command cli_command_train = {
                "last.safetensors, best.safetensors, args.json and log.csv. Ctrl-C saves and ends with 130, "
                "SIGTERM with 143, a closed terminal with 129, a closed pipe with 141; --resume goes on from there "
                "to the same bits. A resumed run keeps its options; --epochs may raise the number. The same seed "
-               "gives the same hash on any number of threads.",
+               "gives the same hash on any number of threads. A folder that holds a trained run is left alone "
+               "unless --replace is given; then the old run is whole until the new one's first checkpoint is on "
+               "the disk.",
     .examples = "fovea train --model lenet5-relu --data digits --epochs 5\n"
                 "fovea train --model mlp --data mnist --valid 5000 --schedule cosine --json\n"
                 "fovea train --model logistic --data mnist --classes 3,8\n"
+                "fovea train --model mlp --data DIR --class-names cat,dog,owl\n"
                 "fovea train --resume runs/mlp --epochs 20",
     .options = options,
     .n_options = sizeof options / sizeof options[0],

@@ -15,14 +15,15 @@ typedef struct cli_training {
     fv_model *model;
     fv_data *train, *test;
     fv_train_options options;
-    char data_name[CLI_RECORD_BYTES]; /* options.data_name may point here */
-    char out[4096];                   /* options.out may point here */
+    char out[4096]; /* options.out may point here */
+    bool made_out;  /* the folder was created for this run */
     cli_watch watch;
 } cli_training;
 /* Runs it, shows progress, and tells how it ended where it did not end well. Returns the exit code. */
 int cli_training_run(const cli_session *session, cli_training *training);
 void cli_training_close(cli_training *training);
-/* options.out = runs/<name>, or runs/<name>-2 and so on where that holds a checkpoint. */
+/* options.out = runs/<name>, or runs/<name>-2 and so on where that is there already. The folder is created:
+ * of several processes each gets its own. Returns 0 or an exit code. */
 int cli_choose_folder(const cli_session *session, const char *model, cli_training *training);
 
 /* Fills `training` from a run folder, and checks what else is on the command line against it. */
@@ -30,7 +31,7 @@ int cli_resume(const cli_session *session, const cli_command *command, cli_train
                cli_record *record);
 
 /* The table of errors per class. */
-void cli_print_score(const fv_score *score, const fv_data *data, const cli_record *record);
+void cli_print_score(const fv_score *score, const fv_model *model);
 
 /* cli_info's two halves. */
 int cli_info_model(cli_session *session, const char *spec);

@@ -35,8 +35,7 @@ static void print_json(const char *spec, const char *split, const fv_data_info *
     cli_json_end();
 }
 
-static void draw_some(const fv_data *data, const fv_data_info *info, const cli_record *record,
-                      const int *counts, const int *firsts)
+static void draw_some(const fv_data *data, const fv_data_info *info, const int *counts, const int *firsts)
 {
     cli_picture pictures[MAX_DRAWN];
     char captions[MAX_DRAWN][16];
@@ -44,8 +43,7 @@ static void draw_some(const fv_data *data, const fv_data_info *info, const cli_r
     for (int i = 0; i < info->n_classes && n < MAX_DRAWN; i++) {
         if (!counts[i])
             continue;
-        char spare[16];
-        snprintf(captions[n], sizeof captions[n], "%s", cli_class_name(data, record, i, spare));
+        snprintf(captions[n], sizeof captions[n], "%s", fv_data_class_name(data, i));
         pictures[n] = (cli_picture){.pixels = fv_data_pixels(data, firsts[i]),
                                     .c = info->c,
                                     .h = info->h,
@@ -57,21 +55,20 @@ static void draw_some(const fv_data *data, const fv_data_info *info, const cli_r
     cli_draw(pictures, n);
 }
 
-static void print_classes(const fv_data *data, const fv_data_info *info, const cli_record *record,
-                          int counts[2][MAX_CLASSES])
+static void print_classes(const fv_data *data, const fv_data_info *info, int counts[2][MAX_CLASSES])
 {
-    char spare[32], name[16];
+    char spare[32];
     cli_column columns[] = {{"class", 5, 5, 0, false}, {"train", 7, 0, 0, false}, {"test", 7, 0, 1, false}};
     cli_table table;
     const int n = info->n_classes < MAX_CLASSES ? info->n_classes : MAX_CLASSES;
     for (int k = 0; k < n; k++) {
-        const int width = cli_columns_of(cli_class_name(data, record, k, name));
+        const int width = cli_columns_of(fv_data_class_name(data, k));
         columns[0].width = width > columns[0].width ? width : columns[0].width;
     }
     cli_table_begin(&table, columns, 3);
     cli_table_titles(&table);
     for (int k = 0; k < n; k++) {
-        cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_class_name(data, record, k, name));
+        cli_table_cell(&table, CLI_INK_PLAIN, "%s", fv_data_class_name(data, k));
         cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_grouped(counts[0][k], spare));
         cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_grouped(counts[1][k], spare));
         cli_table_end(&table);
@@ -82,14 +79,12 @@ int cli_info_data(cli_session *session, const char *spec)
 {
     static const fv_split splits[] = {FV_SPLIT_TRAIN, FV_SPLIT_TEST};
     static const char *const words[] = {"train", "test"};
-    static cli_record record;
     int counts[2][MAX_CLASSES], firsts[MAX_CLASSES];
     fv_data *data[2] = {NULL, NULL};
     fv_data_info info[2];
     const cli_args *args = session->args;
     fv_status status = FV_OK;
     char spare[2][32];
-    record.classes = args->classes;
     for (int i = 0; i < 2 && status == FV_OK; i++) {
         status = cli_open_data(session, spec, splits[i], &args->classes, args->limit, &data[i]);
         if (status != FV_OK)
@@ -106,8 +101,8 @@ int cli_info_data(cli_session *session, const char *spec)
             printf("  %-5s %9s images, %s\n", words[i], cli_grouped(info[i].n, spare[0]),
                    cli_scaled((double)info[i].bytes, "B", spare[1]));
         putchar('\n');
-        print_classes(data[0], &info[0], &record, counts);
-        draw_some(data[1], &info[1], &record, counts[1], firsts);
+        print_classes(data[0], &info[0], counts);
+        draw_some(data[1], &info[1], counts[1], firsts);
     }
     const int code = status == FV_OK ? 0 : cli_fail(session, status);
     fv_data_destroy(data[1]);

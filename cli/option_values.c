@@ -151,6 +151,16 @@ bool cli_read_value(const cli_option *option, const char *text, cli_args *args, 
     return ok;
 }
 
+/* The shortest decimal that reads back as the same number: equal texts are equal values. */
+static void show_real(double value, char *text, size_t text_bytes)
+{
+    double back;
+    int digits = 1;
+    do
+        snprintf(text, text_bytes, "%.*g", digits, value);
+    while (digits++ < 17 && (!read_real(text, -INFINITY, INFINITY, &back) || back != value));
+}
+
 void cli_show_value(const cli_option *option, const cli_args *args, char *text, size_t text_bytes)
 {
     const void *place = (const char *)args + option->place;
@@ -170,7 +180,7 @@ void cli_show_value(const cli_option *option, const cli_args *args, char *text, 
         snprintf(text, text_bytes, "%d", *(const int *)place);
         break;
     case CLI_REAL:
-        snprintf(text, text_bytes, "%g", *(const double *)place);
+        show_real(*(const double *)place, text, text_bytes);
         break;
     case CLI_SEED:
         snprintf(text, text_bytes, "%" PRIu64, *(const uint64_t *)place);

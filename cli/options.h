@@ -18,13 +18,13 @@ typedef struct cli_list {
 
 /* Every option of every command has its place here; a command's table says which of them it knows. */
 typedef struct cli_args {
-    const char *model, *models, *data, *out, *resume, *optimizer;
+    const char *model, *models, *data, *out, *resume, *optimizer, *class_names;
     int epochs, batch, step_epochs, shift, threads, n_valid, limit;
     int schedule, split; /* places in their row's choices */
     double lr, momentum, weight_decay, step_factor;
     uint64_t seed;
     cli_list classes, index;
-    bool json, quiet, plan, inference, help;
+    bool json, quiet, plan, inference, replace, force, help;
     const char *program; /* as it was called, to say what can be typed next */
     char **operands; /* what is not an option, borrowed from argv */
     int n_operands;

@@ -71,19 +71,14 @@ int cli_resume(const cli_session *session, const cli_command *command, cli_train
 {
     const cli_args *args = session->args;
     static cli_args recorded;
-    int code = cli_open_run(session, args->resume, &training->model);
-    if (code)
-        return code;
-    const fv_status status = fv_train_options_load(session->ctx, args->resume, &training->options,
-                                                   training->data_name, sizeof training->data_name);
+    const fv_status status =
+        fv_train_open_run(session->ctx, args->resume, args->force, &training->model, &training->options);
     if (status != FV_OK)
         return cli_fail(session, status);
     fv_train_options *options = &training->options;
-    cli_record_read(record, options->data_name ? options->data_name : "");
-    options->out = args->resume;
-    options->resume = true;
+    cli_record_of(training->model, record);
     as_args(options, record, args->resume, &recorded);
-    code = check_agreement(session, command, &recorded);
+    int code = check_agreement(session, command, &recorded);
     if (!code)
         code = check_model(session, training);
     if (code)
@@ -97,7 +92,7 @@ int cli_resume(const cli_session *session, const cli_command *command, cli_train
     }
     if (args->data)
         record->spec = args->data;
-    if (!record->spec[0])
+    if (!record->spec)
         return cli_usage(session->command,
                          "--data is missing: the run in %s does not say what it was trained on",
                          args->resume);

@@ -10,13 +10,13 @@ static double error_of(const fv_class_score *c)
     return c->n ? (double)c->n_wrong / c->n : 0;
 }
 
-void cli_print_score(const fv_score *score, const fv_data *data, const cli_record *record)
+void cli_print_score(const fv_score *score, const fv_model *model)
 {
     char spare[16], grouped[32];
     double worst = 0;
     int widest = 5;
     for (int i = 0; i < score->n_classes; i++) {
-        const int width = cli_columns_of(cli_class_name(data, record, i, spare));
+        const int width = cli_columns_of(cli_class_name(model, i, spare));
         widest = width > widest ? width : widest;
         if (error_of(&score->per_class[i]) > worst)
             worst = error_of(&score->per_class[i]);
@@ -31,7 +31,7 @@ void cli_print_score(const fv_score *score, const fv_data *data, const cli_recor
     cli_table_titles(&table);
     for (int i = 0; i < score->n_classes; i++) {
         const fv_class_score *c = &score->per_class[i];
-        cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_class_name(data, record, i, spare));
+        cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_class_name(model, i, spare));
         cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_grouped(c->n, grouped));
         cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_grouped(c->n_wrong, grouped));
         if (c->n) {

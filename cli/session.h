@@ -38,33 +38,33 @@ void cli_note(const char *command, const char *format, ...) __attribute__((forma
 int cli_fail(const cli_session *session, fv_status status);
 int cli_exit_code(fv_status status);
 
-/* What a run was trained on, kept in args.json as one text: "digits classes=3,8 limit=100". */
-#define CLI_RECORD_BYTES 8192
+/* Which data, and how it is cut. */
 typedef struct cli_record {
-    char text[CLI_RECORD_BYTES]; /* the spec, cut off from the rest */
-    const char *spec;            /* NULL: not recorded */
+    const char *spec; /* borrowed; NULL: not known */
     cli_list classes;
     int limit;
 } cli_record;
-void cli_record_show(const char *spec, const cli_list *classes, int limit, char *text, size_t text_bytes);
-void cli_record_read(cli_record *record, const char *text);
-/* The record of a run folder; an empty one where `run` has none that can be read. */
-void cli_record_load(const cli_session *session, const char *run, cli_record *record);
+/* Of what the model was trained on; `spec` lives as long as the model. */
+void cli_record_of(const fv_model *model, cli_record *record);
 /* record->classes from --classes, where that is given: classes number the outputs, so they must be those that
  * the run was trained on, or as many where that is not known. Returns 0 or an exit code. */
 int cli_take_classes(const cli_session *session, const char *run, const fv_model *model, cli_record *record);
-/* "3": the class's own name, or its number among the classes that the run was trained on. */
-const char *cli_class_name(const fv_data *data, const cli_record *record, int label, char spare[16]);
+/* What the model calls an output; its number where it has no name for it. */
+const char *cli_class_name(const fv_model *model, int label, char spare[16]);
+/* Data of more classes than the model tells apart: says that --classes keeps some. Returns 0 or an exit code.
+ */
+int cli_check_classes(const cli_session *session, const fv_model *model, const char *name,
+                      const fv_data *data);
 
 fv_status cli_open_data(const cli_session *session, const char *spec, fv_split split, const cli_list *classes,
                         int limit, fv_data **out);
 /* True where `spec` names data: "digits", a folder, or a folder under one of the roots. */
 bool cli_is_data(const cli_session *session, const char *spec);
 bool cli_is_folder(const char *path);
-bool cli_is_run(const char *path);          /* holds model.fovea */
-bool cli_holds_checkpoint(const char *run); /* holds last.safetensors */
-/* Opens a run folder with its weights; anything else is bad input, so that nobody evaluates a network that
- * was never trained. Returns 0 or an exit code. */
+bool cli_is_run(const char *path);      /* a folder that holds model.fovea or weights */
+bool cli_holds_run(const char *folder); /* holds last.safetensors or best.safetensors */
+/* Opens a run folder, or one of its weights' files, with its weights; anything else is bad input, so that
+ * nobody evaluates a network that was never trained. Returns 0 or an exit code. */
 int cli_open_run(const cli_session *session, const char *run, fv_model **out);
 
 #endif

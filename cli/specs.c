@@ -1,7 +1,6 @@
-/* specs.c - what the words on the command line stand for: data sets, run folders, classes; and the record
- * of them that a run keeps. */
+/* specs.c - what the words on the command line stand for: data sets, run folders, classes. */
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -21,14 +20,14 @@ static bool holds(const char *folder, const char *name)
     return length > 0 && (size_t)length < sizeof path && stat(path, &what) == 0;
 }
 
-bool cli_is_run(const char *path)
+bool cli_holds_run(const char *folder)
 {
-    return cli_is_folder(path) && holds(path, "model.fovea");
+    return holds(folder, "last.safetensors") || holds(folder, "best.safetensors");
 }
 
-bool cli_holds_checkpoint(const char *run)
+bool cli_is_run(const char *path)
 {
-    return holds(run, "last.safetensors");
+    return cli_is_folder(path) && (holds(path, "model.fovea") || cli_holds_run(path));
 }
 
 bool cli_is_data(const cli_session *session, const char *spec)
@@ -53,9 +52,19 @@ fv_status cli_open_data(const cli_session *session, const char *spec, fv_split s
     return fv_data_open(session->ctx, spec, split, &options, out);
 }
 
+static bool is_weights(const char *path)
+{
+    static const char end[] = ".safetensors";
+    const size_t n = strlen(path);
+    return n >= sizeof end && strcmp(path + n + 1 - sizeof end, end) == 0;
+}
+
 int cli_open_run(const cli_session *session, const char *run, fv_model **out)
 {
-    if (!cli_is_folder(run))
+    struct stat what;
+    if (stat(run, &what) != 0 && errno != ENOENT)
+        return cli_error(session->command, CLI_EXIT_INPUT, "%s: cannot open: %s", run, strerror(errno));
+    if (!cli_is_folder(run) && !is_weights(run))
         return cli_error(session->command, CLI_EXIT_INPUT,
                          "%s: expected a run folder, found %s; fovea train makes one", run,
                          fv_zoo_text(run) ? "the name of a model that is not trained" : "no such folder");
@@ -63,51 +72,12 @@ int cli_open_run(const cli_session *session, const char *run, fv_model **out)
     return status == FV_OK ? 0 : cli_fail(session, status);
 }
 
-void cli_record_show(const char *spec, const cli_list *classes, int limit, char *text, size_t text_bytes)
+void cli_record_of(const fv_model *model, cli_record *record)
 {
-    size_t used = (size_t)snprintf(text, text_bytes, "%s", spec);
-    for (int i = 0; i < classes->n && used < text_bytes; i++)
-        used += (size_t)snprintf(text + used, text_bytes - used, "%s%d",
-                                 i ? "," : " classes=", classes->values[i]);
-    if (limit && used < text_bytes)
-        snprintf(text + used, text_bytes - used, " limit=%d", limit);
-}
-
-/* The value behind the last " name=" of the text, which is cut off there; NULL: it does not end with one. */
-static char *cut(char *text, const char *name)
-{
-    char *blank = strrchr(text, ' ');
-    const size_t length = strlen(name);
-    if (!blank || strncmp(blank + 1, name, length) != 0 || blank[1 + length] != '=')
-        return NULL;
-    *blank = '\0';
-    return blank + length + 2;
-}
-
-void cli_record_read(cli_record *record, const char *text)
-{
-    static const cli_option classes = CLI_ROW_CLASSES;
-    cli_args args = {.classes.n = 0};
-    char why[512];
-    snprintf(record->text, sizeof record->text, "%s", text);
-    const char *limit = cut(record->text, "limit");
-    const char *list = cut(record->text, "classes");
-    record->spec = record->text;
-    record->limit = 0;
-    if (limit)
-        cli_read_count(limit, 1, CLI_MAX_COUNT, &record->limit);
-    if (list)
-        cli_read_value(&classes, list, &args, why, sizeof why);
-    record->classes = args.classes;
-}
-
-void cli_record_load(const cli_session *session, const char *run, cli_record *record)
-{
-    char text[CLI_RECORD_BYTES];
-    fv_train_options options;
-    memset(record, 0, sizeof *record);
-    if (fv_train_options_load(session->ctx, run, &options, text, sizeof text) == FV_OK && options.data_name)
-        cli_record_read(record, options.data_name);
+    const fv_data_record from = fv_model_trained_on(model);
+    *record = (cli_record){.spec = from.name, .limit = from.limit};
+    for (int i = 0; i < from.n_classes && i < CLI_LIST_MAX; i++)
+        record->classes.values[record->classes.n++] = from.classes[i];
 }
 
 int cli_take_classes(const cli_session *session, const char *run, const fv_model *model, cli_record *record)
@@ -127,14 +97,24 @@ int cli_take_classes(const cli_session *session, const char *run, const fv_model
     return 0;
 }
 
-const char *cli_class_name(const fv_data *data, const cli_record *record, int label, char spare[16])
+const char *cli_class_name(const fv_model *model, int label, char spare[16])
 {
-    if (record && label >= 0 && label < record->classes.n) {
-        snprintf(spare, 16, "%d", record->classes.values[label]);
-        return spare;
-    }
-    if (data && label >= 0 && label < fv_data_describe(data).n_classes) /* a picture's file has none */
-        return fv_data_class_name(data, label);
+    const char *const name = fv_model_class_name(model, label);
+    if (name)
+        return name;
     snprintf(spare, 16, "%d", label);
     return spare;
+}
+
+int cli_check_classes(const cli_session *session, const fv_model *model, const char *name,
+                      const fv_data *data)
+{
+    const int found = fv_data_describe(data).n_classes, n = fv_model_describe(model).n_classes;
+    if (found <= n)
+        return 0;
+    return cli_error(
+        session->command, CLI_EXIT_INPUT,
+        "%s: expected at most the %d classes that the model tells apart, found %d; --classes keeps "
+        "some, as --classes %s",
+        name, n, found, n == 2 ? "0,1" : "0,1,2");
 }

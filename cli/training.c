@@ -1,31 +1,53 @@
 /* training.c - one training run from the command's side: where it writes, what it shows, how it ends. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "output.h"
 
-/* "models/small.fovea" -> "small" */
-static void base_name(const char *model, char *name, size_t name_bytes)
+/* "models/small.fovea" -> "small"; false where that leaves no name for a folder, as of "..". */
+static bool base_name(const char *model, char *name, size_t name_bytes)
 {
-    const char *slash = strrchr(model, '/');
-    snprintf(name, name_bytes, "%s", slash && slash[1] ? slash + 1 : model);
-    char *dot = strrchr(name, '.');
-    if (dot && dot != name && strcmp(dot, ".fovea") == 0)
-        *dot = '\0';
+    static const char *const ends[] = {".fovea", ".safetensors"};
+    size_t end = strlen(model);
+    while (end > 0 && model[end - 1] == '/')
+        end--;
+    size_t begin = end;
+    while (begin > 0 && model[begin - 1] != '/')
+        begin--;
+    for (int i = 0; i < 2; i++) {
+        const size_t n = strlen(ends[i]);
+        if (end - begin > n && strncmp(model + end - n, ends[i], n) == 0)
+            end -= n;
+    }
+    const int length = snprintf(name, name_bytes, "%.*s", (int)(end - begin), model + begin);
+    return length > 0 && (size_t)length < name_bytes && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
 int cli_choose_folder(const cli_session *session, const char *model, cli_training *training)
 {
-    char name[256];
-    base_name(model, name, sizeof name);
+    char name[200];
+    if (!base_name(model, name, sizeof name))
+        return cli_usage(session->command, "--out is missing: --model %s gives no name for the run's folder",
+                         model);
+    if (mkdir("runs", 0777) != 0 && errno != EEXIST)
+        return cli_error(session->command, CLI_EXIT_FAILED, "runs: cannot create the folder: %s",
+                         strerror(errno));
     snprintf(training->out, sizeof training->out, "runs/%s", name);
-    for (int i = 2; cli_holds_checkpoint(training->out); i++)
+    for (int i = 2; mkdir(training->out, 0777) != 0; i++) {
+        if (errno != EEXIST)
+            return cli_error(session->command, CLI_EXIT_FAILED, "%s: cannot create the folder: %s",
+                             training->out, strerror(errno));
         snprintf(training->out, sizeof training->out, "runs/%s-%d", name, i);
+    }
+    training->made_out = true;
     char usual[300];
     snprintf(usual, sizeof usual, "runs/%s", name);
     if (strcmp(usual, training->out) != 0)
-        cli_note(session->command, "%s holds a run already; this one goes to %s", usual, training->out);
+        cli_note(session->command, "%s is there already; this run goes to %s", usual, training->out);
     training->options.out = training->out;
     return 0;
 }
@@ -64,7 +86,11 @@ int cli_training_run(const cli_session *session, cli_training *training)
     cli_watch_end(&training->watch);
     if (status == FV_STOPPED)
         return tell_interrupted(session, training);
-    return status == FV_OK ? 0 : cli_fail(session, status);
+    if (status == FV_OK)
+        return 0;
+    if (training->made_out)
+        rmdir(training->out); /* which leaves a folder with anything in it alone */
+    return cli_fail(session, status);
 }
 
 void cli_training_close(cli_training *training)

@@ -126,15 +126,31 @@ FV_API fv_status fv_data_from_memory(fv_context *ctx, const uint8_t *pixels, con
 FV_API fv_status fv_data_open_image(fv_context *ctx, const char *path, int c, int h, int w, fv_data **out);
 FV_API void fv_data_destroy(fv_data *data);
 
+/* How a data set is opened again: what it is called, and how it is cut. */
+typedef struct fv_data_record {
+    const char *name;   /* `spec`; NULL: it came from memory or one image, or its name is not UTF-8 or has
+                         * more than FV_MAX_DATA_NAME_BYTES, so that no file can hold it                   */
+    const int *classes; /* [n_classes], as they were asked for                                             */
+    int n_classes;      /* 0: all                                                                          */
+    int limit;          /* 0: all                                                                          */
+} fv_data_record;
+#define FV_MAX_DATA_NAME_BYTES 4096
+
 typedef struct fv_data_info {
-    const char *name;
+    const char *name; /* for people */
     int n, c, h, w, n_classes;
     size_t bytes; /* held in memory */
+    fv_data_record record;
 } fv_data_info;
 FV_API fv_data_info fv_data_describe(const fv_data *data);
 FV_API const uint8_t *fv_data_pixels(const fv_data *data, int index); /* [c][h][w] */
 FV_API int fv_data_label(const fv_data *data, int index);             /* -1: unknown */
+/* Classes are called "0", "1", ... by the numbers that they have in the files; "?" for a label that is
+ * none. */
 FV_API const char *fv_data_class_name(const fv_data *data, int label);
+/* Other names: `n` of them, as many as the set has classes; copied. Each is printable UTF-8 of 1 to 255
+ * bytes, or FV_ERR_ARGUMENT. */
+FV_API fv_status fv_data_set_class_names(fv_data *data, const char *const *names, int n);
 
 /* ---- models ------------------------------------------------------------------------------------- */
 
@@ -142,8 +158,10 @@ typedef struct fv_model fv_model;
 
 /* From model text (docs/model-text.md). `source` names the text in messages; NULL: "model". */
 FV_API fv_status fv_model_from_text(fv_context *ctx, const char *text, const char *source, fv_model **out);
-/* `spec` is the name of a built-in model, a model text file, or a run folder (then with its weights:
- * best.safetensors if there is one, else last.safetensors). */
+/* `spec` is the name of a built-in model, a model text file, a weights' file of fv_model_save or of a run
+ * (x.safetensors), or a run folder: then with the weights of best.safetensors, or of last.safetensors where
+ * there is no best one of the same run. docs/runs.md says what is checked: a damaged file, or a model.fovea
+ * that is not the text that the weights belong to, is FV_ERR_INPUT. */
 FV_API fv_status fv_model_open(fv_context *ctx, const char *spec, fv_model **out);
 FV_API void fv_model_destroy(fv_model *model);
 
@@ -151,11 +169,31 @@ FV_API void fv_model_destroy(fv_model *model);
  * fv_train draws those of its own seed; afterwards training goes on from what is there. A model takes memory
  * for its parameters when they are first needed: to describe it, or to print its plan, needs none. */
 FV_API fv_status fv_model_initialise(fv_model *model, uint64_t seed);
-FV_API fv_status fv_model_save(fv_model *model, const char *path); /* safetensors, PyTorch's names   */
+/* A weights' file is safetensors, with PyTorch's names. What Fovea writes is the model, whole: its text,
+ * the names of its classes and the record of its data stand in the metadata, and a checksum over all of it,
+ * which is checked when it is read. fv_model_load takes the parameters into a model that has tensors of the
+ * same names and shapes, from any safetensors file, and the names of classes where the file has them. All
+ * or nothing. */
+FV_API fv_status fv_model_save(fv_model *model, const char *path);
 FV_API fv_status fv_model_load(fv_model *model, const char *path);
+/* The same bytes in memory: *bytes is released with fv_bytes_destroy, with the model's context. What is
+ * read may lie anywhere and need not be kept. */
+FV_API fv_status fv_model_save_memory(fv_model *model, uint8_t **bytes, size_t *n_bytes);
+FV_API fv_status fv_model_load_memory(fv_model *model, const uint8_t *bytes, size_t n_bytes);
+FV_API void fv_bytes_destroy(fv_context *ctx, uint8_t *bytes);
+/* The whole model from the bytes of a weights' file alone; FV_ERR_INPUT where they hold no model text. */
+FV_API fv_status fv_model_from_memory(fv_context *ctx, const uint8_t *bytes, size_t n_bytes, fv_model **out);
 FV_API const char *fv_model_text(const fv_model *model);
 /* Over the parameters' bytes; 0 where these are needed for the first time and there is no memory for them. */
 FV_API uint64_t fv_model_hash(const fv_model *model);
+
+/* What output `index` stands for: the names of the classes of the data that the model was trained on, or
+ * those that were set. NULL where it has none. */
+FV_API const char *fv_model_class_name(const fv_model *model, int index);
+/* `n` of them, as many as fv_model_describe says; otherwise as fv_data_set_class_names. */
+FV_API fv_status fv_model_set_class_names(fv_model *model, const char *const *names, int n);
+/* The record of the data that the model was trained on, as its file says; zeros where that is not known. */
+FV_API fv_data_record fv_model_trained_on(const fv_model *model);
 
 /* Built-in models, in alphabetical order; NULL past the last. */
 FV_API const char *fv_zoo_name(int index);
@@ -267,14 +305,18 @@ typedef struct fv_train_options {
     uint64_t seed;        /* of initialisation (of a new model), shuffling, dropout, augmentation    */
     int n_valid;          /* the last n_valid training images are held out for validation            */
     const char *out;      /* run folder, created; NULL: nothing is written                           */
-    const char *data_name;/* written to args.json; may be NULL                                       */
-    bool resume;          /* go on from out/last.safetensors; its recorded options win over these    */
+    bool resume;          /* go on from out/last.safetensors; its recorded options win over these,
+                           * but `epochs` may be more                                                */
+    bool replace;         /* where `out` holds a trained run: train anew in its place                */
+    bool force;           /* resume, though the model's text or the training data are not those that
+                           * the run began with: goes on with what is given now                      */
 } fv_train_options;
 FV_API fv_train_options fv_train_options_default(void);
-/* The options recorded in a run folder's last checkpoint, to resume with. `data_name` points into
- * `text`, a buffer of the caller's. */
-FV_API fv_status fv_train_options_load(fv_context *ctx, const char *run_folder, fv_train_options *options,
-                                       char *text, size_t text_bytes);
+/* The model and the options of a run's last checkpoint, to go on with by fv_train: options->resume is set,
+ * options->out is `run_folder`, borrowed. fv_model_trained_on(*model) says which data to open. With `force`,
+ * options->force is set, and a model.fovea that was changed since is the model's text. */
+FV_API fv_status fv_train_open_run(fv_context *ctx, const char *run_folder, bool force, fv_model **model,
+                                   fv_train_options *options);
 
 typedef enum fv_event { FV_EVENT_STEP, FV_EVENT_EPOCH, FV_EVENT_DONE } fv_event;
 
@@ -296,8 +338,12 @@ typedef struct fv_progress {
  * thread, after every step, epoch, and at the end. */
 typedef bool (*fv_progress_fn)(void *user, const fv_progress *progress);
 
-/* Trains in place. `test` and `progress` may be NULL. The run folder receives model.fovea, last.safetensors,
- * best.safetensors (lowest validation error; without one, lowest training loss), args.json, log.csv. */
+/* Trains in place. `test` and `progress` may be NULL. The model takes the names of its classes and the record
+ * of its data from `train`. The run folder receives model.fovea, last.safetensors, best.safetensors (lowest
+ * validation error; without one, lowest training loss), args.json, log.csv: docs/runs.md. A folder that holds a
+ * trained run is FV_ERR_ARGUMENT without `resume` or `replace`, and left alone; with `replace` the old run
+ * is whole until the new one's first checkpoint stands in its place. FV_ERR_INPUT where a resumed run began
+ * with another model text or other images. */
 FV_API fv_status fv_train(fv_model *model, const fv_data *train, const fv_data *test,
                           const fv_train_options *options, fv_progress_fn progress, void *user);
 

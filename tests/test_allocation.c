@@ -69,6 +69,9 @@ static int setup(void **state)
     snprintf(f.folder, sizeof f.folder, "%s", scratch_path(files, "run"));
     snprintf(f.checkpoint, sizeof f.checkpoint, "%s", scratch_path(files, "checkpoint"));
     assert_well(f.ctx, fv_model_save(f.model, f.weights));
+    /* from now on it knows its classes and its data */
+    assert_well(f.ctx, fv_model_set_class_names(f.model, (const char *const[]){"dark", "bright"}, 2));
+    assert_well(f.ctx, fv_model_load(f.model, f.weights));
     return 0;
 }
 
@@ -236,6 +239,7 @@ static fv_status train_in(const char *folder, bool resume)
     fv_train_options o = training_options(1, 5, 0.01);
     o.out = folder;
     o.resume = resume;
+    o.replace = !resume;
     o.n_valid = 2;
     o.shift = 1;
     const fv_status status = fv_train(f.model, f.data, f.data, &o, NULL, NULL);
@@ -270,10 +274,12 @@ static fv_status stop_and_resume(void)
 {
     fv_train_options o = training_options(1, 5, 0.01);
     o.out = f.checkpoint;
+    o.replace = true;
     const fv_status status = fv_train(f.model, f.data, NULL, &o, stop_at_once, NULL);
     if (status != FV_STOPPED)
         return status;
     o.resume = true;
+    o.replace = false;
     return fv_train(f.model, f.data, NULL, &o, NULL, NULL);
 }
 
@@ -322,11 +328,35 @@ static fv_status open_run(void)
     return status;
 }
 
-static fv_status load_options(void)
+static fv_status open_to_resume(void)
 {
-    char text[64];
+    fv_model *m = NULL;
     fv_train_options o;
-    return fv_train_options_load(f.ctx, f.folder, &o, text, sizeof text);
+    const fv_status status = fv_train_open_run(f.ctx, f.folder, false, &m, &o);
+    assert_true(status == FV_OK || !m);
+    fv_model_destroy(m);
+    return status;
+}
+
+static fv_status through_memory(void)
+{
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    fv_model *m = NULL;
+    FV_TRY(fv_model_save_memory(f.model, &bytes, &n));
+    fv_status status = fv_model_from_memory(f.ctx, bytes, n, &m);
+    if (status == FV_OK)
+        status = fv_model_load_memory(f.model, bytes, n);
+    fv_model_destroy(m);
+    fv_bytes_destroy(f.ctx, bytes);
+    return status;
+}
+
+static fv_status name_classes(void)
+{
+    static const char *const names[] = {"dark", "bright"};
+    FV_TRY(fv_data_set_class_names(f.data, names, 2));
+    return fv_model_set_class_names(f.model, names, 2);
 }
 
 /* In this order: training leaves the folder that the last ones read. */
@@ -334,7 +364,8 @@ static fv_status load_options(void)
     X(create_context) X(build_text) X(build_zoo) X(build_in_c) X(plan_training) X(plan_inference)            \
     X(plan_keeping_all) X(plan_text) X(save_weights) X(load_weights) X(open_digits) X(evaluate) X(predict)   \
     X(prepare_two) X(inference_text)                                                                         \
-    X(train_epoch) X(resume_finished) X(stop_and_resume) X(open_run) X(load_options) X(check_gradients)
+    X(train_epoch) X(resume_finished) X(stop_and_resume) X(open_run) X(open_to_resume)                       \
+    X(name_classes) X(through_memory) X(check_gradients)
 
 #define TEST(name)                                                                                           \
     static void test_##name(void **state)                                                                    \

@@ -109,6 +109,8 @@ static void null_contexts_and_data(void **state)
     REFUSED(fv_data_open_image(ctx, "x.png", 1, 2, 2, NULL), "fv_data_open_image: out is NULL");
     REFUSED(fv_data_open_image(ctx, "x.png", -1, 2, 2, &made),
             "fv_data_open_image: c -1; expected 1 to 16777216");
+    SILENT(fv_data_set_class_names(NULL, (const char *const[]){"a", "b"}, 2));
+    REFUSED(fv_data_set_class_names(data, NULL, 2), "fv_data_set_class_names: names is NULL");
     assert_null(made);
 }
 
@@ -117,6 +119,8 @@ static void null_models(void **state)
     (void)state;
     fv_model *made = NULL;
     char *text = NULL;
+    uint8_t *bytes = NULL;
+    size_t n_bytes = 0;
     float value = 0;
     SILENT(fv_model_from_text(NULL, TINY, "x", &made));
     REFUSED(fv_model_from_text(ctx, NULL, "x", &made), "fv_model_from_text: text is NULL");
@@ -129,6 +133,19 @@ static void null_models(void **state)
     REFUSED(fv_model_save(model, NULL), "fv_model_save: path is NULL");
     SILENT(fv_model_load(NULL, "x"));
     REFUSED(fv_model_load(model, NULL), "fv_model_load: path is NULL");
+    SILENT(fv_model_save_memory(NULL, &bytes, &n_bytes));
+    REFUSED(fv_model_save_memory(model, NULL, &n_bytes), "fv_model_save_memory: bytes is NULL");
+    REFUSED(fv_model_save_memory(model, &bytes, NULL), "fv_model_save_memory: n_bytes is NULL");
+    SILENT(fv_model_load_memory(NULL, (const uint8_t *)"x", 1));
+    REFUSED(fv_model_load_memory(model, NULL, 1), "fv_model_load_memory: bytes is NULL");
+    SILENT(fv_model_from_memory(NULL, (const uint8_t *)"x", 1, &made));
+    REFUSED(fv_model_from_memory(ctx, NULL, 1, &made), "fv_model_from_memory: bytes is NULL");
+    REFUSED(fv_model_from_memory(ctx, (const uint8_t *)"x", 1, NULL), "fv_model_from_memory: out is NULL");
+    SILENT(fv_model_set_class_names(NULL, (const char *const[]){"a", "b"}, 2));
+    REFUSED(fv_model_set_class_names(model, NULL, 2), "fv_model_set_class_names: names is NULL");
+    fv_bytes_destroy(NULL, NULL);
+    fv_bytes_destroy(ctx, NULL);
+    assert_null(bytes);
     SILENT(fv_model_set_parameter(NULL, "o.bias", &value, 1));
     REFUSED(fv_model_set_parameter(model, NULL, &value, 1), "fv_model_set_parameter: name is NULL");
     REFUSED(fv_model_set_parameter(model, "o.bias", NULL, 2), "fv_model_set_parameter: values is NULL");
@@ -204,7 +221,7 @@ static void null_training(void **state)
     (void)state;
     fv_train_options options = training_options(1, 2, 0.1), read = {0};
     fv_score *score = calloc(1, sizeof *score);
-    char text[100];
+    fv_model *resumed = NULL;
     bool ok;
     assert_non_null(score);
     SILENT(fv_train(NULL, data, NULL, &options, NULL, NULL));
@@ -212,12 +229,10 @@ static void null_training(void **state)
     REFUSED(fv_train(model, data, NULL, NULL, NULL, NULL), "fv_train: options is NULL");
     options.optimizer = NULL;
     REFUSED(fv_train(model, data, NULL, &options, NULL, NULL), "optimizer: expected sgd, found ''");
-    SILENT(fv_train_options_load(NULL, files->folder, &read, text, sizeof text));
-    REFUSED(fv_train_options_load(ctx, NULL, &read, text, sizeof text),
-            "fv_train_options_load: run_folder is NULL");
-    REFUSED(fv_train_options_load(ctx, files->folder, NULL, text, sizeof text),
-            "fv_train_options_load: options is NULL");
-    REFUSED(fv_train_options_load(ctx, files->folder, &read, NULL, 0), "fv_train_options_load: text is NULL");
+    SILENT(fv_train_open_run(NULL, files->folder, false, &resumed, &read));
+    REFUSED(fv_train_open_run(ctx, NULL, false, &resumed, &read), "fv_train_open_run: run_folder is NULL");
+    REFUSED(fv_train_open_run(ctx, files->folder, false, NULL, &read), "fv_train_open_run: model is NULL");
+    REFUSED(fv_train_open_run(ctx, files->folder, false, &resumed, NULL), "fv_train_open_run: options is NULL");
     SILENT(fv_evaluate(NULL, data, score));
     REFUSED(fv_evaluate(model, NULL, score), "fv_evaluate: data is NULL");
     REFUSED(fv_evaluate(model, data, NULL), "fv_evaluate: score is NULL");
@@ -309,6 +324,10 @@ static void null_is_harmless(void **state)
     assert_string_equal(fv_data_class_name(data, 2), "?");
     assert_string_equal(fv_model_text(NULL), "");
     assert_int_equal(fv_model_hash(NULL), 0);
+    assert_null(fv_model_class_name(NULL, 0));
+    assert_null(fv_model_class_name(model, -1));
+    assert_null(fv_model_class_name(model, INT_MAX));
+    assert_null(fv_model_trained_on(NULL).name);
     assert_null(fv_zoo_name(-1));
     assert_null(fv_zoo_name(INT_MAX));
     assert_null(fv_zoo_text(NULL));

@@ -324,7 +324,7 @@ static void interrupt_and_resume(void **state)
     expect("train --model mlp --epochs 40 --out whole --json --quiet " SMALL, 0, NULL);
     final_hash(whole);
     for (int i = 0; i < 3; i++) {
-        const pid_t child = start("train --model mlp --epochs 40 --out part --json " SMALL, "out");
+        const pid_t child = start("train --model mlp --epochs 40 --out part --replace --json " SMALL, "out");
         wait_for_a_line();
         kill(child, signals[i]);
         assert_int_equal(await(child), 128 + signals[i]);

@@ -194,7 +194,7 @@ static void full_disk(void **state)
                                        "full/best.safetensors"};
     for (int i = 0; i < 3; i++)
         assert_int_equal(access(none[i], F_OK), -1);
-    expect_message("eval full", 3, "full: no weights");
+    expect_message("eval full", 3, "full: not a run folder; it holds no model.fovea and no weights");
     expect("train --model linear --epochs 1 --out full --quiet " SMALL, 0, NULL); /* now there is room */
 }
 
@@ -209,7 +209,7 @@ static void two_runs(void **state)
     for (int tries = 0; tries < 3000 && access("shared/best.safetensors", F_OK) != 0; tries++)
         usleep(5000);
     assert_int_equal(kill(child, SIGSTOP), 0); /* so that it is still there, however fast it is */
-    expect("train --model linear --epochs 1 --out shared --quiet " SMALL, 1,
+    expect("train --model linear --epochs 1 --out shared --replace --quiet " SMALL, 1,
            "fovea train: shared: another run is writing to this folder\n");
     expect_message("train --resume shared", 1, "shared: another run is writing to this folder");
     assert_int_equal(kill(child, SIGCONT), 0);

@@ -103,18 +103,18 @@ static void check_log(char *log)
 
 static void give_account(scratch *s, const char *name, account *a)
 {
-    char run[256], text[64];
+    char run[256];
     snprintf(run, sizeof run, "%s", scratch_path(s, name));
-    fv_model *m = training_model(s->ctx, model_text), *none = NULL;
+    fv_model *m = training_model(s->ctx, model_text), *none = NULL, *resumed = NULL;
     fv_data *data = training_halves(s->ctx, 50, 1, 6, 6, 0);
     fv_train_options o = training_options(2, 8, 0.025), read = o;
     o.out = run;
-    o.data_name = "halves";
     o.weight_decay = 0.1 / 3;
     assert_well(s->ctx, fv_train(m, data, data, &o, NULL, NULL));
     a->hash = fv_model_hash(m);
     load(run, "args.json", a->args, sizeof a->args);
-    assert_well(s->ctx, fv_train_options_load(s->ctx, run, &read, text, sizeof text));
+    assert_well(s->ctx, fv_train_open_run(s->ctx, run, false, &resumed, &read));
+    fv_model_destroy(resumed);
     assert_true(read.lr == o.lr && read.weight_decay == o.weight_decay);
     o.epochs = 3;
     o.resume = true;

@@ -154,7 +154,8 @@ static void run_folder(void **state)
     char file[128], expected[300];
     fv_model *model = NULL, *a = small(1), *b = small(2);
     assert_int_equal(fv_model_open(ctx, folder, &model), FV_ERR_INPUT);
-    snprintf(expected, sizeof expected, "%s: not a run folder; it holds no model.fovea", folder);
+    snprintf(expected, sizeof expected, "%s: not a run folder; it holds no model.fovea and no weights",
+             folder);
     assert_string_equal(fv_message(ctx), expected);
     snprintf(file, sizeof file, "%s/model.fovea", folder);
     assert_int_equal(fv__file_write(ctx, file, TEXT, strlen(TEXT)), FV_OK);

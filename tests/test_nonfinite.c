@@ -88,6 +88,7 @@ static void the_last_update_overflows(void **state)
     fv_train_options o = training_options(1, 0, 1e6);
     o.weight_decay = 1e6;
     o.out = folder;
+    o.replace = true;
     for (int i = 0; i < 20; i++) /* some updates are still finite */
         if (fv_train(m, data, NULL, &o, NULL, NULL) != FV_OK)
             break;

@@ -129,7 +129,6 @@ static void the_run_folder(void **state)
     snprintf(folder, sizeof folder, "%s", scratch_path(s, "run/deep"));
     o.out = folder;
     o.n_valid = 50;
-    o.data_name = "dig\"its";
     watched w = {.model = m, .epochs = 3, .steps = 4};
     assert_well(s->ctx, fv_train(m, train, test, &o, watch, &w));
     assert_int_equal(scratch_count(folder), 5);
@@ -140,16 +139,11 @@ static void the_run_folder(void **state)
 
     snprintf(path, sizeof path, "%s/args.json", folder);
     read_text(path, text, sizeof text);
-    static const char *const pairs[] = {"\"model\": \"linear\"",
-                                        "\"data\": \"dig\\\"its\"",
-                                        "\"epochs\": 3",
-                                        "\"batch\": 64",
-                                        "\"lr\": 0.0625",
-                                        "\"optimizer\": \"sgd\"",
-                                        "\"schedule\": \"constant\"",
-                                        "\"seed\": 11",
-                                        "\"valid\": 50",
-                                        "\"shift\": 0"};
+    static const char *const pairs[] = {
+        "\"model\": \"linear\"", "\"data\": \"digits\"",   "\"classes\": null",
+        "\"limit\": 250",        "\"epochs\": 3",          "\"batch\": 64",
+        "\"lr\": 0.0625",        "\"optimizer\": \"sgd\"", "\"schedule\": \"constant\"",
+        "\"seed\": 11",          "\"valid\": 50",          "\"shift\": 0"};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (!strstr(text, pairs[i]))
             fail_msg("args.json: expected %s, found\n%s", pairs[i], text);

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#define HINT "; to go on with what is there now, force it (--force)"
+
 enum { N_IMAGES = 50, BATCH = 8, STEPS = 7, EPOCHS = 3 };
 
 static fv_train_options options_in(const char *folder)
@@ -24,7 +26,6 @@ static fv_train_options options_in(const char *folder)
     o.schedule = FV_SCHEDULE_COSINE;
     o.shift = 1;
     o.weight_decay = 0.001;
-    o.data_name = "halves";
     return o;
 }
 
@@ -147,10 +148,12 @@ static void more_epochs(void **state)
         o.out = folder;
         o.epochs = k;
         o.resume = false;
+        o.replace = true;
         assert_int_equal(train(2, &o, NULL, &part), FV_OK);
         assert_true(part != whole);
         o.epochs = EPOCHS;
         o.resume = true;
+        o.replace = false;
         assert_int_equal(train(3, &o, NULL, &part), FV_OK);
         assert_true(part == whole);
         check_log(s, folder, EPOCHS);
@@ -384,12 +387,16 @@ static void another_model_or_data(void **state)
     o.resume = true;
     fv_data *fewer = training_halves(s->ctx, N_IMAGES - 1, 1, 6, 6, 0);
     assert_failed(s, fv_train(d.model, fewer, NULL, &o, NULL, NULL), FV_ERR_INPUT,
-                  "last.safetensors: expected the 50 training images that the run began with, found 49");
+                  "last.safetensors: expected the 50 training images that the run began with, found 49" HINT);
     assert_true(fv_model_hash(d.model) == d.hash);
     fv_data_destroy(fewer);
     fv_model *other =
         training_model(s->ctx, "input image 1x6x6\nconv c1 3 3x3 pad=1\nflatten\nlinear out 2\nsoftmax\n");
     const uint64_t hash = fv_model_hash(other);
+    assert_failed(s, fv_train(other, d.data, NULL, &o, NULL, NULL), FV_ERR_INPUT,
+                  "last.safetensors: the model text is not the one that the weights belong to: line 3: "
+                  "expected 'relu', found 'flatten'" HINT);
+    o.force = true; /* which cannot make tensors fit */
     assert_failed(s, fv_train(other, d.data, NULL, &o, NULL, NULL), FV_ERR_INPUT,
                   "tensor out.weight: expected 2x108, found 2x27");
     assert_true(fv_model_hash(other) == hash);
@@ -400,25 +407,31 @@ static void another_model_or_data(void **state)
 static void recorded_options(void **state)
 {
     scratch *s = *state;
-    char folder[256], text[64], small[4];
+    char folder[256];
     snprintf(folder, sizeof folder, "%s", scratch_path(s, "recorded"));
     fv_train_options o = options_in(folder), read = {0};
+    fv_model *model = NULL;
     o.seed = UINT64_MAX;
     o.lr = 0.1 / 3;
     o.n_valid = 7;
     stopper mid = {.steps_left = 2};
-    assert_int_equal(train(1, &o, &mid, NULL), FV_STOPPED);
-    assert_well(s->ctx, fv_train_options_load(s->ctx, folder, &read, text, sizeof text));
+    uint64_t hash;
+    assert_int_equal(train(1, &o, &mid, &hash), FV_STOPPED);
+    assert_well(s->ctx, fv_train_open_run(s->ctx, folder, false, &model, &read));
     assert_true(read.seed == o.seed && read.lr == o.lr && read.n_valid == 7 && read.epochs == EPOCHS);
     assert_true(read.batch == BATCH && read.shift == 1 && read.schedule == FV_SCHEDULE_COSINE);
     assert_true(read.weight_decay == o.weight_decay && read.momentum == o.momentum);
-    assert_true(read.resume && !read.out);
-    assert_string_equal(read.data_name, "halves");
+    assert_true(read.resume && !read.force && !read.replace && read.out == folder);
     assert_string_equal(read.optimizer, "sgd");
+    assert_string_equal(fv_model_text(model), TRAINING_TINY);
+    assert_true(fv_model_hash(model) == hash);
+    assert_null(fv_model_trained_on(model).name); /* data from memory cannot be opened again */
+    fv_model_destroy(model);
+    model = NULL;
     read.epochs = 77; /* a failure leaves what was there */
-    assert_int_equal(fv_train_options_load(s->ctx, folder, &read, small, sizeof small), FV_ERR_INPUT);
-    assert_int_equal(fv_train_options_load(s->ctx, "nowhere", &read, text, sizeof text), FV_ERR_INPUT);
-    assert_true(read.epochs == 77 && read.lr == o.lr);
+    assert_int_equal(fv_train_open_run(s->ctx, "nowhere", false, &model, &read), FV_ERR_INPUT);
+    assert_int_equal(fv_train_open_run(s->ctx, NULL, false, &model, &read), FV_ERR_ARGUMENT);
+    assert_true(read.epochs == 77 && read.lr == o.lr && !model);
 }
 
 int main(void)

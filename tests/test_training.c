@@ -274,6 +274,11 @@ static void one_run_a_folder(void **state)
     for (int resume = 0; resume < 2; resume++) {
         fv_model *m = training_model(s->ctx, TRAINING_TINY);
         i.options.resume = resume == 1;
+        o.replace = i.options.replace = false;
+        if (resume == 0)
+            i.options.replace = true;
+        else
+            o.replace = true; /* of what the first round left */
         i.status = FV_OK;
         assert_well(s->ctx, fv_train(m, data, NULL, &o, intrude, &i));
         assert_int_equal(i.status, FV_ERR_IO);
@@ -299,7 +304,8 @@ static void a_step_too_far(void **state)
     o.out = scratch_path(s, "run");
     assert_well(s->ctx, fv_train(m, data, NULL, &o, NULL, NULL));
     assert_well(s->ctx, fv__trainer_create(m, o.batch, o.optimizer, &trainer));
-    const fv_position far = {.images = 40, .epoch = 1, .step = INT64_MAX, .updates = 6};
+    const fv_position far = {.images = 40, .epoch = 1, .step = INT64_MAX, .updates = 6,
+                              .data = fv__data_digest(data)};
     assert_well(s->ctx, fv__checkpoint_save(trainer, o.out, &o, &far));
     fv__trainer_destroy(trainer);
     assert_well(s->ctx, fv_model_initialise(m, 3));

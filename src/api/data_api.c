@@ -1,4 +1,5 @@
 /* data_api.c - fovea.h's data sets: finding one by its name, and looking into it. */
+#include "base/record.h"
 #include "data/dataset.h"
 #include "data/digits.h"
 #include "io/file.h"
@@ -57,19 +58,9 @@ static fv_status unknown(fv_context *ctx, const char *spec, const char *const *r
     return status;
 }
 
-fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split, const fv_data_options *options,
-                       fv_data **out)
+static fv_status find(fv_context *ctx, const char *spec, fv_split split, const fv_data_options *options,
+                      fv_data **out)
 {
-    const fv_data_options none = {0};
-    FV_NEED(NULL, ctx);
-    FV_NEED(ctx, spec);
-    FV_NEED(ctx, out);
-    if (!options)
-        options = &none;
-    if (spec[0] == '\0')
-        return fv__fail(ctx, FV_ERR_ARGUMENT, "data set: expected a name or a folder, found nothing");
-    if (split != FV_SPLIT_TRAIN && split != FV_SPLIT_TEST)
-        return fv__fail(ctx, FV_ERR_ARGUMENT, "data set %s: there is no split %d", spec, (int)split);
     if (strcmp(spec, "digits") == 0)
         return fv__digits_open(ctx, split, options, out);
     if (fv__file_is_folder(spec))
@@ -85,6 +76,31 @@ fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split, const 
             return status;
     }
     return unknown(ctx, spec, options->roots);
+}
+
+fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split, const fv_data_options *options,
+                       fv_data **out)
+{
+    const fv_data_options none = {0};
+    fv_data *data = NULL;
+    FV_NEED(NULL, ctx);
+    FV_NEED(ctx, spec);
+    FV_NEED(ctx, out);
+    if (!options)
+        options = &none;
+    if (spec[0] == '\0')
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "data set: expected a name or a folder, found nothing");
+    if (split != FV_SPLIT_TRAIN && split != FV_SPLIT_TEST)
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "data set %s: there is no split %d", spec, (int)split);
+    FV_TRY(find(ctx, spec, split, options, &data));
+    const fv_data_record record = {spec, options->classes, options->n_classes, options->limit};
+    data->record = fv__record_copy(ctx, &record);
+    if (!data->record) {
+        fv__data_destroy(data);
+        return FV_ERR_MEMORY;
+    }
+    *out = data;
+    return FV_OK;
 }
 
 /* ---- from elsewhere ------------------------------------------------------------------------------- */
@@ -160,7 +176,8 @@ fv_data_info fv_data_describe(const fv_data *data)
                           .h = data->h,
                           .w = data->w,
                           .n_classes = data->n_classes,
-                          .bytes = (size_t)data->n * (one + sizeof *data->labels)};
+                          .bytes = (size_t)data->n * (one + sizeof *data->labels),
+                          .record = data->record ? *data->record : (fv_data_record){0}};
 }
 
 const uint8_t *fv_data_pixels(const fv_data *data, int index)
@@ -178,4 +195,16 @@ int fv_data_label(const fv_data *data, int index)
 const char *fv_data_class_name(const fv_data *data, int label)
 {
     return data && label >= 0 && label < data->n_classes ? data->class_names[label] : "?";
+}
+
+fv_status fv_data_set_class_names(fv_data *data, const char *const *names, int n)
+{
+    FV_NEED(NULL, data);
+    FV_NEED(data->ctx, names);
+    if (n != data->n_classes)
+        return fv__fail(data->ctx, FV_ERR_ARGUMENT,
+                        "%s: expected as many names as it has classes, %d, found %d", data->name,
+                        data->n_classes, n);
+    FV_TRY(fv__names_check(data->ctx, FV_ERR_ARGUMENT, data->name, names, n));
+    return fv__data_name_classes(data, names);
 }

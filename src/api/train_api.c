@@ -9,29 +9,14 @@ fv_train_options fv_train_options_default(void)
                               .schedule = FV_SCHEDULE_STEP, .step_epochs = 3, .step_factor = 0.15, .seed = 1};
 }
 
-fv_status fv_train_options_load(fv_context *ctx, const char *run_folder, fv_train_options *options,
-                                char *text, size_t text_bytes)
+fv_status fv_train_open_run(fv_context *ctx, const char *run_folder, bool force, fv_model **model,
+                            fv_train_options *options)
 {
-    fv_train_options read = fv_train_options_default();
     FV_NEED(NULL, ctx);
     FV_NEED(ctx, run_folder);
+    FV_NEED(ctx, model);
     FV_NEED(ctx, options);
-    FV_NEED(ctx, text);
-    FV_TRY(fv__checkpoint_options(ctx, run_folder, &read, text, text_bytes));
-    *options = read;
-    return FV_OK;
-}
-
-/* The options of a resumed run are the recorded ones; only the number of epochs may grow. */
-static fv_status resumed_options(fv_context *ctx, const fv_train_options *asked, fv_train_options *out,
-                                 char *strings, size_t strings_bytes)
-{
-    fv_train_options o = *asked;
-    FV_TRY(fv__checkpoint_options(ctx, asked->out, &o, strings, strings_bytes));
-    o.out = asked->out;
-    o.epochs = asked->epochs > o.epochs ? asked->epochs : o.epochs;
-    *out = o;
-    return FV_OK;
+    return fv__open_run_to_resume(ctx, run_folder, force, model, options);
 }
 
 fv_status fv_train(fv_model *model, const fv_data *train, const fv_data *test,
@@ -45,11 +30,10 @@ fv_status fv_train(fv_model *model, const fv_data *train, const fv_data *test,
                         options->optimizer ? options->optimizer : "");
     if (options->resume && !options->out)
         return fv__fail(model->ctx, FV_ERR_ARGUMENT, "resume: expected a run folder in `out`, found none");
-    char strings[4096];
-    fv_train_options o = *options;
-    if (options->resume)
-        FV_TRY(resumed_options(model->ctx, options, &o, strings, sizeof strings));
-    return fv__train(model, train, test, &o, progress, user);
+    if (options->resume && options->replace)
+        return fv__fail(model->ctx, FV_ERR_ARGUMENT,
+                        "fv_train: both `resume` and `replace`; expected one of them");
+    return fv__train(model, train, test, options, progress, user);
 }
 
 fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score)

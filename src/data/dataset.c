@@ -1,25 +1,33 @@
 /* dataset.c - labelled pictures in memory: made, filtered by class, cut short, destroyed. */
 #include "data/dataset.h"
 
+#include "base/digest.h"
+#include "base/record.h"
 #include "tensor/shape.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static fv_status name_classes(fv_data *data, int n_classes)
+fv_status fv__data_name_classes(fv_data *data, const char *const *names)
 {
-    data->class_names = fv__alloc(data->ctx, (size_t)n_classes, sizeof *data->class_names);
-    if (!data->class_names)
+    char **const copy = fv__names_copy(data->ctx, names, data->n_classes);
+    if (!copy)
         return FV_ERR_MEMORY;
-    data->n_classes = n_classes; /* so that destroy finds the names */
-    for (int i = 0; i < n_classes; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "%d", i);
-        data->class_names[i] = fv__strdup(data->ctx, name);
-        if (!data->class_names[i])
-            return FV_ERR_MEMORY;
-    }
+    fv__free(data->ctx, data->class_names);
+    data->class_names = copy;
     return FV_OK;
+}
+
+/* "0", "1", ... */
+static fv_status number_classes(fv_data *data)
+{
+    char text[FV_MAX_CLASSES][8];
+    const char *names[FV_MAX_CLASSES];
+    for (int i = 0; i < data->n_classes; i++) {
+        snprintf(text[i], sizeof text[i], "%d", i);
+        names[i] = text[i];
+    }
+    return fv__data_name_classes(data, names);
 }
 
 fv_status fv__data_check_sizes(fv_context *ctx, const char *name, int n, int c, int h, int w, int n_classes)
@@ -51,10 +59,16 @@ fv_status fv__data_adopt(fv_context *ctx, const char *name, uint8_t *pixels, int
         fv__free(ctx, pixels);
         return status == FV_OK ? FV_ERR_MEMORY : status;
     }
-    *data = (fv_data){.ctx = fv__context_retain(ctx), .n = n, .c = c, .h = h, .w = w, .pixels = pixels};
+    *data = (fv_data){.ctx = fv__context_retain(ctx),
+                      .n = n,
+                      .c = c,
+                      .h = h,
+                      .w = w,
+                      .n_classes = n_classes,
+                      .pixels = pixels};
     data->name = fv__strdup(ctx, name);
     data->labels = data->name ? fv__alloc(ctx, (size_t)n, sizeof *data->labels) : NULL;
-    status = data->labels ? name_classes(data, n_classes) : FV_ERR_MEMORY;
+    status = data->labels ? number_classes(data) : FV_ERR_MEMORY;
     if (status != FV_OK) {
         fv__data_destroy(data);
         return status;
@@ -75,19 +89,13 @@ fv_status fv__data_create(fv_context *ctx, const char *name, int n, int c, int h
     return fv__data_adopt(ctx, name, pixels, n, c, h, w, n_classes, out);
 }
 
-static void free_names(fv_context *ctx, char **names, int n)
-{
-    for (int i = 0; names && i < n; i++)
-        fv__free(ctx, names[i]);
-    fv__free(ctx, names);
-}
-
 void fv__data_destroy(fv_data *data)
 {
     if (!data)
         return;
     fv_context *const ctx = data->ctx;
-    free_names(ctx, data->class_names, data->n_classes);
+    fv__free(ctx, data->record);
+    fv__free(ctx, data->class_names);
     fv__free(ctx, data->labels);
     fv__free(ctx, data->pixels);
     fv__free(ctx, data->name);
@@ -170,20 +178,11 @@ static fv_status shrink(fv_data *data)
 
 static fv_status select_names(fv_data *data, const fv_data_options *options)
 {
-    char **names = fv__alloc(data->ctx, (size_t)options->n_classes, sizeof *names);
-    if (!names)
-        return FV_ERR_MEMORY;
-    for (int i = 0; i < options->n_classes; i++) {
-        names[i] = fv__strdup(data->ctx, data->class_names[options->classes[i]]);
-        if (!names[i]) {
-            free_names(data->ctx, names, i);
-            return FV_ERR_MEMORY;
-        }
-    }
-    free_names(data->ctx, data->class_names, data->n_classes);
-    data->class_names = names;
+    const char *names[FV_MAX_CLASSES];
+    for (int i = 0; i < options->n_classes; i++)
+        names[i] = data->class_names[options->classes[i]];
     data->n_classes = options->n_classes;
-    return FV_OK;
+    return fv__data_name_classes(data, names);
 }
 
 fv_status fv__data_select(fv_data *data, const fv_data_options *options)
@@ -197,4 +196,16 @@ fv_status fv__data_select(fv_data *data, const fv_data_options *options)
     if (options->n_classes > 0)
         FV_TRY(select_names(data, options));
     return data->n < n ? shrink(data) : FV_OK;
+}
+
+uint64_t fv__data_digest(const fv_data *data)
+{
+    const int sizes[] = {data->n, data->c, data->h, data->w, data->n_classes};
+    fv_digest digest;
+    fv__digest_init(&digest);
+    for (int i = 0; i < 5; i++)
+        fv__digest_u64(&digest, (uint64_t)sizes[i]);
+    fv__digest_add(&digest, data->pixels, pixel_bytes(data->n, data->c, data->h, data->w));
+    fv__digest_add(&digest, data->labels, (size_t)data->n * sizeof *data->labels);
+    return fv__digest_value(&digest);
 }

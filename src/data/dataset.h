@@ -8,10 +8,11 @@ struct fv_data {
     fv_context *ctx;
     char *name; /* "digits", "mnist", a file's path */
     int n, c, h, w;
-    int n_classes;      /* 0: no labels */
-    uint8_t *pixels;    /* [n][c][h][w], 0..255 */
-    int *labels;        /* [n], 0..n_classes-1, or -1: unknown */
-    char **class_names; /* [n_classes] */
+    int n_classes;          /* 0: no labels */
+    uint8_t *pixels;        /* [n][c][h][w], 0..255 */
+    int *labels;            /* [n], 0..n_classes-1, or -1: unknown */
+    char **class_names;     /* [n_classes], one block */
+    fv_data_record *record; /* NULL: cannot be opened again */
 };
 
 /* An empty set with room for n pictures; every label -1, every pixel 0, classes named "0", "1", ... */
@@ -20,6 +21,9 @@ fv_status fv__data_create(fv_context *ctx, const char *name, int n, int c, int h
 /* What create and adopt expect of sizes, before anything is read or allocated for them. */
 fv_status fv__data_check_sizes(fv_context *ctx, const char *name, int n, int c, int h, int w, int n_classes);
 void fv__data_destroy(fv_data *data);
+fv_status fv__data_name_classes(fv_data *data, const char *const *names); /* [n_classes], copied */
+/* Over all that training sees: sizes, pixels and labels. */
+uint64_t fv__data_digest(const fv_data *data);
 /* The same as create, but takes `pixels`, a block of fv__alloc, also on failure. */
 fv_status fv__data_adopt(fv_context *ctx, const char *name, uint8_t *pixels, int n, int c, int h, int w,
                          int n_classes, fv_data **out);

@@ -21,6 +21,15 @@ bool fv__file_is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+fv_status fv__file_look(fv_context *ctx, const char *path, bool *there)
+{
+    struct stat info;
+    *there = stat(path, &info) == 0;
+    if (*there || errno == ENOENT || errno == ENOTDIR)
+        return FV_OK;
+    return fv__fail(ctx, FV_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
+}
+
 char *fv__path_join(fv_context *ctx, const char *folder, const char *name)
 {
     if (folder[0] == '\0' || name[0] == '/')

@@ -7,6 +7,8 @@
 
 bool fv__file_exists(const char *path); /* anything of that name */
 bool fv__file_is_folder(const char *path);
+/* Whether there is anything of that name; FV_ERR_INPUT where that cannot be told, as without permission. */
+fv_status fv__file_look(fv_context *ctx, const char *path, bool *there);
 /* "folder/name", or `name` where folder is "" or name is absolute; freed by fv__free; NULL as fv__alloc. */
 char *fv__path_join(fv_context *ctx, const char *folder, const char *name);
 /* The folder that holds `path`: "a/b" -> "a", "/b" -> "/", "b" -> "."; freed and failing as fv__path_join. */

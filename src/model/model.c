@@ -1,6 +1,8 @@
 /* model.c - a model's life: text in, graph built, parameters placed, and drawn when they are needed. */
 #include "model/model.h"
 
+#include "base/record.h"
+
 #include <string.h>
 
 #define ALIGN_FLOATS 16
@@ -83,6 +85,8 @@ void fv__model_destroy(fv_model *model)
     fv__free(ctx, model->params);
     fv__free(ctx, model->param_of);
     fv__free(ctx, model->values);
+    fv__free(ctx, model->class_names);
+    fv__free(ctx, model->trained_on);
     fv__free(ctx, model->text);
     fv__free(ctx, model->source);
     fv__free(ctx, model);
@@ -157,4 +161,27 @@ fv_output fv__model_output(const fv_model *model)
     const char *last = graph->nodes[graph->tensors[graph->output].source].op->name;
     const bool bounded = strcmp(last, "softmax") == 0 || strcmp(last, "sigmoid") == 0;
     return bounded ? FV_OUTPUT_PROBABILITIES : FV_OUTPUT_VALUES;
+}
+
+fv_status fv__model_describe_data(fv_model *model, const char *const *class_names, int n,
+                                  const fv_data_record *trained_on)
+{
+    char **const names = class_names ? fv__names_copy(model->ctx, class_names, n) : NULL;
+    if (class_names && !names)
+        return FV_ERR_MEMORY;
+    fv_data_record *const record = trained_on ? fv__record_copy(model->ctx, trained_on) : NULL;
+    if (trained_on && !record) {
+        fv__free(model->ctx, names);
+        return FV_ERR_MEMORY;
+    }
+    if (names) {
+        fv__free(model->ctx, model->class_names);
+        model->class_names = names;
+        model->n_class_names = n;
+    }
+    if (record) {
+        fv__free(model->ctx, model->trained_on);
+        model->trained_on = record;
+    }
+    return FV_OK;
 }

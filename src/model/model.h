@@ -37,11 +37,14 @@ struct fv_model {
     size_t n_layers, layer_capacity;
     fv_param *params;
     int n_params, n_learned;
-    int *param_of;   /* [tensor]: its place in params; -1: it is neither parameter nor statistic */
-    float *values;   /* NULL until somebody needs them: fv__model_ensure */
-    size_t n_values; /* with the padding */
-    int references;  /* the caller's, until it destroys the model, and one of each predictor */
-    bool settled;    /* the parameters were drawn on purpose, loaded or trained: training keeps them */
+    int *param_of;      /* [tensor]: its place in params; -1: it is neither parameter nor statistic */
+    float *values;      /* NULL until somebody needs them: fv__model_ensure */
+    size_t n_values;    /* with the padding */
+    char **class_names; /* [n_class_names] of the first outputs; one block */
+    int n_class_names;
+    fv_data_record *trained_on; /* NULL: not known */
+    int references; /* the caller's, until it destroys the model, and one of each predictor */
+    bool settled;   /* the parameters were drawn on purpose, loaded or trained: training keeps them */
 };
 
 /* Parses the text, builds and verifies the graph. The text need not end in NUL. A model holds no values until
@@ -69,6 +72,10 @@ uint64_t fv__model_hash(const fv_model *model);
 /* 2 for a single logistic output. */
 int fv__model_n_classes(const fv_model *model);
 fv_output fv__model_output(const fv_model *model);
+/* Copies the names of the first n outputs and the record of the data; NULL leaves what is there. All or
+ * nothing. */
+fv_status fv__model_describe_data(fv_model *model, const char *const *class_names, int n,
+                                  const fv_data_record *trained_on);
 
 /* init.c: values[n] of parameter number `index`, drawn from `seed`. */
 void fv__init_draw(const fv_init *init, uint64_t seed, uint32_t index, float *values, size_t n);

@@ -1,36 +1,60 @@
-/* folder.c - the text files of a run folder: model.fovea, args.json, log.csv. */
+/* folder.c - the files of a run folder: all of them at its beginning, log.csv after each epoch. What they
+ * hold and promise stands in docs/runs.md. */
 #include "train/train.h"
 
 #include "io/file.h"
 #include "io/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 static const char log_header[] = "epoch,train_loss,valid_error,test_error,lr,samples_per_s,seconds";
 
-/* Replaces folder/name by the text. */
-static fv_status write_text(fv_context *ctx, const char *folder, const char *name, const char *bytes,
-                            size_t n)
+static fv_status stage_text(fv_context *ctx, const char *folder, const char *name, const char *bytes,
+                            size_t n, fv_writer *writer)
 {
     char *const path = fv__path_join(ctx, folder, name);
-    if (!path)
-        return FV_ERR_MEMORY;
-    const fv_status status = fv__file_write(ctx, path, bytes, n);
+    fv_status status = path ? fv__writer_open(writer, ctx, path) : FV_ERR_MEMORY;
+    if (status == FV_OK)
+        status = fv__writer_add(writer, bytes, n);
+    if (status == FV_OK)
+        status = fv__writer_stage(writer);
     fv__free(ctx, path);
     return status;
 }
 
-static fv_status write_args(const fv_model *model, const char *folder, const fv_train_options *o)
+/* "data": ..., "classes": ..., "limit": ...; null for what is not known or not cut. */
+static void add_record(fv_text *text, const fv_data_record *record)
+{
+    fv__text_add(text, "  \"data\": ");
+    if (record->name)
+        fv__json_quote(text, record->name);
+    else
+        fv__text_add(text, "null");
+    fv__text_add(text, ",\n  \"classes\": %s", record->n_classes > 0 ? "" : "null");
+    for (int i = 0; i < record->n_classes; i++)
+        fv__text_add(text, "%s%d", i > 0 ? ", " : "[", record->classes[i]);
+    fv__text_add(text, "%s,\n  \"limit\": ", record->n_classes > 0 ? "]" : "");
+    if (record->limit > 0)
+        fv__text_add(text, "%d,\n", record->limit);
+    else
+        fv__text_add(text, "null,\n");
+}
+
+/* "run" comes first: open_run.c looks for it there. */
+static fv_status stage_args(const fv_model *model, const char *folder, const fv_train_options *o,
+                            uint64_t identity, fv_writer *writer)
 {
     static const char *const schedules[] = {"constant", "step", "cosine"};
+    static const fv_data_record unknown = {0};
     fv_text text;
     fv__text_init(&text, model->ctx);
-    fv__text_add(&text, "{\n  \"model\": ");
+    fv__text_add(&text, "{\n  \"run\": \"%016" PRIx64 "\",\n  \"model\": ", identity);
     fv__json_quote(&text, model->source);
-    fv__text_add(&text, ",\n  \"data\": ");
-    fv__json_quote(&text, o->data_name ? o->data_name : "");
-    fv__text_add(&text, ",\n  \"epochs\": %d,\n  \"batch\": %d,\n  \"lr\": %s,\n  \"momentum\": %s,\n",
+    fv__text_add(&text, ",\n");
+    add_record(&text, model->trained_on ? model->trained_on : &unknown);
+    fv__text_add(&text, "  \"epochs\": %d,\n  \"batch\": %d,\n  \"lr\": %s,\n  \"momentum\": %s,\n",
                  o->epochs, o->batch, fv__exact(o->lr).text, fv__exact(o->momentum).text);
     fv__text_add(&text, "  \"weight_decay\": %s,\n  \"optimizer\": \"%s\",\n  \"schedule\": \"%s\",\n",
                  fv__exact(o->weight_decay).text, o->optimizer, schedules[o->schedule]);
@@ -38,27 +62,74 @@ static fv_status write_args(const fv_model *model, const char *folder, const fv_
                  fv__exact(o->step_factor).text, o->shift);
     fv__text_add(&text, "  \"seed\": %" PRIu64 ",\n  \"valid\": %d\n}\n", o->seed, o->n_valid);
     const fv_status status =
-        text.failed ? FV_ERR_MEMORY : write_text(model->ctx, folder, "args.json", text.data, text.n);
+        text.failed ? FV_ERR_MEMORY : stage_text(model->ctx, folder, "args.json", text.data, text.n, writer);
     fv__text_deinit(&text);
     return status;
 }
 
-/* A run that begins leaves nothing of an earlier one that could be taken for its own. */
-fv_status fv__folder_begin(const fv_model *model, const char *folder, const fv_train_options *options)
+/* ---- all of a run's files -------------------------------------------------------------------------- */
+
+fv_status fv__folder_refuse_run(fv_context *ctx, const char *folder)
 {
-    static const char *const stale[] = {"last.safetensors", "best.safetensors"};
+    static const char *const names[] = {"last.safetensors", "best.safetensors"};
     for (int i = 0; i < 2; i++) {
-        char *const path = fv__path_join(model->ctx, folder, stale[i]);
+        char *const path = fv__path_join(ctx, folder, names[i]);
         if (!path)
             return FV_ERR_MEMORY;
-        const fv_status status = fv__file_remove(model->ctx, path);
-        fv__free(model->ctx, path);
-        FV_TRY(status);
+        const bool there = fv__file_exists(path);
+        fv__free(ctx, path);
+        if (there)
+            return fv__fail(
+                ctx, FV_ERR_ARGUMENT,
+                "%s: expected a folder without a trained run, found %s; `resume` goes on with it, "
+                "`replace` trains anew in its place",
+                folder, names[i]);
     }
-    FV_TRY(write_text(model->ctx, folder, "model.fovea", model->text, strlen(model->text)));
-    FV_TRY(write_args(model, folder, options));
-    return write_text(model->ctx, folder, "log.csv", log_header, strlen(log_header));
+    return FV_OK;
 }
+
+static fv_status remove_best(fv_context *ctx, const char *folder)
+{
+    char *const path = fv__path_join(ctx, folder, "best.safetensors");
+    const fv_status status = path ? fv__file_remove(ctx, path) : FV_ERR_MEMORY;
+    fv__free(ctx, path);
+    return status;
+}
+
+/* last.safetensors comes first: from then on the run is the new one. args.json comes last: where it names the
+ * run, everything else is there, and a best.safetensors of an earlier run is gone. */
+fv_status fv__folder_write(const fv_trainer *t, const char *folder, const fv_train_options *options,
+                           const fv_position *position)
+{
+    fv_writer writers[4];
+    int n = 0, done = 0;
+    fv_status status = fv__checkpoint_stage(t, folder, options, position, &writers[n]);
+    n += status == FV_OK;
+    if (status == FV_OK && position->epoch == 0) {
+        status = stage_text(t->ctx, folder, "log.csv", log_header, strlen(log_header), &writers[n]);
+        n += status == FV_OK;
+    }
+    if (status == FV_OK) {
+        status =
+            stage_text(t->ctx, folder, "model.fovea", t->model->text, strlen(t->model->text), &writers[n]);
+        n += status == FV_OK;
+    }
+    if (status == FV_OK) {
+        status = stage_args(t->model, folder, options, position->run, &writers[n]);
+        n += status == FV_OK;
+    }
+    while (status == FV_OK && done < n) {
+        if (done == n - 1 && isinf(position->best))
+            status = remove_best(t->ctx, folder);
+        if (status == FV_OK)
+            status = fv__writer_commit(&writers[done++]);
+    }
+    while (done < n)
+        fv__writer_abandon(&writers[done++]);
+    return status;
+}
+
+/* ---- log.csv --------------------------------------------------------------------------------------- */
 
 /* The end of line number n (from 0) of `text`, or its end. */
 static const char *after_line(const char *text, int n)

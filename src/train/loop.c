@@ -18,6 +18,7 @@ typedef struct loop {
     fv_trainer *trainer;
     fv_evaluator *evaluator;
     int lock;                   /* of the run folder; -1: none */
+    fv_weights last;            /* while a run is being resumed */
     int n_train, batch;
     int64_t steps;              /* of an epoch */
     uint32_t *order;            /* [n_train]: of this epoch */
@@ -119,9 +120,76 @@ static fv_status save(loop *l)
     return l->options.out ? fv__checkpoint_save(l->trainer, l->options.out, &l->options, &l->at) : FV_OK;
 }
 
+/* The options of a resumed run are the recorded ones; only the number of epochs may grow. */
+static fv_status open_last(loop *l)
+{
+    const fv_train_options asked = l->options;
+    FV_TRY(fv__folder_lock(l->ctx, asked.out, &l->lock));
+    FV_TRY(fv__checkpoint_open(l->ctx, asked.out, &l->last));
+    FV_TRY(fv__checkpoint_options(l->ctx, &l->last, &l->options));
+    l->options.out = asked.out;
+    l->options.force = asked.force;
+    if (asked.epochs > l->options.epochs)
+        l->options.epochs = asked.epochs;
+    return FV_OK;
+}
+
+static fv_status begin_run(loop *l)
+{
+    static const fv_data_record unknown = {0};
+    const fv_train_options *const o = &l->options;
+    const fv_data *const train = l->train;
+    if (l->model->settled)
+        FV_TRY(check_values(l)); /* before anything is written */
+    if (o->out) {
+        FV_TRY(fv__file_make_dir(l->ctx, o->out));
+        FV_TRY(fv__folder_lock(l->ctx, o->out, &l->lock));
+        if (!o->replace)
+            FV_TRY(fv__folder_refuse_run(l->ctx, o->out));
+        l->at.data = fv__data_digest(train);
+    }
+    FV_TRY(fv__model_describe_data(l->model, (const char *const *)train->class_names, train->n_classes,
+                                   train->record ? train->record : &unknown));
+    if (!l->model->settled)
+        FV_TRY(fv__model_draw(l->model, o->seed));
+    fv__set_statistics(l->model, train, l->n_train);
+    l->at.run = fv__run_identity(l->model, o, l->at.data);
+    /* so that a run killed in its first epoch can go on, too */
+    return o->out ? fv__folder_write(l->trainer, o->out, o, &l->at) : FV_OK;
+}
+
+/* A run that goes on with another model text or other data is another run from here on: what was best so
+ * far is not its own. */
+static fv_status resume_run(loop *l)
+{
+    const fv_train_options *const o = &l->options;
+    bool changed = false;
+    fv_run_state state;
+    l->at.step = l->steps;
+    l->at.data = fv__data_digest(l->train);
+    FV_TRY(fv__checkpoint_load(l->trainer, &l->last, o->force, &l->at, &changed));
+    FV_TRY(fv__folder_state(l->ctx, o->out, &l->last, &state));
+    if (state == FV_RUN_EDITED && !o->force)
+        return FV_ERR_INPUT; /* the message stands */
+    fv__weights_close(&l->last);
+    if (l->train->record || changed)
+        FV_TRY(fv__model_describe_data(l->model,
+                                       changed ? (const char *const *)l->train->class_names : NULL,
+                                       l->train->n_classes, l->train->record));
+    if (changed) {
+        l->at.best = INFINITY;
+        l->at.run = fv__run_identity(l->model, o, l->at.data);
+    }
+    /* A finished run that is whole is left alone. */
+    const bool idle = state == FV_RUN_WHOLE && !changed && l->at.epoch >= o->epochs;
+    return idle ? FV_OK : fv__folder_write(l->trainer, o->out, o, &l->at);
+}
+
 static fv_status begin(loop *l)
 {
     const fv_train_options *const o = &l->options;
+    if (o->resume)
+        FV_TRY(open_last(l));
     FV_TRY(fv__check_data(l->model, l->train));
     if (l->test)
         FV_TRY(fv__check_data(l->model, l->test));
@@ -145,26 +213,12 @@ static fv_status begin(loop *l)
         return FV_ERR_MEMORY;
     l->at.images = l->n_train;
     l->at.best = INFINITY;
-    if (l->model->settled && !o->resume)
-        FV_TRY(check_values(l)); /* before anything is written */
-    if (o->out && !o->resume)
-        FV_TRY(fv__file_make_dir(l->ctx, o->out));
-    if (o->out)
-        FV_TRY(fv__folder_lock(l->ctx, o->out, &l->lock));
-    if (o->resume) {
-        l->at.step = l->steps;
-        return fv__checkpoint_load(l->trainer, o->out, &l->at);
-    }
-    if (o->out)
-        FV_TRY(fv__folder_begin(l->model, o->out, o));
-    if (!l->model->settled)
-        FV_TRY(fv__model_draw(l->model, o->seed));
-    fv__set_statistics(l->model, l->train, l->n_train);
-    return save(l); /* so that a run killed in its first epoch can go on, too */
+    return o->resume ? resume_run(l) : begin_run(l);
 }
 
 static void end(loop *l)
 {
+    fv__weights_close(&l->last);
     fv__folder_unlock(l->lock);
     fv__trainer_destroy(l->trainer);
     fv__evaluator_destroy(l->evaluator);
@@ -266,7 +320,7 @@ static fv_status write_epoch(loop *l)
         return FV_OK;
     if (best) {
         char *const path = fv__path_join(l->ctx, o->out, "best.safetensors");
-        const fv_status status = path ? fv__weights_save(l->model, path) : FV_ERR_MEMORY;
+        const fv_status status = path ? fv__weights_save(l->model, path, l->at.run) : FV_ERR_MEMORY;
         fv__free(l->ctx, path);
         FV_TRY(status);
     }
@@ -292,12 +346,9 @@ static fv_status measure(loop *l, const char *images, const fv_data *data, int f
                     l->at.epoch + 1, images, message);
 }
 
-/* After the last step: measures, saves, tells. */
-static fv_status finish_epoch(loop *l)
+static fv_status measure_all(loop *l)
 {
     fv_score score;
-    FV_TRY(check_values(l));
-    report_position(l);
     l->report.valid_error = l->report.test_error = NAN;
     if (l->options.n_valid > 0) {
         FV_TRY(measure(l, "validation", l->train, l->n_train, l->options.n_valid, &score));
@@ -307,6 +358,15 @@ static fv_status finish_epoch(loop *l)
         FV_TRY(measure(l, "test", l->test, 0, l->test->n, &score));
         l->report.test_error = score.error;
     }
+    return FV_OK;
+}
+
+/* After the last step: measures, saves, tells. */
+static fv_status finish_epoch(loop *l)
+{
+    FV_TRY(check_values(l));
+    report_position(l);
+    FV_TRY(measure_all(l));
     l->at.epoch++;
     l->at.step = 0;
     l->at.loss_sum = 0;
@@ -351,11 +411,10 @@ fv_status fv__train(fv_model *model, const fv_data *train, const fv_data *test,
         status = run_epochs(&l);
     }
     if (status == FV_OK) {
-        if (l.samples == 0 && test) { /* resumed a finished run: say how good it is */
-            fv_score score;
-            status = fv__evaluate(l.evaluator, test, 0, test->n, &score);
-            l.report.test_error = status == FV_OK ? score.error : NAN;
-        }
+        if (l.samples == 0) /* resumed a finished run: say how good it is */
+            status = measure_all(&l);
+    }
+    if (status == FV_OK) {
         l.report.epoch = l.at.epoch;
         l.epoch_seconds = l.seconds; /* the whole call's rate */
         l.epoch_samples = l.samples;

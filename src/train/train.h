@@ -5,6 +5,7 @@
 #include "data/dataset.h"
 #include "model/model.h"
 #include "run/run.h"
+#include "train/weights.h"
 
 /* ---- evaluation: the model without dropout, on a range of a data set ------------------------------- */
 
@@ -73,6 +74,8 @@ typedef struct fv_position {
     int64_t updates;     /* in all */
     double loss_sum;     /* over the images of the unfinished epoch */
     double best;         /* lowest validation error or training loss; infinity before the first */
+    uint64_t run;        /* which run this is: fv__run_identity when it began */
+    uint64_t data;       /* fv__data_digest of what it is trained on */
 } fv_position;
 
 fv_status fv__train(fv_model *model, const fv_data *train, const fv_data *test,
@@ -84,19 +87,56 @@ void fv__shuffle(uint64_t seed, int epoch, uint32_t *order, int n);
 
 /* ---- the run folder -------------------------------------------------------------------------------- */
 
+/* Tells runs apart: of the model text, its parameters as they are now, the options and the data. The same run
+ * begun twice is one run: time and place do not count. Never 0. */
+uint64_t fv__run_identity(const fv_model *model, const fv_train_options *options, uint64_t data);
+
+/* Replaces last.safetensors. */
 fv_status fv__checkpoint_save(const fv_trainer *trainer, const char *folder, const fv_train_options *options,
                               const fv_position *position);
-/* All or nothing. On entry position->images is what there is now, position->step the steps of an epoch:
- * FV_ERR_INPUT where the run had another number of images, or claims more steps. */
-fv_status fv__checkpoint_load(fv_trainer *trainer, const char *folder, fv_position *position);
-/* Options as recorded; their strings are copied to `strings`. */
-fv_status fv__checkpoint_options(fv_context *ctx, const char *folder, fv_train_options *options,
-                                 char *strings, size_t strings_bytes);
-/* The parameters alone. */
-fv_status fv__weights_save(const fv_model *model, const char *path);
-/* model.fovea, args.json and an empty log.csv, in a folder that is there. */
-fv_status fv__folder_begin(const fv_model *model, const char *folder, const fv_train_options *options);
+/* As far as fv__writer_stage: *writer is then to be committed or abandoned. */
+fv_status fv__checkpoint_stage(const fv_trainer *trainer, const char *folder, const fv_train_options *options,
+                               const fv_position *position, fv_writer *writer);
+/* folder/last.safetensors, which must be a checkpoint. */
+fv_status fv__checkpoint_open(fv_context *ctx, const char *folder, fv_weights *out);
+/* The recorded options, without `out`. */
+fv_status fv__checkpoint_options(fv_context *ctx, const fv_weights *last, fv_train_options *options);
+/* All or nothing: the model's values, and its class names and record; the trainer's momentum. On entry
+ * position->images and position->data are what there is now, position->step the steps of an epoch.
+ * FV_ERR_INPUT where the run began with another model text, other images or another number of them; with
+ * `force`, goes on with what there is now, and *changed says that the run is another one from here on. */
+fv_status fv__checkpoint_load(fv_trainer *trainer, const fv_weights *last, bool force, fv_position *position,
+                              bool *changed);
+
+/* What messages add about a run that began with something else. */
+#define FV_FORCE_HINT "; to go on with what is there now, force it (--force)"
+
+/* FV_ERR_ARGUMENT where the folder holds a checkpoint or weights. */
+fv_status fv__folder_refuse_run(fv_context *ctx, const char *folder);
+/* What a run needs to go on, in a folder that is there: last.safetensors, model.fovea, args.json and, where
+ * no epoch is finished, an empty log.csv. Nothing of what was there is changed before all of it is safe on
+ * the disk, and nothing that was there counts any more once last.safetensors is renamed, which comes first.
+ *  */
+fv_status fv__folder_write(const fv_trainer *trainer, const char *folder, const fv_train_options *options,
+                           const fv_position *position);
 /* log.csv: rewritten with `line` as the line of `epoch` (from 1); later lines are dropped. */
 fv_status fv__log_epoch(fv_context *ctx, const char *folder, int epoch, const char *line);
+
+typedef enum fv_run_state {
+    FV_RUN_WHOLE,       /* model.fovea and args.json belong to the weights */
+    FV_RUN_INTERRUPTED, /* they are of an earlier run, or missing: the text in the weights' file counts */
+    FV_RUN_EDITED       /* args.json belongs to them, or there is none, but model.fovea was changed */
+} fv_run_state;
+/* `weights` is a file of that folder, with a text. */
+fv_status fv__folder_state(fv_context *ctx, const char *folder, const fv_weights *weights,
+                           fv_run_state *state);
+/* FV_ERR_INPUT that says where two texts, which differ, part. */
+fv_status fv__fail_text(fv_context *ctx, const char *path, const char *expected, const char *found);
+
+/* The model of a run folder, with its best weights. */
+fv_status fv__open_run(fv_context *ctx, const char *folder, fv_model **out);
+/* The model and the options of its last checkpoint. */
+fv_status fv__open_run_to_resume(fv_context *ctx, const char *folder, bool force, fv_model **model,
+                                 fv_train_options *options);
 
 #endif

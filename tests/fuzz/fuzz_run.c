@@ -49,24 +49,23 @@ static bool stop(void *user, const fv_progress *progress)
 
 static void use(fv_model *model)
 {
-    char text[256];
     fv_score score;
+    fv_model *resumed = NULL;
     fv_train_options options = fv_train_options_default();
     fv_data *const data = is_small(model) ? data_for(model) : NULL;
     if (!data)
         return;
     fuzz_well(ctx, "evaluate", fv_evaluate(model, data, &score));
-    const fv_status status = fv_train_options_load(ctx, fuzz_folder(), &options, text, sizeof text);
-    if (fuzz_well(ctx, "options", status)) {
-        fuzz_expect(options.batch >= 0 && options.epochs >= 0 && strlen(options.data_name) < sizeof text,
-                    "batch %d, epochs %d", options.batch, options.epochs);
-        options.out = fuzz_folder();
-        options.resume = true;
-        const fv_status trained = fv_train(model, data, NULL, &options, stop, NULL);
+    /* the data are others than the run's: only by force is it gone on with */
+    if (fuzz_well(ctx, "open", fv_train_open_run(ctx, fuzz_folder(), true, &resumed, &options))) {
+        fuzz_expect(options.batch >= 0 && options.epochs >= 0, "batch %d, epochs %d", options.batch,
+                    options.epochs);
+        const fv_status trained = fv_train(resumed, data, NULL, &options, stop, NULL);
         if (trained != FV_STOPPED)
             fuzz_well(ctx, "resume", trained);
         fuzz_accepted = trained == FV_OK || trained == FV_STOPPED;
     }
+    fv_model_destroy(resumed);
     fv_data_destroy(data);
 }
 
