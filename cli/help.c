@@ -12,7 +12,8 @@ void cli_print_exit_codes(FILE *stream)
 {
     static const char *const codes[] = {"exit codes:",    "0 well,",      "1 failed,",
                                         "2 usage,",       "3 bad input,", "4 non-finite numbers,",
-                                        "129, 130, 143 interrupted by SIGHUP, Ctrl-C, SIGTERM"};
+                                        "129, 130, 143 interrupted by",
+                                        "SIGHUP, Ctrl-C, SIGTERM"};
     int at = 0;
     fputc('\n', stream);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {

@@ -134,7 +134,7 @@ static void mistakes_change_nothing(void **state)
                   "fv_model_set_parameter: " message)
     REFUSED("c1.weihgt", 27, "text has no parameter or statistic 'c1.weihgt'; nearest is 'c1.weight'");
     REFUSED("", 27, "text has no parameter or statistic ''");
-    REFUSED("input", 27, "text has no parameter or statistic 'input'");
+    REFUSED("input", 27, "text has no parameter or statistic 'input'; nearest is 'input.mean'");
     REFUSED("c1", 27, "text has no parameter or statistic 'c1'");
     REFUSED("c1.weight", 26, "c1.weight: expected 27 values, 3x1x3x3; found 26");
     REFUSED("c1.weight", 0, "c1.weight: expected 27 values, 3x1x3x3; found 0");

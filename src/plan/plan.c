@@ -143,6 +143,6 @@ fv_status fv__plan_print(const fv_plan *plan, fv_text *text)
         }
     }
     fv__text_add(text, "in all %s MFLOP\n", fv__fixed(flops * 1e-6, 3).text);
-    print_memory(plan, text);
+    FV_TRY(print_memory(plan, text));
     return text->failed ? FV_ERR_MEMORY : FV_OK;
 }
