@@ -273,6 +273,9 @@ static void test_unknown_name(void **state)
     assert_failed(s, fv_data_open(s->ctx, "smal", FV_SPLIT_TRAIN, &options, &data), FV_ERR_INPUT, wanted);
     assert_failed(s, fv_data_open(s->ctx, scratch_file(s, "file", "x", 1), FV_SPLIT_TRAIN, NULL, &data),
                   FV_ERR_INPUT, "/file: expected \"digits\" or a folder of IDX files, found a file");
+    assert_int_equal(symlink("circle", scratch_path(s, "circle")), 0); /* as a folder without permission */
+    assert_failed(s, fv_data_open(s->ctx, scratch_path(s, "circle/set"), FV_SPLIT_TRAIN, NULL, &data),
+                  FV_ERR_INPUT, "/circle/set: cannot open: Too many levels of symbolic links");
 }
 
 /* ---- elsewhere ------------------------------------------------------------------------------------ */

@@ -34,6 +34,26 @@ static void test_read_mistakes(void **state)
                   "/dev/null: expected a regular file, found a device, pipe or socket");
     assert_failed(s, fv__file_read(s->ctx, file, 4, &bytes, &n), FV_ERR_INPUT,
                   "/five: expected at most 4 bytes, found 5");
+    s->fail_at = 0;
+    assert_failed(s, fv__file_read(s->ctx, file, 100, &bytes, &n), FV_ERR_MEMORY,
+                  "/five: out of memory: 6 bytes were asked for");
+    s->fail_at = 0;
+    assert_failed(s, fv__file_write(s->ctx, file, "x", 1), FV_ERR_MEMORY,
+                  "/five: out of memory: 20 bytes were asked for");
+    /* What cannot be looked at is not missing; root may look at everything, but not through a circle. */
+    const char *closed = scratch_path(s, "closed");
+    assert_int_equal(mkdir(closed, 0700), 0);
+    scratch_file(s, "closed/file", "x", 1);
+    assert_int_equal(chmod(closed, 0), 0);
+    assert_true(fv__file_exists(scratch_path(s, "closed/file")));
+    if (geteuid() != 0)
+        assert_failed(s, fv__file_read(s->ctx, scratch_path(s, "closed/file"), 100, &bytes, &n), FV_ERR_INPUT,
+                      "/closed/file: cannot open: Permission denied");
+    assert_int_equal(chmod(closed, 0700), 0);
+    assert_int_equal(symlink("circle", scratch_path(s, "circle")), 0);
+    assert_true(fv__file_exists(scratch_path(s, "circle/file")));
+    assert_failed(s, fv__file_read(s->ctx, scratch_path(s, "circle/file"), 100, &bytes, &n), FV_ERR_INPUT,
+                  "/circle/file: cannot open: Too many levels of symbolic links");
     assert_null(bytes);
     assert_int_equal(n, 7);
     assert_int_equal(fv__file_read(s->ctx, file, 5, &bytes, &n), FV_OK);

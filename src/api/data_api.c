@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- finding -------------------------------------------------------------------------------------- */
 
@@ -37,9 +38,14 @@ static int known_names(fv_arena *arena, const char *const *roots, const char *na
 
 static fv_status unknown(fv_context *ctx, const char *spec, const char *const *roots)
 {
-    if (fv__file_exists(spec))
+    int fd;
+    size_t n_bytes;
+    if (fv__file_exists(spec)) {
+        FV_TRY(fv__file_open(ctx, spec, SIZE_MAX, &fd, &n_bytes)); /* a folder that may not be entered */
+        close(fd);
         return fv__fail(ctx, FV_ERR_INPUT, "%s: expected \"digits\" or a folder of IDX files, found a file",
                         spec);
+    }
     fv_arena arena;
     fv_text looked;
     const char *names[MAX_KNOWN];

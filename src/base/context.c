@@ -52,3 +52,8 @@ fv_status fv__check_within(fv_context *ctx, const char *call, const char *argume
         return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: %s %d; expected %d or more", call, argument, value, low);
     return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: %s %d; expected %d to %d", call, argument, value, low, high);
 }
+
+fv_status fv__memory_for(fv_context *ctx, fv_status status, const char *what)
+{
+    return status == FV_ERR_MEMORY ? fv__fail(ctx, status, "%s: %s", what, ctx->message) : status;
+}

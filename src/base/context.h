@@ -31,6 +31,9 @@ fv_status fv__fail(fv_context *ctx, fv_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 fv_status fv__fail_v(fv_context *ctx, fv_status status, const char *format, va_list args);
 
+/* Returns `status`; where it is FV_ERR_MEMORY the message says what for: "train.gz: out of memory: ...". */
+fv_status fv__memory_for(fv_context *ctx, fv_status status, const char *what);
+
 /* Forwards a failure. */
 #define FV_TRY(call)                                                                                      \
     do {                                                                                                  \

@@ -57,7 +57,7 @@ fv_status fv__data_adopt(fv_context *ctx, const char *name, uint8_t *pixels, int
     fv_data *data = status == FV_OK ? fv__alloc(ctx, 1, sizeof *data) : NULL;
     if (!data) {
         fv__free(ctx, pixels);
-        return status == FV_OK ? FV_ERR_MEMORY : status;
+        return fv__memory_for(ctx, status == FV_OK ? FV_ERR_MEMORY : status, name);
     }
     *data = (fv_data){.ctx = fv__context_retain(ctx),
                       .n = n,
@@ -71,7 +71,7 @@ fv_status fv__data_adopt(fv_context *ctx, const char *name, uint8_t *pixels, int
     status = data->labels ? number_classes(data) : FV_ERR_MEMORY;
     if (status != FV_OK) {
         fv__data_destroy(data);
-        return status;
+        return fv__memory_for(ctx, status, name);
     }
     for (int i = 0; i < n; i++)
         data->labels[i] = -1;
@@ -85,7 +85,7 @@ fv_status fv__data_create(fv_context *ctx, const char *name, int n, int c, int h
     FV_TRY(fv__data_check_sizes(ctx, name, n, c, h, w, n_classes));
     uint8_t *pixels = fv__alloc(ctx, pixel_bytes(n, c, h, w), 1);
     if (!pixels)
-        return FV_ERR_MEMORY;
+        return fv__memory_for(ctx, FV_ERR_MEMORY, name);
     return fv__data_adopt(ctx, name, pixels, n, c, h, w, n_classes, out);
 }
 
@@ -165,7 +165,7 @@ static fv_status shrink(fv_data *data)
     int *labels = pixels ? fv__alloc(data->ctx, (size_t)data->n, sizeof *labels) : NULL;
     if (!labels) {
         fv__free(data->ctx, pixels);
-        return FV_ERR_MEMORY;
+        return fv__memory_for(data->ctx, FV_ERR_MEMORY, data->name);
     }
     memcpy(pixels, data->pixels, bytes);
     memcpy(labels, data->labels, (size_t)data->n * sizeof *labels);

@@ -12,7 +12,7 @@
 bool fv__file_exists(const char *path)
 {
     struct stat info;
-    return stat(path, &info) == 0;
+    return stat(path, &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 bool fv__file_is_folder(const char *path)
@@ -60,6 +60,15 @@ char *fv__path_parent(fv_context *ctx, const char *path)
     return folder;
 }
 
+int fv__file_descriptor(const char *path, int flags)
+{
+    int fd;
+    do
+        fd = open(path, flags | O_CLOEXEC, 0666);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 /* ---- reading -------------------------------------------------------------------------------------- */
 
 static fv_status check_opened(fv_context *ctx, int fd, const char *path, size_t max_bytes, size_t *n_bytes)
@@ -81,11 +90,8 @@ static fv_status check_opened(fv_context *ctx, int fd, const char *path, size_t 
 
 fv_status fv__file_open(fv_context *ctx, const char *path, size_t max_bytes, int *fd, size_t *n_bytes)
 {
-    int opened;
     /* Non-blocking, so that opening a pipe nobody writes to does not wait for ever. */
-    do
-        opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    while (opened < 0 && errno == EINTR);
+    const int opened = fv__file_descriptor(path, O_RDONLY | O_NONBLOCK);
     if (opened < 0)
         return errno == ENOENT ? fv__fail(ctx, FV_ERR_INPUT, "%s: there is no such file", path)
                                : fv__fail(ctx, FV_ERR_INPUT, "%s: cannot open: %s", path, strerror(errno));
@@ -123,7 +129,8 @@ fv_status fv__file_read(fv_context *ctx, const char *path, size_t max_bytes, uin
     FV_TRY(fv__file_open(ctx, path, max_bytes, &fd, &size));
     uint8_t *const bytes = fv__alloc(ctx, size + 1, 1);
     /* One byte more than there should be, to see a file that grows meanwhile. */
-    fv_status status = bytes ? fv__file_next(ctx, fd, path, bytes, size + 1, &got) : FV_ERR_MEMORY;
+    fv_status status = bytes ? fv__file_next(ctx, fd, path, bytes, size + 1, &got)
+                             : fv__memory_for(ctx, FV_ERR_MEMORY, path);
     close(fd);
     if (status == FV_OK && got != size)
         status = fv__fail(ctx, FV_ERR_INPUT, "%s: changed while it was read: expected %zu bytes, found %s",
@@ -141,7 +148,7 @@ fv_status fv__file_read(fv_context *ctx, const char *path, size_t max_bytes, uin
 
 fv_status fv__folder_sync(fv_context *ctx, const char *path, const char *folder)
 {
-    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int fd = fv__file_descriptor(folder, O_RDONLY | O_DIRECTORY);
     /* A folder that may be written but not read cannot be opened; the change itself has happened. */
     if (fd < 0)
         return FV_OK;
@@ -198,7 +205,7 @@ fv_status fv__folder_lock(fv_context *ctx, const char *path, int *lock)
 {
     *lock = -1;
     /* A folder that is missing or may not be read is the business of whoever reads or writes its files. */
-    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int fd = fv__file_descriptor(path, O_RDONLY | O_DIRECTORY);
     if (fd < 0)
         return FV_OK;
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {

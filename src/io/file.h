@@ -5,7 +5,8 @@
 
 #include "base/context.h"
 
-bool fv__file_exists(const char *path); /* anything of that name */
+/* Anything of that name, or nobody may know: in a folder that may not be entered. Opening it says why. */
+bool fv__file_exists(const char *path);
 bool fv__file_is_folder(const char *path);
 /* Whether there is anything of that name; FV_ERR_INPUT where that cannot be told, as without permission. */
 fv_status fv__file_look(fv_context *ctx, const char *path, bool *there);
@@ -13,6 +14,9 @@ fv_status fv__file_look(fv_context *ctx, const char *path, bool *there);
 char *fv__path_join(fv_context *ctx, const char *folder, const char *name);
 /* The folder that holds `path`: "a/b" -> "a", "/b" -> "/", "b" -> "."; freed and failing as fv__path_join. */
 char *fv__path_parent(fv_context *ctx, const char *path);
+
+/* open(), again after a signal, and closed where the process starts another; -1 with errno. */
+int fv__file_descriptor(const char *path, int flags);
 
 /* The bytes of a regular file, released with fv__free; a NUL follows them, not counted. FV_ERR_INPUT for
  * a file that is missing, a folder, unreadable or larger than max_bytes. */

@@ -100,7 +100,7 @@ static fv_status gzip_begin(fv_idx *x)
 {
     x->z = (z_stream){.zalloc = zlib_allocate, .zfree = zlib_release, .opaque = x->ctx};
     if (inflateInit2(&x->z, 16 + MAX_WBITS) != Z_OK) /* 16: gzip alone */
-        return FV_ERR_MEMORY;
+        return fv__memory_for(x->ctx, FV_ERR_MEMORY, x->path);
     x->inflating = true;
     return FV_OK;
 }
@@ -125,7 +125,7 @@ static fv_status gzip_pull(fv_idx *x, uint8_t *out, size_t n, size_t *got)
         if (code == Z_STREAM_END)
             x->ended = true;
         else if (code == Z_MEM_ERROR)
-            return FV_ERR_MEMORY; /* the allocator has set the message */
+            return fv__memory_for(x->ctx, FV_ERR_MEMORY, x->path);
         else if ((code == Z_OK || code == Z_BUF_ERROR) && used + made == 0)
             return fv__fail(x->ctx, FV_ERR_INPUT,
                             "%s: the gzip stream is cut short: it ends after %lu inflated bytes", x->path,
@@ -225,7 +225,7 @@ fv_status fv__idx_open(fv_context *ctx, const char *path, int rank, int *dim, fv
         return fv__fail(ctx, FV_ERR_INTERNAL, "%s: IDX files of rank %d are not read", path, rank);
     fv_idx *const x = fv__alloc(ctx, 1, sizeof *x);
     if (!x)
-        return FV_ERR_MEMORY;
+        return fv__memory_for(ctx, FV_ERR_MEMORY, path);
     x->ctx = ctx;
     x->path = path;
     x->fd = -1;
@@ -251,7 +251,7 @@ static fv_status enlarge(const fv_idx *x, fv_idx_values *values)
         capacity = values->most;
     uint8_t *const larger = fv__alloc(x->ctx, capacity, 1);
     if (!larger)
-        return FV_ERR_MEMORY;
+        return fv__memory_for(x->ctx, FV_ERR_MEMORY, x->path);
     if (values->n > 0)
         memcpy(larger, values->bytes, values->n);
     fv__free(x->ctx, values->bytes);

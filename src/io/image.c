@@ -153,7 +153,7 @@ static fv_status decode_png(fv_context *ctx, const char *path, png_image *image,
         return fv__fail(ctx, FV_ERR_INPUT, "%s: the picture is too large", path);
     uint8_t *rgba = fv__alloc(ctx, n, 4);
     if (!rgba)
-        return FV_ERR_MEMORY;
+        return fv__memory_for(ctx, FV_ERR_MEMORY, path);
     image->format = PNG_FORMAT_RGBA;
     image->flags |= PNG_IMAGE_FLAG_16BIT_sRGB; /* 16 bits mean what 8 bits mean, only finer */
     fv_status status;
@@ -190,7 +190,7 @@ fv_status fv__image_write_png(fv_context *ctx, const char *path, const uint8_t *
     png_alloc_size_t n = PNG_IMAGE_PNG_SIZE_MAX(image);
     uint8_t *bytes = fv__alloc(ctx, n, 1);
     if (!bytes)
-        return FV_ERR_MEMORY;
+        return fv__memory_for(ctx, FV_ERR_MEMORY, path);
     fv_status status;
     if (!png_image_write_to_memory(&image, bytes, &n, 0, pixels, 0, NULL))
         status = fv__fail(ctx, FV_ERR_IO, "%s: cannot make a PNG: %s", path, image.message);

@@ -55,15 +55,6 @@ static fv_status follow_links(fv_context *ctx, const char *path, char **target)
 
 /* ---- the temporary file ------------------------------------------------------------------------------- */
 
-static int open_again(const char *path, int flags)
-{
-    int fd;
-    do
-        fd = open(path, flags | O_CLOEXEC, 0666);
-    while (fd < 0 && errno == EINTR);
-    return fd;
-}
-
 /* The open file is a regular one, and `path` is its only name. */
 static bool is_only_name(int fd, const char *path)
 {
@@ -79,7 +70,7 @@ static void collect(const char *path)
     struct stat info;
     if (lstat(path, &info) != 0 || !S_ISREG(info.st_mode))
         return;
-    const int fd = open_again(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
+    const int fd = fv__file_descriptor(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return;
     if (flock(fd, LOCK_EX | LOCK_NB) == 0 && is_only_name(fd, path))
@@ -90,7 +81,7 @@ static void collect(const char *path)
 /* A new file of this name, locked. -1 with errno, which is EEXIST where the name is taken. */
 static int create_temporary(const char *path)
 {
-    const int fd = open_again(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
+    const int fd = fv__file_descriptor(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
     if (fd < 0)
         return -1;
     /* Where the file system knows no locks nobody collects either. */
@@ -179,7 +170,7 @@ fv_status fv__writer_open(fv_writer *writer, fv_context *ctx, const char *path)
     }
     if (status != FV_OK)
         fv__writer_abandon(writer);
-    return status;
+    return fv__memory_for(ctx, status, path);
 }
 
 fv_status fv__writer_add(fv_writer *writer, const void *bytes, size_t n)
