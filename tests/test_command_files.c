@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -198,6 +199,32 @@ static void full_disk(void **state)
     expect("train --model linear --epochs 1 --out full --quiet " SMALL, 0, NULL); /* now there is room */
 }
 
+/* What lies at the names of temporary files neither stops a run nor is changed by it; a file of a run may be
+ * a link to another place. */
+static void odd_files(void **state)
+{
+    (void)state;
+    struct stat info;
+    assert_int_equal(mkdir("odd", 0700), 0);
+    write_file("precious", "precious", 8);
+    assert_int_equal(mkfifo("odd/model.fovea.0.tmp", 0600), 0);
+    assert_int_equal(mkfifo("odd/model.fovea.tmp", 0600), 0);
+    assert_int_equal(link("precious", "odd/args.json.0.tmp"), 0);
+    assert_int_equal(symlink("../precious", "odd/log.csv.0.tmp"), 0);
+    expect("train --model linear --epochs 2 --out odd --quiet " SMALL, 0, NULL);
+    slurp("precious", out);
+    assert_string_equal(out, "precious");
+    assert_int_equal(rename("odd/last.safetensors", "elsewhere.safetensors"), 0);
+    assert_int_equal(symlink("../elsewhere.safetensors", "odd/last.safetensors"), 0);
+    expect("train --resume odd --epochs 3 --quiet", 0, NULL);
+    assert_int_equal(lstat("odd/last.safetensors", &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_int_equal(lstat("elsewhere.safetensors", &info), 0);
+    assert_true(S_ISREG(info.st_mode));
+    expect("train --resume odd --epochs 4 --quiet", 0, NULL);
+    expect("eval odd --limit 100", 0, NULL);
+}
+
 /* A second run into the folder of one that is going is refused, and the first does not notice. */
 static void two_runs(void **state)
 {
@@ -224,7 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pictures),         cmocka_unit_test(one_bad_file), cmocka_unit_test(values),
         cmocka_unit_test(classes_of_a_run), cmocka_unit_test(proposals),    cmocka_unit_test(foreign_text),
-        cmocka_unit_test(full_disk),        cmocka_unit_test(two_runs),
+        cmocka_unit_test(full_disk),        cmocka_unit_test(odd_files),    cmocka_unit_test(two_runs),
     };
     return cmocka_run_group_tests(tests, enter, leave);
 }

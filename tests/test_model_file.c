@@ -158,6 +158,10 @@ static void run_folder(void **state)
              folder);
     assert_string_equal(fv_message(ctx), expected);
     snprintf(file, sizeof file, "%s/model.fovea", folder);
+    assert_int_equal(symlink("model.fovea", file), 0); /* as in a folder without permission */
+    assert_int_equal(fv_model_open(ctx, folder, &model), FV_ERR_INPUT);
+    assert_non_null(strstr(fv_message(ctx), "/model.fovea: cannot open: Too many levels of symbolic links"));
+    assert_int_equal(unlink(file), 0);
     assert_int_equal(fv__file_write(ctx, file, TEXT, strlen(TEXT)), FV_OK);
     assert_int_equal(fv_model_open(ctx, folder, &model), FV_ERR_INPUT);
     snprintf(expected, sizeof expected, "%s: no weights; expected best.safetensors or last.safetensors",
