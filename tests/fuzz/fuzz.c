@@ -115,12 +115,12 @@ void fuzz_twice(void (*read)(const uint8_t *bytes, size_t n), const uint8_t *byt
 
 /* ---- files ------------------------------------------------------------------------------------------ */
 
-static char folder[64];
+static char folder[128];
 static pid_t owner;
 
 static void remove_folder(void)
 {
-    char line[128];
+    char line[160];
     if (owner != getpid()) /* a child of the target's */
         return;
     snprintf(line, sizeof line, "rm -rf %s", folder);
@@ -131,8 +131,9 @@ static void remove_folder(void)
 const char *fuzz_folder(void)
 {
     if (!folder[0]) {
-        const bool in_memory = access("/dev/shm", W_OK) == 0;
-        snprintf(folder, sizeof folder, "%s/fovea-fuzz-XXXXXX", in_memory ? "/dev/shm" : "/tmp");
+        const char *const given = getenv("FUZZ_FOLDER"), *const memory = "/dev/shm";
+        const char *const parent = given ? given : access(memory, W_OK) == 0 ? memory : "/tmp";
+        snprintf(folder, sizeof folder, "%.100s/fovea-fuzz-XXXXXX", parent);
         fuzz_expect(mkdtemp(folder) != NULL, "no folder %s", folder);
         owner = getpid();
         atexit(remove_folder);

@@ -52,7 +52,8 @@ uint64_t fuzz_hash(const uint8_t *bytes, size_t n);
 
 /* ---- files ------------------------------------------------------------------------------------------ */
 
-/* This process's folder, in memory where the system has a folder there; removed at exit. */
+/* This process's folder, in FUZZ_FOLDER, or in memory where the system has a folder there; removed at exit.
+ */
 const char *fuzz_folder(void);
 /* Writes folder/name and returns its path, which the next call overwrites. */
 const char *fuzz_file(const char *name, const uint8_t *bytes, size_t n);

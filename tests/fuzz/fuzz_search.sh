@@ -11,6 +11,10 @@ program=$1 name=$2
 here=$(cd "$(dirname "$0")" && pwd)
 out=${FUZZ_OUT:-$(dirname "$program")/found}/$name
 mkdir -p "$out/corpus" "$out/findings"
+# Programs that crash cannot remove their files.
+[ -w /dev/shm ] && files=$(mktemp -d /dev/shm/fovea-fuzz-XXXXXX) || files=$(mktemp -d) || exit 1
+trap 'rm -rf "$files"' EXIT
+export FUZZ_FOLDER="$files"
 
 set -- -max_total_time="${FUZZ_SECONDS:-60}" -print_final_stats=1 -timeout=60 -rss_limit_mb=3000 \
     -max_len=4096 -artifact_prefix="$out/findings/"
