@@ -16,7 +16,7 @@ mkdir -p "$out/corpus" "$out/findings"
 trap 'rm -rf "$files"' EXIT
 export FUZZ_FOLDER="$files"
 
-set -- -max_total_time="${FUZZ_SECONDS:-60}" -print_final_stats=1 -timeout=60 -rss_limit_mb=3000 \
+set -- -max_total_time="${FUZZ_SECONDS:-60}" -print_final_stats=1 -timeout=60 -report_slow_units=60 -rss_limit_mb=3000 \
     -max_len=4096 -artifact_prefix="$out/findings/"
 case $name in
 text | plan | step | check) set -- "$@" -dict="$here/model_text.dict" ;;

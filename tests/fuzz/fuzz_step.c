@@ -8,8 +8,9 @@
 #include <string.h>
 
 enum { MOST_IMAGES = 40, MOST_PIXELS = 1 << 16, MOST_CLASSES = 1 << 12 };
-#define MOST_FLOPS ((int64_t)8 << 20) /* of all images, forward */
-#define MOST_BYTES ((int64_t)8 << 20)
+#define MOST_FLOPS      ((int64_t)4 << 20) /* of all images, forward */
+#define MOST_BYTES      ((int64_t)4 << 20)
+#define MOST_PARAMETERS ((int64_t)1 << 16)
 
 typedef struct outcome {
     fv_status trained, predicted, alone;
@@ -38,7 +39,8 @@ static bool prepare(task *t, const fv_model *model)
     t->batch = fuzz_control(t->text, "batch", 1, MOST_IMAGES, 17);
     t->seed = fuzz_control(t->text, "seed", 0, 1 << 20, 1);
     if (n_pixels > MOST_PIXELS || info.n_classes > MOST_CLASSES || info.n_classes < 2 ||
-        info.flops > MOST_FLOPS / t->n || info.bytes > MOST_BYTES / t->n)
+        info.n_parameters > MOST_PARAMETERS || info.flops > MOST_FLOPS / t->n ||
+        info.bytes > MOST_BYTES / t->n)
         return false;
     uint64_t noise = (uint64_t)t->seed;
     t->pixels = malloc(n_pixels * (size_t)t->n);
