@@ -23,7 +23,7 @@ text | plan | step | check) set -- "$@" -dict="$here/model_text.dict" ;;
 esac
 # Computing takes time: long texts would only make it slow.
 case $name in
-step | check) set -- "$@" -max_len=1500 ;;
+plan | step | check) set -- "$@" -max_len=1500 ;;
 esac
 if [ "${FUZZ_ON:-}" ]; then
     set -- "$@" -fork=1 -ignore_crashes=1 -ignore_timeouts=1 -ignore_ooms=1
