@@ -39,7 +39,7 @@ train() { # TEXT OPTIONS...
     "$command" train --model m.fovea --data data --out run --batch 4 --threads 1 --quiet "$@" >/dev/null
 }
 
-rm -f "$out"/good-* "$out"/bad-*
+rm -f "$out"/good-* "$out"/bad-* "$out"/no-model-text
 train 'input image 1x2x2\nflatten\nlinear o 6\nsoftmax\n' --epochs 2 --classes 0,1,2,3,4,5
 pack good-linear model.fovea last.safetensors
 pack good-with-best model.fovea last.safetensors best.safetensors
@@ -52,7 +52,7 @@ pack bad-checkpoint-cut model.fovea last.safetensors
 cp last run/last.safetensors
 printf 'input image 1x2x2\nflatten\nlinear o 7\nsoftmax\n' >run/model.fovea
 pack bad-other-model model.fovea last.safetensors
-pack bad-no-model last.safetensors
+pack no-model-text last.safetensors # whether that will do is the checkpoint's business
 printf 'input image 1x2x2\nconv\n' >run/model.fovea
 pack bad-model-text model.fovea last.safetensors
 train 'input image 1x2x2\nconv c 2 1x1 bias=no\nbatchnorm b\nrelu\nflatten\ndropout 0.5\nlinear o 6\nsoftmax\n' \
