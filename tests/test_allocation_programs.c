@@ -67,7 +67,6 @@ static fv_train_options two_epochs(void)
     fv_train_options o = training_options(2, 5, 0.01);
     o.n_valid = 2;
     o.shift = 1;
-    o.data_name = "images";
     return o;
 }
 
@@ -76,11 +75,10 @@ static fv_status train_into(fv_context *ctx, const char *folder, int epochs, boo
     fv_model *model = NULL;
     fv_data *data = NULL;
     fv_train_options o = two_epochs();
+    fv_status status = resume ? fv_train_open_run(ctx, folder, false, &model, &o)
+                              : fv_model_from_text(ctx, TEXT, "text", &model);
     o.epochs = epochs;
     o.out = folder;
-    o.resume = resume;
-    fv_status status =
-        resume ? fv_model_open(ctx, folder, &model) : fv_model_from_text(ctx, TEXT, "text", &model);
     if (status == FV_OK)
         status = image_data(ctx, &data);
     if (status == FV_OK)
@@ -116,9 +114,6 @@ static void goes_on(fv_context *ctx)
 static fv_status resume(fv_context *ctx)
 {
     uint64_t hash = 0;
-    char text[64];
-    fv_train_options o;
-    FV_TRY(fv_train_options_load(ctx, run_folder(), &o, text, sizeof text));
     const fv_status status = train_into(ctx, run_folder(), 2, true, &hash);
     assert_true(status != FV_OK || hash == hash_of_two_epochs);
     return status;
