@@ -28,7 +28,7 @@ static fv_status complete_parts(fv_lower *l, fv_conv_args *part, int n)
         g->staged = staged;
         g->in_w = staged ? fv__lower_int(l, all.end - all.begin, "columns of x") : g->w;
         g->pad_w = staged ? (int)-all.begin : 0;
-        const int64_t rows = (int64_t)(g->kh - 1) * g->dilation_h + 1;
+        const int64_t rows = g->kh > 0 ? (int64_t)(g->kh - 1) * g->dilation_h + 1 : 0;
         fv__lower_int(l, rows * g->in_w * FV_LANES, "values of the rows that a window spans");
         FV_TRY(l->status);
         int32_t *const tap = fv__arena_alloc(l->arena, (size_t)g->kh * (size_t)g->kw, sizeof *tap);
