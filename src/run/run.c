@@ -14,7 +14,7 @@ struct fv_run {
     float **bound; /* [buffer]: external storage */
     int n_workers;
     const fv_batch *batch;
-    bool prepared;         /* what a frozen plan keeps has been made */
+    bool prepared; /* what a frozen plan keeps has been made */
     int n_blocks;
     const fv_phase *phase;
     int n_block_tasks;
@@ -42,6 +42,11 @@ static fv_status allocate(fv_run *run)
     return FV_OK;
 }
 
+static double gib(int64_t floats)
+{
+    return (double)floats * sizeof(float) / (1 << 30);
+}
+
 fv_status fv__run_create(fv_context *ctx, const fv_plan *plan, fv_run **out)
 {
     fv_run *const run = fv__alloc(ctx, 1, sizeof *run);
@@ -53,7 +58,12 @@ fv_status fv__run_create(fv_context *ctx, const fv_plan *plan, fv_run **out)
     const fv_status status = allocate(run);
     if (status != FV_OK) {
         fv__run_destroy(run);
-        return status;
+        return fv__fail(
+            ctx, status,
+            "%s: out of memory: a batch of %d takes %.2f GiB, and %.2f on each of %d threads, beside "
+            "the parameters",
+            plan->graph->source, plan->options.batch, gib(plan->shared_floats),
+            gib(plan->local_floats + plan->scratch_floats), fv__pool_threads(ctx->pool));
     }
     *out = run;
     return FV_OK;
