@@ -12,7 +12,7 @@
 
 static fv_context *ctx;
 
-enum { MOST_CHECKED_STEPS = 400 };         /* the checker is quadratic */
+enum { MOST_CHECKED_STEPS = 200 };         /* the checker is quadratic */
 #define MOST_PARAMETERS ((int64_t)1 << 20) /* predictors draw them, and pack them */
 
 static void check_plan(const fv_graph *graph, fv_plan_options options)
