@@ -543,6 +543,13 @@ static void many_layers(void **state)
     assert_int_equal(fv_model_from_text(ctx, text.data, "m", &model), FV_OK);
     assert_int_equal(fv_model_describe(model).n_layers, 20001);
     assert_string_equal(fv_model_layer(model, 19997).name, "relu19997");
+    /* every pass goes over them once: where one looked at pairs, this would take minutes */
+    for (int training = 0; training <= 1; training++) {
+        char *plan = NULL;
+        assert_int_equal(fv_model_plan_text(model, 16, training, &plan), FV_OK);
+        assert_non_null(strstr(plan, "  relu19997 "));
+        fv_text_destroy(ctx, plan);
+    }
     fv_model_destroy(model);
     model = NULL;
     fv__text_add(&text, "softmax\n");
