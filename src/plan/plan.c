@@ -33,8 +33,8 @@ static fv_status make(fv_plan *plan, const fv_graph *graph)
 fv_status fv__plan_create(fv_context *ctx, const fv_graph *graph, const fv_plan_options *options,
                           fv_plan **out)
 {
-    if (options->batch < 1 || options->batch > FV_MAX_PLAN_BATCH)
-        return fv__fail(ctx, FV_ERR_ARGUMENT, "batch: expected 1 to %d, found %d", FV_MAX_PLAN_BATCH,
+    if (options->batch < 1 || options->batch > FV_MAX_BATCH)
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "batch: expected 1 to %d, found %d", FV_MAX_BATCH,
                         options->batch);
     fv_plan *const plan = fv__alloc(ctx, 1, sizeof *plan);
     if (!plan)

@@ -19,7 +19,6 @@
 #include "kernels/lower.h"
 
 #define FV_SHARDS 8
-#define FV_MAX_PLAN_BATCH (1 << 24)
 
 typedef struct fv_plan_options {
     int batch;        /* images of one run, at most */
@@ -119,7 +118,7 @@ typedef struct fv_plan_memory {
 fv_status fv__plan_memory(const fv_plan *plan, fv_plan_memory *out);
 
 /* The graph is copied. Shapes were settled when it was built, so it fails on memory; on a batch that is not
- * in 1 to FV_MAX_PLAN_BATCH; and on an operation of which block sizes and batch make more than kernels count.
+ * in 1 to FV_MAX_BATCH; and on an operation of which block sizes and batch make more than kernels count.
  */
 fv_status fv__plan_create(fv_context *ctx, const fv_graph *graph, const fv_plan_options *options,
                           fv_plan **out);
