@@ -267,7 +267,7 @@ static void keeps_to_the_width(void **state)
         "check long-names.fovea --batch 1",
         "eval seen --limit 200",
         "predict seen --data digits --index 0,1",
-        "demo --model linear --epochs 2 --limit 300 --out shown",
+        "demo --model linear --epochs 2 --limit 300",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         for (int w = 0; w < N_WIDTHS; w++)
