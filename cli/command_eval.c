@@ -96,8 +96,9 @@ const cli_command cli_command_eval = {
     .min_operands = 1,
     .max_operands = 1,
     .summary = "measure a trained run: error, loss, error per class",
-    .details = "RUN is a run's folder, then with its best weights, or one weights' file (x.safetensors). An image "
-               "counts as the class of its largest output. The loss is the mean of the model's own.",
+    .details = "RUN is a run's folder, then with its best weights, or one weights' file (x.safetensors). "
+               "An image counts as the class of its largest output. The loss is the mean of the model's "
+               "own.",
     .examples = "fovea eval runs/lenet5-relu\n"
                 "fovea eval runs/lenet5-relu --data mnist --json\n"
                 "fovea eval runs/lenet5-relu --split train --limit 1000",

@@ -228,12 +228,12 @@ const cli_command cli_command_train = {
     .operands = "",
     .summary = "train a model on a data set",
     .details = "Progress goes to standard error. The run folder receives model.fovea (the model's text), "
-               "last.safetensors, best.safetensors, args.json and log.csv. Ctrl-C saves and ends with 130, "
-               "SIGTERM with 143, a closed terminal with 129, a closed pipe with 141; --resume goes on from there "
-               "to the same bits. A resumed run keeps its options; --epochs may raise the number. The same seed "
-               "gives the same hash on any number of threads. A folder that holds a trained run is left alone "
-               "unless --replace is given; then the old run is whole until the new one's first checkpoint is on "
-               "the disk.",
+               "last.safetensors, best.safetensors, args.json and log.csv. Ctrl-C saves and ends with "
+               "130, SIGTERM with 143, a closed terminal with 129, a closed pipe with 141; --resume goes "
+               "on from there to the same bits. A resumed run keeps its options; --epochs may raise the "
+               "number. The same seed gives the same hash on any number of threads. A folder that holds "
+               "a trained run is left alone unless --replace is given; then the old run is whole until "
+               "the new one's first checkpoint is on the disk.",
     .examples = "fovea train --model lenet5-relu --data digits --epochs 5\n"
                 "fovea train --model mlp --data mnist --valid 5000 --schedule cosine --json\n"
                 "fovea train --model logistic --data mnist --classes 3,8\n"

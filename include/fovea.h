@@ -340,8 +340,8 @@ typedef bool (*fv_progress_fn)(void *user, const fv_progress *progress);
 
 /* Trains in place. `test` and `progress` may be NULL. The model takes the names of its classes and the record
  * of its data from `train`. The run folder receives model.fovea, last.safetensors, best.safetensors (lowest
- * validation error; without one, lowest training loss), args.json, log.csv: docs/runs.md. A folder that holds a
- * trained run is FV_ERR_ARGUMENT without `resume` or `replace`, and left alone; with `replace` the old run
+ * validation error; without one, lowest training loss), args.json, log.csv: docs/runs.md. A folder that holds
+ * a trained run is FV_ERR_ARGUMENT without `resume` or `replace`, and left alone; with `replace` the old run
  * is whole until the new one's first checkpoint stands in its place. FV_ERR_INPUT where a resumed run began
  * with another model text or other images. */
 FV_API fv_status fv_train(fv_model *model, const fv_data *train, const fv_data *test,

@@ -232,7 +232,8 @@ static void null_training(void **state)
     SILENT(fv_train_open_run(NULL, files->folder, false, &resumed, &read));
     REFUSED(fv_train_open_run(ctx, NULL, false, &resumed, &read), "fv_train_open_run: run_folder is NULL");
     REFUSED(fv_train_open_run(ctx, files->folder, false, NULL, &read), "fv_train_open_run: model is NULL");
-    REFUSED(fv_train_open_run(ctx, files->folder, false, &resumed, NULL), "fv_train_open_run: options is NULL");
+    REFUSED(fv_train_open_run(ctx, files->folder, false, &resumed, NULL),
+            "fv_train_open_run: options is NULL");
     SILENT(fv_evaluate(NULL, data, score));
     REFUSED(fv_evaluate(model, NULL, score), "fv_evaluate: data is NULL");
     REFUSED(fv_evaluate(model, data, NULL), "fv_evaluate: score is NULL");

@@ -56,12 +56,13 @@ typedef struct fv_layer_kind {
     bool weighted; /* takes init= and bias= */
     fv_status (*build)(fv_parse *p, const struct fv_layer_kind *kind, const fv_layer_words *words,
                        int *output);
+    bool fixed; /* `build` sets the operation's attributes: none of them is a key of the line */
 } fv_layer_kind;
 
 const fv_layer_kind *fv__layer_kind_find(const char *word);
 const fv_layer_kind *fv__layer_kind_at(int index); /* NULL past the last */
 
-/* Reads the rest of the line as a layer of this kind and appends it. */
+/* layer_line.c: reads the rest of the line as a layer of this kind and appends it. */
 fv_status fv__layer_read(fv_parse *p, const fv_layer_kind *kind);
 /* Appends the record of a layer whose nodes and tensors are those from first_node and first_tensor on. */
 fv_status fv__layer_record(fv_parse *p, const char *kind, const char *name, size_t first_node,

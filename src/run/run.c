@@ -42,9 +42,9 @@ static fv_status allocate(fv_run *run)
     return FV_OK;
 }
 
-static double gib(int64_t floats)
+static fv_number gib(int64_t floats)
 {
-    return (double)floats * sizeof(float) / (1 << 30);
+    return fv__fixed((double)floats * sizeof(float) / (1 << 30), 2);
 }
 
 fv_status fv__run_create(fv_context *ctx, const fv_plan *plan, fv_run **out)
@@ -58,12 +58,11 @@ fv_status fv__run_create(fv_context *ctx, const fv_plan *plan, fv_run **out)
     const fv_status status = allocate(run);
     if (status != FV_OK) {
         fv__run_destroy(run);
-        return fv__fail(
-            ctx, status,
-            "%s: out of memory: a batch of %d takes %.2f GiB, and %.2f on each of %d threads, beside "
-            "the parameters",
-            plan->graph->source, plan->options.batch, gib(plan->shared_floats),
-            gib(plan->local_floats + plan->scratch_floats), fv__pool_threads(ctx->pool));
+        return fv__fail(ctx, status,
+                        "%s: out of memory: a batch of %d takes %s GiB, and %s on each of %d threads, beside "
+                        "the parameters",
+                        plan->graph->source, plan->options.batch, gib(plan->shared_floats).text,
+                        gib(plan->local_floats + plan->scratch_floats).text, fv__pool_threads(ctx->pool));
     }
     *out = run;
     return FV_OK;

@@ -104,9 +104,10 @@ static fv_status check_values(const loop *l)
         const char *const name = m->graph.tensors[param->tensor].name;
         const char *const what = !well ? "" : "the momentum of ";
         if (l->at.updates == 0)
-            return fv__fail(l->ctx, FV_ERR_NONFINITE,
-                            "before the first step: expected finite parameters, found NaN or infinity in %s%s",
-                            what, name);
+            return fv__fail(
+                l->ctx, FV_ERR_NONFINITE,
+                "before the first step: expected finite parameters, found NaN or infinity in %s%s", what,
+                name);
         return fv__fail(l->ctx, FV_ERR_NONFINITE,
                         "epoch %d, step %lld: expected finite parameters, found NaN or infinity in %s%s; a "
                         "smaller learning rate may help",
@@ -334,7 +335,8 @@ static fv_status write_epoch(loop *l)
     return save(l);
 }
 
-/* The score of images [first, first + n). A loss that is not finite says in which epoch and on which images. */
+/* The score of images [first, first + n). A loss that is not finite says in which epoch and on which images.
+ */
 static fv_status measure(loop *l, const char *images, const fv_data *data, int first, int n, fv_score *score)
 {
     const fv_status status = fv__evaluate(l->evaluator, data, first, n, score);
