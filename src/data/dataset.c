@@ -21,7 +21,7 @@ fv_status fv__data_name_classes(fv_data *data, const char *const *names)
 /* "0", "1", ... */
 static fv_status number_classes(fv_data *data)
 {
-    char text[FV_MAX_CLASSES][8];
+    char text[FV_MAX_CLASSES][16];
     const char *names[FV_MAX_CLASSES];
     for (int i = 0; i < data->n_classes; i++) {
         snprintf(text[i], sizeof text[i], "%d", i);

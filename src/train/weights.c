@@ -214,13 +214,16 @@ static fv_status check(fv_context *ctx, fv_weights *w)
     w->ours = format && strncmp(format, "fovea ", 6) == 0;
     if (!w->ours && !found)
         return FV_OK;
+    w->checkpoint = w->ours && strcmp(format, FV_FORMAT_CHECKPOINT) == 0;
+    if (w->ours && !w->checkpoint && strcmp(format, FV_FORMAT_WEIGHTS) != 0)
+        return fv__fail(ctx, FV_ERR_INPUT, "%s: metadata 'format': expected '%s' or '%s', found '%s'", path,
+                        FV_FORMAT_WEIGHTS, FV_FORMAT_CHECKPOINT, format);
     char expected[32];
     snprintf(expected, sizeof expected, "%016" PRIx64, checksum_of(w->file));
     if (!found || strcmp(found, expected) != 0)
         return fv__fail(ctx, FV_ERR_INPUT, "%s: the file is damaged: expected checksum %s, found %s", path,
                         expected, found ? found : "none");
-    w->checkpoint = w->ours && strcmp(format, FV_FORMAT_CHECKPOINT) == 0;
-    if (!w->checkpoint && (!w->ours || strcmp(format, FV_FORMAT_WEIGHTS) != 0))
+    if (!w->ours) /* its checksum matches, but it does not say what it is */
         return fv__fail(ctx, FV_ERR_INPUT, "%s: metadata 'format': expected '%s' or '%s', found '%s'", path,
                         FV_FORMAT_WEIGHTS, FV_FORMAT_CHECKPOINT, format ? format : "");
     w->text = fv__safetensors_meta(w->file, "model");
