@@ -192,6 +192,21 @@ static void edited_text(void **state)
     fv_data_destroy(r.data);
 }
 
+/* The file goes on behind a NUL where the text ends. */
+static void text_behind_a_nul(void **state)
+{
+    run r;
+    uint64_t hash = 0;
+    begin(&r, *state, "nul");
+    static const char more[] = TRAINING_TINY "\0relu\n";
+    char message[128];
+    snprintf(message, sizeof message, "/nul/model.fovea: byte %zu: expected text, found a NUL" HINT,
+             strlen(more));
+    assert_well(r.ctx, fv__file_write(r.ctx, file(&r, "model.fovea"), more, sizeof more - 1));
+    expect(&r, open_hash(&r, r.folder, &hash), FV_ERR_INPUT, message);
+    fv_data_destroy(r.data);
+}
+
 static void other_data(void **state)
 {
     run r;
@@ -343,7 +358,7 @@ int main(void)
         TEST(best_of_another_run), TEST(edited_text),
         TEST(other_data),          TEST(interrupted_replacement),
         TEST(only_when_asked),     TEST(unreadable),
-        TEST(source_of_any_bytes),
+        TEST(source_of_any_bytes), TEST(text_behind_a_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,7 @@ fv_status fv__fail_text(fv_context *ctx, const char *path, const char *expected,
 {
     const char *lines[2] = {expected, found}; /* the first ones that differ */
     int number = 1;
-    for (; *expected == *found; expected++, found++)
+    for (; *expected && *expected == *found; expected++, found++)
         if (*expected == '\n') {
             lines[0] = expected + 1;
             lines[1] = found + 1;
@@ -55,7 +55,10 @@ static fv_status compare_text(fv_context *ctx, const char *folder, const char *t
         status = fv__file_read(ctx, path, FV_TEXT_MAX_BYTES, &bytes, &n);
     if (status == FV_OK && *there) {
         *same = n == strlen(text) && memcmp(bytes, text, n) == 0;
-        if (!*same)
+        const size_t n_text = strlen((const char *)bytes); /* a NUL follows what is read */
+        if (n_text < n)
+            fv__fail(ctx, FV_ERR_INPUT, "%s: byte %zu: expected text, found a NUL" FV_FORCE_HINT, path, n_text);
+        else if (!*same)
             fv__fail_text(ctx, path, text, (const char *)bytes);
     }
     fv__free(ctx, bytes);
