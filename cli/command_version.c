@@ -16,12 +16,12 @@ static int run(const cli_command *command, const cli_args *args)
     const int code = cli_session_open(&session, command, args);
     if (!code && args->json) {
         cli_json_begin("version");
-        cli_json_text("version", FV_VERSION);
+        cli_json_text("version", fv_version());
         cli_json_text("isa", fv_context_isa(session.ctx));
         cli_json_whole("threads", fv_context_threads(session.ctx));
         cli_json_end();
     } else if (!code) {
-        printf("fovea %s\n", FV_VERSION);
+        printf("fovea %s\n", fv_version());
         printf("  instruction set  %s\n", fv_context_isa(session.ctx));
         printf("  threads          %d\n", fv_context_threads(session.ctx));
     }

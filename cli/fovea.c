@@ -94,7 +94,7 @@ static int dispatch(int argc, char **argv)
     if (strcmp(word, "--version") == 0) {
         if (argc > 2)
             return cli_usage(NULL, "unexpected \"%s\" behind --version", argv[2]);
-        printf("fovea %s\n", FV_VERSION);
+        printf("fovea %s\n", fv_version());
         return 0;
     }
     if (word[0] == '-') {

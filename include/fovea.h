@@ -36,7 +36,7 @@ extern "C" {
 #define FV_API
 #endif
 
-#define FV_VERSION "0.1.0"
+#define FV_VERSION "0.2.0"
 
 /* FV_VERSION of the library that is linked. Another one than FV_VERSION, which is that of this header, means
  * that program and library do not belong together; while the first number is 0, each second one is another

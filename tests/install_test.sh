@@ -44,7 +44,7 @@ cp "$source/examples/digits.c" "$scratch/use/digits.c"
 cat >"$scratch/use/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.25)
 project(consumer C)
-find_package(fovea 0.1 REQUIRED)
+find_package(fovea 0.2 REQUIRED)
 add_executable(digits digits.c)
 target_link_libraries(digits PRIVATE fovea::fovea)
 END

@@ -10,6 +10,8 @@
 #ifndef FV_BASE_DIGEST_H
 #define FV_BASE_DIGEST_H
 
+#include "base/exact.h"
+
 #include <stddef.h>
 #include <stdint.h>
 

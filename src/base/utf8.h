@@ -2,6 +2,8 @@
 #ifndef FV_BASE_UTF8_H
 #define FV_BASE_UTF8_H
 
+#include "base/exact.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
