@@ -57,7 +57,18 @@ typedef struct fv_ref {
     uint64_t seed;                        /* dropout: the counter's parts */
     uint32_t step, node;
     bool training;
+    double rounding;                      /* not 0: fv__ref_rounded changes what it is given by about ... */
+    struct fv_rng *draws;                 /* ... so much of itself, at random, as rounding may            */
 } fv_ref;
+/* An intermediate of which nothing may be left once it is subtracted: as it is, or changed by a rounding. */
+double fv__ref_rounded(const fv_ref *r, double value);
+
+/* One more number in a hash of many: fv__hash_side(... fv__hash_side(FV_HASH_SIDES, a) ..., z). */
+#define FV_HASH_SIDES 0xcbf29ce484222325u
+static inline uint64_t fv__hash_side(uint64_t hash, int64_t number)
+{
+    return (hash ^ (uint64_t)number) * 0x100000001b3u;
+}
 
 typedef struct fv_cost {
     double flops, bytes;                  /* of one image; parameters' bytes not counted */
@@ -89,6 +100,8 @@ typedef struct fv_op {
     fv_status (*infer)(fv_infer *q);
     fv_status (*grad)(fv_grad *g);        /* required unless no_gradient */
     void (*ref)(const fv_ref *r);
+    uint64_t (*side)(const fv_ref *r);    /* of a function with kinks: a hash of the smooth piece that each
+                                           * element of its inputs is on; NULL: smooth everywhere */
     fv_status (*lower)(struct fv_lower *l);
     /* One image on planes of 16 channels: either each channel is treated by itself, and `lower` serves for
      * planes as for blocks; or there is a lowering of its own, which says FV_ERR_UNSUPPORTED, and nothing

@@ -68,17 +68,18 @@ static fv_status grad(fv_grad *g)
 /* ---- the reference: one query of one head at a time -------------------------------------------------- */
 
 typedef struct head {
+    const fv_ref *r;
     const double *q, *k, *v; /* [size][tokens] */
     int size, tokens;
     double scale;
 } head;
 
-static head head_of(const double *x, fv_shape shape, int heads, int64_t image, int h)
+static head head_of(const fv_ref *r, const double *x, fv_shape shape, int heads, int64_t image, int h)
 {
     const int64_t part = (int64_t)shape.dim[0] / 3 * shape.dim[1];
     const double *const q = x + image * 3 * part + h * (part / heads);
     const int size = shape.dim[0] / 3 / heads;
-    return (head){q, q + part, q + 2 * part, size, shape.dim[1], 1 / sqrt((double)size)};
+    return (head){r, q, q + part, q + 2 * part, size, shape.dim[1], 1 / sqrt((double)size)};
 }
 
 /* sum over d of a[d][i] * b[d][j]; a's channels lie a_plane apart. */
@@ -103,7 +104,7 @@ typedef struct query {
 
 static double probability(const head *h, const query *q, int j)
 {
-    return exp(score(h, q->i, j) - q->most) / q->sum;
+    return fv__ref_rounded(h->r, exp(score(h, q->i, j) - q->most) / q->sum);
 }
 
 static query query_of(const head *h, int i)
@@ -125,7 +126,7 @@ static void ref(const fv_ref *r)
     memset(r->out, 0, (size_t)(r->n * image) * sizeof *r->out);
     for (int64_t n = 0; n < r->n; n++)
         for (int k = 0; k < heads; k++) {
-            const head h = head_of(r->in[0], r->in_shape[0], heads, n, k);
+            const head h = head_of(r, r->in[0], r->in_shape[0], heads, n, k);
             double *const y = r->out + n * image + k * (image / heads);
             for (int i = 0; i < queries; i++) {
                 const query q = query_of(&h, i);
@@ -164,7 +165,7 @@ static void ref_dx(const fv_ref *r)
     memset(r->out, 0, (size_t)(r->n * 3 * part) * sizeof *r->out);
     for (int64_t n = 0; n < r->n; n++)
         for (int k = 0; k < heads; k++) {
-            const head h = head_of(r->in[1], r->out_shape, heads, n, k);
+            const head h = head_of(r, r->in[1], r->out_shape, heads, n, k);
             const double *const dy = r->in[0] + n * of_y + k * (of_y / heads);
             for (int i = 0; i < queries; i++)
                 ref_dx_query(&h, i, queries, dy, r->out + 3 * n * part + k * (part / heads), part);

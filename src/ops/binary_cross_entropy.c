@@ -58,7 +58,7 @@ const fv_op fv_op_binary_cross_entropy = {
 static void ref_dx(const fv_ref *r)
 {
     for (int image = 0; image < r->n; image++)
-        r->out[image] = (1 / (1 + exp(-r->in[0][image])) - r->in[1][image]) / r->n;
+        r->out[image] = (fv__ref_rounded(r, 1 / (1 + exp(-r->in[0][image]))) - r->in[1][image]) / r->n;
 }
 
 static fv_status lower_dx(fv_lower *l)

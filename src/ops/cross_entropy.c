@@ -73,7 +73,7 @@ static void ref_dx(const fv_ref *r)
         double *dz = r->out + (int64_t)image * n, m;
         const double sum = exponentials(r->in[0] + (int64_t)image * n, n, dz, &m);
         for (int j = 0; j < n; j++)
-            dz[j] = (dz[j] / sum - (j == label ? 1 : 0)) / r->n;
+            dz[j] = (fv__ref_rounded(r, dz[j] / sum) - (j == label ? 1 : 0)) / r->n;
     }
 }
 

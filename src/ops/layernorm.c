@@ -54,14 +54,15 @@ typedef struct moments {
 } moments;
 
 /* Of the c values x[0], x[step] ... */
-static moments moments_of(const double *x, int64_t c, int64_t step)
+static moments moments_of(const fv_ref *r, const double *x, int64_t c, int64_t step)
 {
     double sum = 0, squares = 0;
     for (int64_t i = 0; i < c; i++)
         sum += x[i * step];
     for (int64_t i = 0; i < c; i++)
         squares += (x[i * step] - sum / (double)c) * (x[i * step] - sum / (double)c);
-    return (moments){sum / (double)c, 1 / sqrt(squares / (double)c + FV_LAYERNORM_EPS)};
+    return (moments){fv__ref_rounded(r, sum / (double)c),
+                     fv__ref_rounded(r, 1 / sqrt(squares / (double)c + FV_LAYERNORM_EPS))};
 }
 
 static void ref(const fv_ref *r)
@@ -70,7 +71,7 @@ static void ref(const fv_ref *r)
     for (int64_t n = 0; n < r->n; n++)
         for (int64_t t = 0; t < a.pixels; t++) {
             const int64_t first = n * a.channels * a.pixels + t;
-            const moments m = moments_of(r->in[0] + first, a.channels, a.pixels);
+            const moments m = moments_of(r, r->in[0] + first, a.channels, a.pixels);
             for (int64_t c = 0, at = first; c < a.channels; c++, at += a.pixels)
                 r->out[at] = r->in[1][c] * (r->in[0][at] - m.mean) * m.inv_std + r->in[2][c];
         }
@@ -118,7 +119,7 @@ static void ref_dx(const fv_ref *r)
     for (int64_t n = 0; n < r->n; n++)
         for (int64_t t = 0; t < a.pixels; t++) {
             const int64_t first = n * a.channels * a.pixels + t;
-            const moments m = moments_of(r->in[1] + first, a.channels, a.pixels);
+            const moments m = moments_of(r, r->in[1] + first, a.channels, a.pixels);
             double sum = 0, product = 0;
             for (int64_t c = 0, at = first; c < a.channels; c++, at += a.pixels) {
                 const double g = r->in[2][c] * r->in[0][at];
@@ -175,7 +176,7 @@ static void ref_dw(const fv_ref *r)
     for (int64_t n = 0; n < r->n; n++)
         for (int64_t t = 0; t < a.pixels; t++) {
             const int64_t first = n * a.channels * a.pixels + t;
-            const moments m = moments_of(r->in[1] + first, a.channels, a.pixels);
+            const moments m = moments_of(r, r->in[1] + first, a.channels, a.pixels);
             for (int64_t c = 0, at = first; c < a.channels; c++, at += a.pixels)
                 r->out[c] += r->in[0][at] * (r->in[1][at] - m.mean) * m.inv_std;
         }

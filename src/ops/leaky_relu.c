@@ -60,7 +60,7 @@ const fv_op fv_op_leaky_relu = {
     .name = "leaky_relu", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = 1,
     .cheap = true,
     .attr_bytes = sizeof(leaky_attrs), .attrs = specs, .n_attrs = sizeof specs / sizeof *specs,
-    .by_channel = true,
+    .by_channel = true, .side = fv__unary_side,
     .infer = fv__unary_infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
     .cases = cases, .n_cases = sizeof cases / sizeof *cases,
 };

@@ -63,6 +63,22 @@ static void ref(const fv_ref *r)
     }
 }
 
+/* Where each window's maximum stands. */
+static uint64_t side(const fv_ref *r)
+{
+    const fv_pool_args a = fv__pool_args(r->attrs, r->in_shape[0], r->out_shape);
+    const int64_t pixels = (int64_t)a.h * a.w;
+    uint64_t hash = FV_HASH_SIDES;
+    int64_t at;
+    for (int64_t plane = 0; plane < (int64_t)r->n * a.c; plane++)
+        for (int oy = 0; oy < a.oh; oy++)
+            for (int ox = 0; ox < a.ow; ox++) {
+                maximum(r->in[0] + plane * pixels, &a, oy, ox, &at);
+                hash = fv__hash_side(hash, at);
+            }
+    return hash;
+}
+
 static fv_status lower(fv_lower *l)
 {
     const fv_pool_args args = fv__pool_args(l->attrs, l->in_shape[0], l->out_shape);
@@ -93,7 +109,7 @@ static const fv_case cases[] = {
 const fv_op fv_op_maxpool = {
     .name = "maxpool", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .cheap = true,
     .attr_bytes = sizeof(fv_window_attrs), .attrs = specs, .n_attrs = FV_N_POOL_WINDOW_SPECS,
-    .by_channel = true,
+    .by_channel = true, .side = side,
     .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
     .cases = cases, .n_cases = sizeof cases / sizeof *cases,
 };

@@ -44,13 +44,10 @@ void fv__reference_destroy(fv_reference *reference)
     fv__free(reference->ctx, reference);
 }
 
-static fv_status run_node(fv_reference *reference, int index)
+static fv_ref arguments(const fv_reference *reference, int index)
 {
     const fv_graph *graph = reference->graph;
     const fv_node *node = &graph->nodes[index];
-    if (!node->op->ref)
-        return fv__fail(reference->ctx, FV_ERR_INTERNAL, "reference: %s '%s' has no reference",
-                        node->op->name, node->name);
     fv_ref r = {
         .attrs = node->attrs,
         .n = reference->n,
@@ -61,11 +58,25 @@ static fv_status run_node(fv_reference *reference, int index)
         .step = reference->step,
         .node = (uint32_t)index,
         .training = true,
+        .rounding = reference->rounding,
+        .draws = reference->draws,
     };
     for (int i = 0; i < node->n_inputs; i++) {
         r.in[i] = reference->value[node->input[i]];
         r.in_shape[i] = graph->tensors[node->input[i]].shape;
     }
+    return r;
+}
+
+static fv_status run_node(fv_reference *reference, int index)
+{
+    const fv_node *node = &reference->graph->nodes[index];
+    if (!node->op->ref)
+        return fv__fail(reference->ctx, FV_ERR_INTERNAL, "reference: %s '%s' has no reference",
+                        node->op->name, node->name);
+    if (reference->poll)
+        FV_TRY(reference->poll(reference->poll_user));
+    const fv_ref r = arguments(reference, index);
     node->op->ref(&r);
     return FV_OK;
 }
@@ -82,4 +93,25 @@ fv_status fv__reference_run(fv_reference *reference, int tensor)
     const fv_graph *graph = reference->graph;
     const int end = tensor < 0 ? (int)graph->n_nodes : graph->tensors[tensor].source + 1;
     return fv__reference_run_nodes(reference, 0, end);
+}
+
+uint64_t fv__reference_side(const fv_reference *reference, int node)
+{
+    const fv_op *const op = reference->graph->nodes[node].op;
+    const fv_ref r = arguments(reference, node);
+    return op->side ? op->side(&r) : 0;
+}
+
+double fv__reference_cost(const fv_reference *reference, int node)
+{
+    const fv_op *const op = reference->graph->nodes[node].op;
+    const fv_ref r = arguments(reference, node);
+    const double copied = reference->n * (double)fv__shape_count(r.out_shape);
+    return copied + (op->cost ? reference->n * op->cost(r.attrs, r.in_shape, r.out_shape).flops : 0);
+}
+
+int fv__reference_forward_end(const fv_reference *reference)
+{
+    const fv_graph *const graph = reference->graph;
+    return graph->tensors[graph->loss].source + 1;
 }

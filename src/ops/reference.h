@@ -14,6 +14,10 @@ typedef struct fv_reference {
     uint64_t seed;
     uint32_t step;
     double inv_total;
+    fv_status (*poll)(void *user); /* asked before each node: anything but FV_OK ends the run; may be NULL */
+    void *poll_user;
+    double rounding; /* as in fv_ref: for ops/rounding.h */
+    struct fv_rng *draws;
 } fv_reference;
 
 fv_status fv__reference_create(fv_context *ctx, const fv_graph *graph, int n, fv_reference **out);
@@ -22,6 +26,12 @@ void fv__reference_destroy(fv_reference *reference);
 fv_status fv__reference_run(fv_reference *reference, int tensor);
 /* Evaluates nodes [first, end) alone: what they read must stand. */
 fv_status fv__reference_run_nodes(fv_reference *reference, int first, int end);
+/* Of a node that has been run: which smooth piece its inputs are on, by op->side; 0 where it is smooth. */
+uint64_t fv__reference_side(const fv_reference *reference, int node);
+/* What one evaluation of a node costs, in operations, about. */
+double fv__reference_cost(const fv_reference *reference, int node);
+/* The node that makes the loss, and one more: where the forward pass ends. */
+int fv__reference_forward_end(const fv_reference *reference);
 bool fv__tensor_is_per_image(const fv_tensor *tensor);
 
 #endif

@@ -52,7 +52,7 @@ const fv_op fv_op_relu = {
     .name = "relu", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = 1,
     .cheap = true,
     .attr_bytes = sizeof(relu_attrs), .attrs = specs, .n_attrs = 1,
-    .by_channel = true,
+    .by_channel = true, .side = fv__unary_side,
     .infer = fv__unary_infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
     .cases = fv__unary_cases, .n_cases = FV_N_UNARY_CASES,
 };

@@ -33,6 +33,15 @@ void fv__unary_dx_ref(const fv_ref *r, fv_unary_fn slope)
         r->out[i] = r->in[0][i] * slope(r->in[1][i], r->attrs);
 }
 
+uint64_t fv__unary_side(const fv_ref *r)
+{
+    const int64_t n = r->n * fv__shape_count(r->in_shape[0]);
+    uint64_t hash = FV_HASH_SIDES;
+    for (int64_t i = 0; i < n; i++)
+        hash = fv__hash_side(hash, (r->in[0][i] > 0) - (r->in[0][i] < 0));
+    return hash;
+}
+
 fv_status fv__unary_lower(fv_lower *l, fv_unary function, float slope, float at_zero)
 {
     const fv_unary_args args = {

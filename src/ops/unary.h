@@ -15,6 +15,8 @@ fv_status fv__unary_infer(fv_infer *q);
 fv_status fv__unary_grad(fv_grad *g, const fv_op *op, bool from_output);
 void fv__unary_ref(const fv_ref *r, fv_unary_fn f);
 void fv__unary_dx_ref(const fv_ref *r, fv_unary_fn slope);
+/* The sign of every element: for a function with a kink at 0. */
+uint64_t fv__unary_side(const fv_ref *r);
 /* kernel_unary, or with two inputs kernel_unary_dx. slope and at_zero as in fv_unary_args. */
 fv_status fv__unary_lower(fv_lower *l, fv_unary function, float slope, float at_zero);
 /* One operation per value of the output; an activation through exp counts as one too. */
