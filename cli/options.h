@@ -21,7 +21,7 @@ typedef struct cli_args {
     const char *model, *models, *data, *out, *resume, *optimizer, *class_names;
     int epochs, batch, step_epochs, shift, threads, n_valid, limit;
     int schedule, split; /* places in their row's choices */
-    double lr, momentum, weight_decay, step_factor;
+    double lr, momentum, weight_decay, step_factor, seconds;
     uint64_t seed;
     cli_list classes, index;
     bool json, quiet, plan, inference, replace, force, help;

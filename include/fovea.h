@@ -61,7 +61,7 @@ typedef enum fv_status {
     FV_ERR_ARGUMENT,    /* a call's argument makes no sense (the command: exit 2)                    */
     FV_ERR_INPUT,       /* a file, model text or data set is missing or wrong (the command: exit 3)  */
     FV_ERR_IO,          /* writing failed: unwritable folder, full disk (the command: exit 1)        */
-    FV_ERR_NONFINITE,   /* a loss, a gradient, a parameter or a statistic became NaN or infinite (exit 4) */
+    FV_ERR_NONFINITE,   /* a loss, gradient, parameter or statistic became NaN or infinite (exit 4)  */
     FV_ERR_UNSUPPORTED, /* this build or this machine lacks it (the command: exit 1)                 */
     FV_ERR_INTERNAL,    /* a bug of ours, found by a check (the command: exit 1)                     */
     FV_STOPPED          /* the progress callback asked to stop; the state is saved (the command: exit
@@ -269,19 +269,63 @@ FV_API fv_status fv_model_set_parameter(fv_model *model, const char *name, const
 FV_API fv_status fv_model_plan_text(fv_model *model, int batch, bool training, char **text);
 FV_API void fv_text_destroy(fv_context *ctx, char *text);
 
-/* Compares, for every parameter tensor, the gradient that training uses with central differences of the
- * double-precision reference, on random images. One call of `report` a tensor. `report` and `all_ok` may be
- * NULL. */
+/* ---- checking gradients ------------------------------------------------------------------------- */
+
+/* Compares, for every parameter tensor, the gradient that training uses (the kernels', in float) with that of
+ * the reference (in double), and the reference's with central differences of its loss: along a random
+ * direction through all values at once, then of single values, of all of them in a small tensor. All of it at
+ * one point of random images, labels and slightly moved parameters, away from the kinks of ReLU and max
+ * pooling and well conditioned, where a few draws find such a point. The model is left as it is.
+ *
+ * A gradient is wrong where it disagrees by more than rounding can explain. How much rounding explains is
+ * measured, not assumed: by changing every value that the reference computes by as much as float rounds it.
+ * Where that would hide a mistake of a thousandth, or each difference meets a kink, nothing is decided. */
+typedef enum fv_check_verdict {
+    FV_CHECK_OK,
+    FV_CHECK_WRONG,
+    FV_CHECK_UNDECIDED
+} fv_check_verdict;
+
+typedef struct fv_check_options {
+    uint64_t seed;           /* of images, labels, parameters' moves, directions and sampled values      */
+    int batch;               /* images, 1 to FV_MAX_CHECK_BATCH                                          */
+    double seconds;          /* differences are taken for about this long, of each tensor as many as fit;
+                                0: all. Tensors that are not reached in time are undecided. The gradients
+                                themselves are computed however long they take                           */
+} fv_check_options;
+FV_API fv_check_options fv_check_options_default(void); /* seed 0, 4 images, 60 seconds */
+
 typedef struct fv_check_result {
     const char *parameter;
-    int64_t n_checked, n_values;
-    double reference_error; /* worst relative error of the reference gradient, double                */
-    double kernel_error;    /* worst relative error of the kernels' gradient, float                  */
-    bool ok;
+    int64_t n_checked;       /* differences compared: the direction's (of tensors of 2 values or more) and
+                                those of single values                                                   */
+    int64_t n_values;
+    double reference_error;  /* largest error of the reference's gradient, over the root mean square of
+                                the tensor's; NaN where no difference was decided                        */
+    double kernel_error;     /* largest error of the kernels' gradient, over the same, which counts as at
+                                least a hundredth of the network's largest                               */
+    fv_check_verdict verdict;
 } fv_check_result;
-FV_API fv_status fv_model_check(fv_model *model, uint64_t seed, int batch,
-                                void (*report)(void *user, const fv_check_result *result), void *user,
-                                bool *all_ok);
+
+/* Told several times a second; what it points to lives as long as the call. */
+typedef struct fv_check_progress {
+    const fv_check_result *result; /* of the tensor that is done now; NULL: none, time has passed */
+    const char *parameter;         /* the tensor at work; NULL: a point is being chosen           */
+    int n_done, n_parameters;      /* tensors                                                     */
+    double share;                  /* of the whole, 0 to 1, about                                 */
+    double seconds;                /* since the call                                              */
+} fv_check_progress;
+typedef bool (*fv_check_fn)(void *user, const fv_check_progress *progress); /* false: stop */
+
+typedef struct fv_check_summary {
+    int n_ok, n_wrong, n_undecided;
+} fv_check_summary;
+
+/* Options NULL: the defaults; report and summary may be NULL. FV_OK says that the check was made, the
+ * summary what it found. FV_ERR_NONFINITE where the parameters give no finite loss, FV_STOPPED where
+ * `report` said so: the summary is then of what was done until there. */
+FV_API fv_status fv_model_check(fv_model *model, const fv_check_options *options, fv_check_fn report,
+                                void *user, fv_check_summary *summary);
 
 /* ---- training ----------------------------------------------------------------------------------- */
 

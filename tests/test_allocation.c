@@ -316,8 +316,8 @@ static fv_status inference_text(void)
 
 static fv_status check_gradients(void)
 {
-    bool ok = false;
-    return fv_model_check(f.model, 1, 2, NULL, NULL, &ok);
+    const fv_check_options options = {.seed = 1, .batch = 2};
+    return fv_model_check(f.model, &options, NULL, NULL, NULL);
 }
 
 static fv_status open_run(void)

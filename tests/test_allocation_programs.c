@@ -166,7 +166,7 @@ static fv_status look(fv_context *ctx)
 {
     fv_model *model = NULL;
     char *text = NULL;
-    bool ok = false;
+    const fv_check_options options = {.seed = 1, .batch = 2};
     fv_status status = fv_model_from_text(ctx, TRAINING_TRANSFORMER, "text", &model);
     for (int way = 0; way < 3 && status == FV_OK; way++) {
         status = fv_model_plan_text(model, way == 0 ? 1 : 20, way == 2, &text);
@@ -178,7 +178,7 @@ static fv_status look(fv_context *ctx)
     if (status == FV_OK)
         status = fv_model_from_text(ctx, "input image 1x2x2\nflatten\nlinear o 2\nsoftmax\n", "text", &model);
     if (status == FV_OK)
-        status = fv_model_check(model, 1, 2, NULL, NULL, &ok);
+        status = fv_model_check(model, &options, NULL, NULL, NULL);
     fv_model_destroy(model);
     return status;
 }

@@ -222,7 +222,6 @@ static void null_training(void **state)
     fv_train_options options = training_options(1, 2, 0.1), read = {0};
     fv_score *score = calloc(1, sizeof *score);
     fv_model *resumed = NULL;
-    bool ok;
     assert_non_null(score);
     SILENT(fv_train(NULL, data, NULL, &options, NULL, NULL));
     REFUSED(fv_train(model, NULL, NULL, &options, NULL, NULL), "fv_train: train is NULL");
@@ -237,11 +236,14 @@ static void null_training(void **state)
     SILENT(fv_evaluate(NULL, data, score));
     REFUSED(fv_evaluate(model, NULL, score), "fv_evaluate: data is NULL");
     REFUSED(fv_evaluate(model, data, NULL), "fv_evaluate: score is NULL");
-    SILENT(fv_model_check(NULL, 0, 2, NULL, NULL, &ok));
-    REFUSED(fv_model_check(model, 0, -1, NULL, NULL, &ok), "fv_model_check: batch -1; expected 1 to 1024");
-    REFUSED(fv_model_check(model, 0, FV_MAX_CHECK_BATCH + 1, NULL, NULL, &ok),
+    SILENT(fv_model_check(NULL, NULL, NULL, NULL, NULL));
+    fv_check_options check = fv_check_options_default();
+    check.batch = -1;
+    REFUSED(fv_model_check(model, &check, NULL, NULL, NULL), "fv_model_check: batch -1; expected 1 to 1024");
+    check.batch = FV_MAX_CHECK_BATCH + 1;
+    REFUSED(fv_model_check(model, &check, NULL, NULL, NULL),
             "fv_model_check: batch 1025; expected 1 to 1024");
-    assert_well(ctx, fv_model_check(model, 0, 2, NULL, NULL, NULL));
+    assert_well(ctx, fv_model_check(model, NULL, NULL, NULL, NULL));
     SILENT(fv_bench(NULL, NULL, 16, bench_report, NULL));
     REFUSED(fv_bench(ctx, NULL, 16, NULL, NULL), "fv_bench: report is NULL");
     REFUSED(fv_bench(ctx, NULL, -1, bench_report, NULL), "fv_bench: batch -1; expected 1 to 512");

@@ -1,7 +1,8 @@
 /* test_check.c - looking at a model: gradients against differences, the plan as text, the bench.
  *
- * The check's own tolerances stand in src/api/check_api.c: 1e-5 of a tensor's rms gradient for the reference,
- * 1e-4 for the kernels. Here it must pass on right networks and fail on wrong ones. */
+ * The check's own tolerances stand in src/train/check.c and check_point.c: 1e-5 of a tensor's rms gradient
+ * for the reference, 1e-4 for the kernels. Here it must pass on right networks and fail on wrong ones;
+ * test_check_faults.c has random ones of both kinds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,16 +28,21 @@ typedef struct seen {
     int64_t n_checked;
 } seen;
 
-static void see(void *user, const fv_check_result *r)
+static bool see(void *user, const fv_check_progress *p)
 {
     seen *s = user;
+    const fv_check_result *const r = p->result;
+    if (!r)
+        return true;
     s->n_tensors++;
     s->n_checked += r->n_checked;
     s->n_wrong_reference += !(r->reference_error <= 1e-5);
     s->n_wrong_kernels += !(r->kernel_error <= 1e-4);
-    if (s->loud && !r->ok)
+    if (s->loud && r->verdict != FV_CHECK_OK)
         print_error("  %s: reference %g, kernels %g\n", r->parameter, r->reference_error, r->kernel_error);
-    assert_true(r->n_checked >= 1 && r->n_checked <= r->n_values);
+    assert_true(r->n_checked >= 1 && r->n_checked <= r->n_values + 1);
+    assert_int_equal(p->n_done, s->n_tensors);
+    return true;
 }
 
 static void must_pass(fv_context *ctx, const char *text, const char *name, uint64_t seed, int batch)
@@ -45,14 +51,17 @@ static void must_pass(fv_context *ctx, const char *text, const char *name, uint6
     if (fv_model_from_text(ctx, text, name, &model) != FV_OK)
         fail_msg("%s", fv_message(ctx));
     seen s = {.loud = true};
-    bool all_ok = false;
+    fv_check_summary sum = {-1, -1, -1};
     const uint64_t before = fv_model_hash(model);
-    const fv_status status = fv_model_check(model, seed, batch, see, &s, &all_ok);
-    if (status != FV_OK || !all_ok)
+    const fv_check_options options = {.seed = seed, .batch = batch};
+    const fv_status status = fv_model_check(model, &options, see, &s, &sum);
+    if (status != FV_OK || sum.n_wrong + sum.n_undecided > 0)
         print_error("%s, seed %d, batch %d: %s\n", name, (int)seed, batch,
                     status == FV_OK ? "" : fv_message(ctx));
     assert_int_equal(status, FV_OK);
-    assert_true(all_ok);
+    assert_int_equal(sum.n_wrong, 0);
+    assert_int_equal(sum.n_undecided, 0);
+    assert_int_equal(sum.n_ok, s.n_tensors);
     assert_int_equal(s.n_tensors, fv_model_n_parameters(model));
     assert_true(fv_model_hash(model) == before); /* a look, no more */
     fv_model_destroy(model);
@@ -160,10 +169,11 @@ static seen check_with(fv_context *ctx, const fv_op *op)
         if (model->graph.nodes[k].op == &fv_op_relu)
             model->graph.nodes[k].op = op;
     seen s = {0};
-    bool all_ok = true;
-    assert_int_equal(fv_model_check(model, 0, 4, see, &s, &all_ok), FV_OK);
+    fv_check_summary sum;
+    assert_int_equal(fv_model_check(model, NULL, see, &s, &sum), FV_OK);
     assert_int_equal(s.n_tensors, 6);
-    assert_true(all_ok == (s.n_wrong_reference + s.n_wrong_kernels == 0));
+    assert_int_equal(sum.n_undecided, 0);
+    assert_true((sum.n_wrong > 0) == (s.n_wrong_reference + s.n_wrong_kernels > 0));
     fv_model_destroy(model);
     return s;
 }
@@ -193,13 +203,95 @@ static void bad_calls(void **state)
 {
     scratch *s = *state;
     fv_model *model = NULL;
-    bool all_ok = false;
+    fv_check_summary sum = {1, 1, 1};
+    fv_check_options o = fv_check_options_default();
+    assert_int_equal(o.batch, 4);
+    assert_true(o.seconds == 60 && o.seed == 0);
     assert_int_equal(fv_model_from_text(s->ctx, odd[9], "m", &model), FV_OK);
-    assert_failed(s, fv_model_check(model, 0, 0, NULL, NULL, &all_ok), FV_ERR_ARGUMENT,
+    o.batch = 0;
+    assert_failed(s, fv_model_check(model, &o, NULL, NULL, &sum), FV_ERR_ARGUMENT,
                   "fv_model_check: batch 0; expected 1 to 1024");
+    o.batch = 1025;
+    assert_failed(s, fv_model_check(model, &o, NULL, NULL, &sum), FV_ERR_ARGUMENT,
+                  "fv_model_check: batch 1025; expected 1 to 1024");
+    o.batch = 4;
+    o.seconds = NAN;
+    assert_failed(s, fv_model_check(model, &o, NULL, NULL, &sum), FV_ERR_ARGUMENT,
+                  "fv_model_check: seconds nan; expected 0 (as long as it takes) or more");
+    o.seconds = -1;
+    assert_failed(s, fv_model_check(model, &o, NULL, NULL, &sum), FV_ERR_ARGUMENT,
+                  "fv_model_check: seconds -1; expected 0 (as long as it takes) or more");
     ((float *)fv_model_parameter(model, 0).values)[0] = NAN;
-    assert_int_equal(fv_model_check(model, 0, 4, NULL, NULL, &all_ok), FV_ERR_NONFINITE);
-    assert_false(all_ok);
+    assert_int_equal(fv_model_check(model, NULL, NULL, NULL, &sum), FV_ERR_NONFINITE);
+    assert_int_equal(sum.n_ok, 0);
+    fv_model_destroy(model);
+}
+
+/* ---- time ------------------------------------------------------------------------------------------- */
+
+typedef struct stopwatch {
+    int n_calls, n_results, stop_at;
+    double seconds, share;
+    int64_t n_checked;
+} stopwatch;
+
+static bool watch(void *user, const fv_check_progress *p)
+{
+    stopwatch *const w = user;
+    w->n_results += p->result != NULL;
+    w->n_checked += p->result ? p->result->n_checked : 0;
+    assert_true(p->seconds >= w->seconds && p->share >= w->share && p->share <= 1);
+    assert_true(p->n_done == w->n_results && p->n_done <= p->n_parameters && p->n_parameters == 10);
+    w->seconds = p->seconds;
+    w->share = p->share;
+    return ++w->n_calls != w->stop_at;
+}
+
+/* A network that takes some seconds is told of while it goes, keeps to a time that is far too short, and
+ * stops when it is told to: while a point is being chosen, and later. */
+static void progress_and_time(void **state)
+{
+    scratch *s = *state;
+    fv_model *model = NULL;
+    assert_int_equal(fv_model_open(s->ctx, "lenet5-relu", &model), FV_OK);
+    stopwatch whole = {0}, brief = {0};
+    fv_check_summary sum;
+    fv_check_options o = {.batch = 16};
+    assert_int_equal(fv_model_check(model, &o, watch, &whole, &sum), FV_OK);
+    assert_int_equal(whole.n_results, 10);
+    assert_int_equal(sum.n_ok, 10);
+    o.seconds = whole.seconds / 4;
+    assert_int_equal(fv_model_check(model, &o, watch, &brief, &sum), FV_OK);
+    assert_int_equal(sum.n_ok + sum.n_undecided, 10);
+    print_message("%.1f s, %d differences; held to a quarter: %.1f s, %d differences\n", whole.seconds,
+                  (int)whole.n_checked, brief.seconds, (int)brief.n_checked);
+    assert_true(brief.n_checked < whole.n_checked);
+    assert_true(brief.seconds < 0.75 * whole.seconds); /* a busy machine may take its time */
+    o.seconds = 0;
+    static const int stops[] = {1, 2, 5, 12};
+    for (int i = 0; i < 4; i++) {
+        stopwatch w = {.stop_at = stops[i]};
+        char message[64];
+        assert_int_equal(fv_model_check(model, &o, watch, &w, &sum), FV_STOPPED);
+        assert_int_equal(w.n_calls, stops[i]);
+        assert_int_equal(sum.n_ok, w.n_results);
+        snprintf(message, sizeof message, "stopped after %d of 10 parameters", w.n_results);
+        assert_string_equal(fv_message(s->ctx), message);
+    }
+    fv_model_destroy(model);
+}
+
+/* No time at all: the kernels' gradients are compared nevertheless, and nothing is called right. */
+static void no_time(void **state)
+{
+    scratch *s = *state;
+    fv_model *model = NULL;
+    fv_check_summary sum;
+    const fv_check_options o = {.batch = 2, .seconds = 1e-9};
+    assert_int_equal(fv_model_from_text(s->ctx, odd[0], "m", &model), FV_OK);
+    assert_int_equal(fv_model_check(model, &o, NULL, NULL, &sum), FV_OK);
+    assert_int_equal(sum.n_undecided, fv_model_n_parameters(model));
+    assert_int_equal(sum.n_ok + sum.n_wrong, 0);
     fv_model_destroy(model);
 }
 
@@ -227,14 +319,32 @@ static void difference_beside_a_kink(void **state)
     for (int p = 0; p < 6; p++)
         memcpy(r->value[model->params[p].tensor], values[p], model->params[p].n * sizeof(double));
     assert_int_equal(fv__reference_run(r, -1), FV_OK);
+    fv_differences d;
+    fv_slope slope;
+    assert_int_equal(fv__differences_create(r, 4, &d), FV_OK);
     for (int i = 0; i < 2; i++) {
-        double slope = 0;
+        assert_int_equal(fv__differences_of(&d, weight), FV_OK);
         const double wanted = r->value[gradient[weight]][i];
         assert_true(fabs(wanted) > 0.01);
-        assert_int_equal(fv__difference(r, weight, i, 1, &slope), FV_OK);
-        assert_true(fabs(slope - wanted) < 1e-6); /* rounding: 1e-16 of a loss near 1 over a step of 1e-7 */
-        assert_int_equal(fv__difference_restore(r, weight), FV_OK);
+        assert_int_equal(fv__difference(&d, NULL, (size_t)i, 1, &slope), FV_OK);
+        assert_true(slope.uncertainty < 1e-6); /* rounding: 1e-16 of a loss near 1 over a step of 1e-7 */
+        assert_true(fabs(slope.value - wanted) < slope.uncertainty);
+        const double along[] = {0.6, 0.8},
+                     both = r->value[gradient[weight]][0] * 0.6 + r->value[gradient[weight]][1] * 0.8;
+        assert_int_equal(fv__difference(&d, along, 0, 1, &slope), FV_OK);
+        assert_true(fabs(slope.value - both) < 1e-6);
     }
+    /* on the kink itself there is no step that meets none */
+    r->value[weight][0] = 0.5;
+    assert_int_equal(fv__reference_run(r, -1), FV_OK);
+    fv__differences_destroy(&d);
+    assert_int_equal(fv__differences_create(r, 4, &d), FV_OK);
+    assert_int_equal(fv__differences_of(&d, weight), FV_OK);
+    assert_int_equal(fv__difference(&d, NULL, 0, 1, &slope), FV_OK);
+    assert_true(isinf(slope.uncertainty));
+    assert_int_equal(fv__difference(&d, NULL, 1, 1, &slope), FV_OK);
+    assert_true(slope.uncertainty < 1e-6);
+    fv__differences_destroy(&d);
     fv__reference_destroy(r);
     fv__graph_deinit(&graph);
     fv_model_destroy(model);
@@ -276,15 +386,15 @@ static void out_of_memory(void **state)
         int k = 0;
         for (; status != FV_OK && k < 5000; k++) {
             char *text = NULL;
-            bool all_ok = false;
+            fv_check_summary sum = {0};
             s->fail_at = k;
             if (what < 2)
                 status = fv_model_plan_text(model, 16, what == 1, &text);
             else
-                status = fv_model_check(model, 0, 2, NULL, NULL, &all_ok);
+                status = fv_model_check(model, NULL, NULL, NULL, &sum);
             s->fail_at = -1;
             assert_true(status == FV_OK || status == FV_ERR_MEMORY);
-            assert_true((status == FV_OK) == (what < 2 ? text != NULL : all_ok));
+            assert_true((status == FV_OK) == (what < 2 ? text != NULL : sum.n_ok > 0));
             fv_text_destroy(s->ctx, text);
         }
         assert_int_equal(status, FV_OK);
@@ -343,6 +453,8 @@ int main(void)
         cmocka_unit_test(wrong_gradient_is_caught),
         cmocka_unit_test(wrong_kernel_is_caught),
         cmocka_unit_test(bad_calls),
+        cmocka_unit_test(progress_and_time),
+        cmocka_unit_test(no_time),
         cmocka_unit_test(difference_beside_a_kink),
         cmocka_unit_test(plan_text),
         cmocka_unit_test(out_of_memory),

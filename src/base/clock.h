@@ -1,4 +1,5 @@
-/* clock.h - seconds of a monotonic clock. For reports only: nothing computed depends on it. */
+/* clock.h - seconds of a monotonic clock. For reports, and for how many
+ * differences a check of gradients takes: nothing else depends on it. */
 #ifndef FV_BASE_CLOCK_H
 #define FV_BASE_CLOCK_H
 

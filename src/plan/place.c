@@ -139,9 +139,11 @@ typedef struct shelf {
 static int64_t lowest_fit(const shelf *s, int64_t size, int first, int last)
 {
     int64_t offset = 0;
-    for (const interval *p = s->placed; p < s->placed + s->n && p->begin < offset + size; p++)
+    for (size_t i = 0; i < s->n && s->placed[i].begin < offset + size; i++) {
+        const interval *const p = &s->placed[i];
         if (p->end > offset && p->first <= last && first <= p->last)
             offset = p->end;
+    }
     return offset;
 }
 

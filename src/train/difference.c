@@ -3,27 +3,22 @@
  *   D(h) = (L(v + h) - L(v - h)) / 2h = L' + O(h^2)
  *   R(h) = (4 D(h/2) - D(h)) / 3      = L' + O(h^4)       (Richardson)
  *
- * L is smooth but for the kinks of ReLU and max pooling. Where one lies within h of v, D(h) and D(h/2) differ
- * by far more than rounding does: then h shrinks until it no longer reaches the kink. The step with the best
- * agreement wins, whatever gradient it is to be compared with afterwards. */
+ * L is smooth but for the kinks of ReLU and max pooling. An operation that has some says which piece its
+ * inputs are on (op->side); where that is not the same at v - h, v - h/2, v + h/2 and v + h as it is at v,
+ * the step says nothing and a smaller one is tried, down to where rounding takes over. Of the steps that met
+ * no kink the best counts by |D(h) - D(h/2)| and the rounding of L over h, whatever gradient it is to be
+ * compared with.
+ *
+ * A step evaluates only what lies between the moved tensor and the loss, and not even that behind a kink. */
 #include "train/difference.h"
 
 #include <math.h>
+#include <string.h>
 
 #define FIRST_STEP 1e-4 /* loss of about 1: rounding 1e-12, truncation 1e-16 times the fifth derivative */
 #define SHRINK     8.0
-#define MAX_TRIES  5
+#define MAX_TRIES  6 /* the last step is 3e-9 */
 #define AGREEMENT  1e-6
-
-/* The first node that reads the tensor; the graph's end where none does. */
-static int first_reader(const fv_graph *graph, int tensor)
-{
-    for (int k = 0; k < (int)graph->n_nodes; k++)
-        for (int i = 0; i < graph->nodes[k].n_inputs; i++)
-            if (graph->nodes[k].input[i] == tensor)
-                return k;
-    return (int)graph->n_nodes;
-}
 
 double fv__reference_loss(const fv_reference *reference)
 {
@@ -33,42 +28,140 @@ double fv__reference_loss(const fv_reference *reference)
     return sum / reference->n;
 }
 
-fv_status fv__difference_restore(fv_reference *reference, int tensor)
+fv_status fv__differences_create(fv_reference *reference, size_t largest, fv_differences *out)
 {
-    const fv_graph *const graph = reference->graph;
-    return fv__reference_run_nodes(reference, first_reader(graph, tensor),
-                                   graph->tensors[graph->loss].source + 1);
+    fv_context *const ctx = reference->ctx;
+    const size_t end = (size_t)fv__reference_forward_end(reference);
+    fv_differences d = {.reference = reference, .end = (int)end, .tensor = -1};
+    d.values = fv__alloc(ctx, largest, sizeof *d.values);
+    d.follows = fv__alloc(ctx, end, sizeof *d.follows);
+    d.moved = fv__alloc(ctx, end, sizeof *d.moved);
+    d.reached = fv__alloc(ctx, reference->graph->n_tensors, sizeof *d.reached);
+    d.side = fv__alloc(ctx, end, sizeof *d.side);
+    if (!d.values || !d.follows || !d.moved || !d.reached || !d.side) {
+        fv__differences_destroy(&d);
+        return FV_ERR_MEMORY;
+    }
+    for (int k = 0; k < d.end; k++)
+        d.side[k] = fv__reference_side(reference, k);
+    d.noise = 0x1p-52 * fabs(fv__reference_loss(reference));
+    *out = d;
+    return FV_OK;
 }
 
-/* D(h), by what v really became: v + h is rounded. */
-static fv_status central(fv_reference *reference, int tensor, double *v, double h, double *slope)
+void fv__differences_destroy(fv_differences *d)
 {
-    const double at = *v;
-    const double high = at + h, low = at - h;
-    *v = high;
-    fv_status status = fv__difference_restore(reference, tensor);
-    const double loss_high = fv__reference_loss(reference);
-    *v = low;
+    if (!d->reference)
+        return;
+    fv_context *const ctx = d->reference->ctx;
+    fv__free(ctx, d->values);
+    fv__free(ctx, d->follows);
+    fv__free(ctx, d->moved);
+    fv__free(ctx, d->reached);
+    fv__free(ctx, d->side);
+    *d = (fv_differences){0};
+}
+
+static bool reads_reached(const fv_differences *d, const fv_node *node)
+{
+    for (int i = 0; i < node->n_inputs; i++)
+        if (d->reached[node->input[i]])
+            return true;
+    return false;
+}
+
+/* Nodes between the tensor and the loss; the layers of a model without an effect on the loss do not exist. */
+static void find_followers(fv_differences *d, int tensor)
+{
+    const fv_graph *const graph = d->reference->graph;
+    memset(d->reached, 0, graph->n_tensors * sizeof *d->reached);
+    d->reached[tensor] = true;
+    for (int k = 0; k < d->end; k++) {
+        d->follows[k] = reads_reached(d, &graph->nodes[k]);
+        if (d->follows[k])
+            d->reached[graph->nodes[k].output] = true;
+    }
+}
+
+fv_status fv__differences_of(fv_differences *d, int tensor)
+{
+    fv_reference *const reference = d->reference;
+    find_followers(d, tensor);
+    for (int k = 0; k < d->end;
+         k++) /* what a former tensor's steps left, and no step of this one makes anew */
+        if (d->moved[k] && !d->follows[k]) {
+            FV_TRY(fv__reference_run_nodes(reference, k, k + 1));
+            d->moved[k] = false;
+        }
+    d->tensor = tensor;
+    d->n = (size_t)fv__shape_count(reference->graph->tensors[tensor].shape);
+    memcpy(d->values, reference->value[tensor], d->n * sizeof *d->values);
+    return FV_OK;
+}
+
+double fv__differences_cost(fv_differences *d, int tensor)
+{
+    double sum = 0;
+    find_followers(d, tensor);
+    for (int k = 0; k < d->end; k++)
+        sum += d->follows[k] ? fv__reference_cost(d->reference, k) : 0;
+    return sum;
+}
+
+/* The loss where the reference's values are now. *same turns false where a kink lies between here and the
+ * point; then there is no loss. */
+static fv_status loss_here(fv_differences *d, bool *same, double *loss)
+{
+    for (int k = 0; k < d->end && *same; k++)
+        if (d->follows[k]) {
+            FV_TRY(fv__reference_run_nodes(d->reference, k, k + 1));
+            d->moved[k] = true;
+            *same = fv__reference_side(d->reference, k) == d->side[k];
+        }
+    *loss = *same ? fv__reference_loss(d->reference) : NAN;
+    return FV_OK;
+}
+
+/* Moves the values by t, or back to the point where t is 0; what the one value became is *at. */
+static void move(fv_differences *d, const double *along, size_t index, double t, double *at)
+{
+    double *const values = d->reference->value[d->tensor];
+    if (!along)
+        values[index] = d->values[index] + t;
+    for (size_t i = 0; along && i < d->n; i++)
+        values[i] = d->values[i] + t * along[i];
+    *at = along ? t : values[index];
+}
+
+/* D(h). Of a single value by what it really became: v + h is rounded. */
+static fv_status central(fv_differences *d, const double *along, size_t index, double h, bool *same,
+                         double *slope)
+{
+    double high, low, loss_high, loss_low = NAN, ignored;
+    move(d, along, index, h, &high);
+    fv_status status = loss_here(d, same, &loss_high);
+    move(d, along, index, -h, &low);
     if (status == FV_OK)
-        status = fv__difference_restore(reference, tensor);
-    *v = at;
-    *slope = (loss_high - fv__reference_loss(reference)) / (high - low);
+        status = loss_here(d, same, &loss_low);
+    move(d, along, index, 0, &ignored);
+    *slope = (loss_high - loss_low) / (high - low);
     return status;
 }
 
-fv_status fv__difference(fv_reference *reference, int tensor, int64_t index, double scale, double *slope)
+fv_status fv__difference(fv_differences *d, const double *along, size_t index, double scale, fv_slope *slope)
 {
-    double *const v = &reference->value[tensor][index];
-    double h = FIRST_STEP, best = INFINITY, found = NAN;
-    for (int tries = 0; tries < MAX_TRIES && !(best <= AGREEMENT * scale); tries++, h /= SHRINK) {
-        double wide, narrow;
-        FV_TRY(central(reference, tensor, v, h, &wide));
-        FV_TRY(central(reference, tensor, v, h / 2, &narrow));
-        if (fabs(wide - narrow) < best) {
-            best = fabs(wide - narrow);
-            found = (4 * narrow - wide) / 3;
-        }
+    double h = FIRST_STEP;
+    *slope = (fv_slope){NAN, INFINITY};
+    for (int tries = 0; tries < MAX_TRIES && !(slope->uncertainty <= AGREEMENT * scale);
+         tries++, h /= SHRINK) {
+        bool same = true;
+        double wide, narrow = NAN;
+        FV_TRY(central(d, along, index, h, &same, &wide));
+        if (same)
+            FV_TRY(central(d, along, index, h / 2, &same, &narrow));
+        const double uncertainty = fabs(wide - narrow) + 2 * d->noise / h;
+        if (same && uncertainty < slope->uncertainty)
+            *slope = (fv_slope){(4 * narrow - wide) / 3, uncertainty};
     }
-    *slope = found;
     return FV_OK;
 }

@@ -57,7 +57,8 @@ static fv_status compare_text(fv_context *ctx, const char *folder, const char *t
         *same = n == strlen(text) && memcmp(bytes, text, n) == 0;
         const size_t n_text = strlen((const char *)bytes); /* a NUL follows what is read */
         if (n_text < n)
-            fv__fail(ctx, FV_ERR_INPUT, "%s: byte %zu: expected text, found a NUL" FV_FORCE_HINT, path, n_text);
+            fv__fail(ctx, FV_ERR_INPUT, "%s: byte %zu: expected text, found a NUL" FV_FORCE_HINT, path,
+                     n_text);
         else if (!*same)
             fv__fail_text(ctx, path, text, (const char *)bytes);
     }

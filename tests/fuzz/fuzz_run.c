@@ -3,7 +3,6 @@
 #include "fuzz.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static fv_context *ctx;
 
@@ -47,26 +46,32 @@ static bool stop(void *user, const fv_progress *progress)
     return false;
 }
 
-static void use(fv_model *model)
+static void evaluate(fv_model *model)
 {
     fv_score score;
-    fv_model *resumed = NULL;
-    fv_train_options options = fv_train_options_default();
     fv_data *const data = is_small(model) ? data_for(model) : NULL;
-    if (!data)
-        return;
-    fuzz_well(ctx, "evaluate", fv_evaluate(model, data, &score));
-    /* the data are others than the run's: only by force is it gone on with */
-    if (fuzz_well(ctx, "open", fv_train_open_run(ctx, fuzz_folder(), true, &resumed, &options))) {
-        fuzz_expect(options.batch >= 0 && options.epochs >= 0, "batch %d, epochs %d", options.batch,
-                    options.epochs);
-        const fv_status trained = fv_train(resumed, data, NULL, &options, stop, NULL);
-        if (trained != FV_STOPPED)
-            fuzz_well(ctx, "resume", trained);
-        fuzz_accepted = trained == FV_OK || trained == FV_STOPPED;
-    }
-    fv_model_destroy(resumed);
+    if (data)
+        fuzz_well(ctx, "evaluate", fv_evaluate(model, data, &score));
     fv_data_destroy(data);
+}
+
+/* A step, of whatever data: the target's own is hardly ever that of the run. */
+static void resume(void)
+{
+    fv_model *model = NULL;
+    fv_data *data = NULL;
+    fv_train_options options = fv_train_options_default();
+    if (fuzz_well(ctx, "open run", fv_train_open_run(ctx, fuzz_folder(), true, &model, &options))) {
+        fuzz_expect(options.batch >= 0 && options.epochs >= 0 && options.resume, "batch %d, epochs %d",
+                    options.batch, options.epochs);
+        data = is_small(model) ? data_for(model) : NULL;
+        const fv_status status = data ? fv_train(model, data, NULL, &options, stop, NULL) : FV_ERR_INPUT;
+        if (status != FV_STOPPED && data)
+            fuzz_well(ctx, "resume", status);
+        fuzz_accepted = status == FV_OK || status == FV_STOPPED;
+    }
+    fv_data_destroy(data);
+    fv_model_destroy(model);
 }
 
 static void read_run(const uint8_t *bytes, size_t n)
@@ -75,8 +80,9 @@ static void read_run(const uint8_t *bytes, size_t n)
     if (fuzz_unpack(names, bytes, n) == 0)
         return;
     if (fuzz_well(ctx, "open", fv_model_open(ctx, fuzz_folder(), &model)))
-        use(model);
+        evaluate(model);
     fv_model_destroy(model);
+    resume();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

@@ -87,6 +87,26 @@ static void load(const char *path)
     fv_model_destroy(model);
 }
 
+/* A model from the bytes alone, written and read again. */
+static void from_memory(const uint8_t *bytes, size_t n)
+{
+    fv_model *model = NULL, *again = NULL;
+    uint8_t *written = NULL;
+    size_t n_written = 0;
+    if (fuzz_well(ctx, "from memory", fv_model_from_memory(ctx, bytes, n, &model)) &&
+        fuzz_well(ctx, "to memory", fv_model_save_memory(model, &written, &n_written)) &&
+        fuzz_well(ctx, "again", fv_model_from_memory(ctx, written, n_written, &again)))
+        fuzz_expect((fv_model_hash(again) == fv_model_hash(model) || fuzz_heap.denied) &&
+                        strcmp(fv_model_text(again), fv_model_text(model)) == 0,
+                    "what was written is another model");
+    else
+        fuzz_expect(!model || fuzz_heap.denied, "what was read cannot be written and read again: %s",
+                    fv_message(ctx));
+    fv_bytes_destroy(ctx, written);
+    fv_model_destroy(again);
+    fv_model_destroy(model);
+}
+
 static void read_file(const uint8_t *bytes, size_t n)
 {
     char path[256];
@@ -99,6 +119,7 @@ static void read_file(const uint8_t *bytes, size_t n)
     }
     fv__safetensors_close(file);
     load(path);
+    from_memory(bytes, n);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
