@@ -418,7 +418,8 @@ FV_API fv_status fv_predictor_create(fv_model *model, int n, fv_predictor **out)
 FV_API void fv_predictor_destroy(fv_predictor *predictor);
 /* The model's parameters have changed since: the next call takes them as they are then. */
 FV_API void fv_predictor_refresh(fv_predictor *predictor);
-/* As fv_predict. Pixels are [n][c][h][w], 0 to 255; values are the same as floats, 0 to 1. */
+/* As fv_predict. Pixels are [n][c][h][w], 0 to 255; values are the same as floats, 0 to 1. A pixel counts as
+ * pixel / 255.0f, correctly rounded: values that the caller divided so give the bits that the pixels give. */
 FV_API fv_status fv_predictor_run(fv_predictor *predictor, const fv_data *data, int first, int n,
                                   float *probabilities);
 FV_API fv_status fv_predictor_run_pixels(fv_predictor *predictor, const uint8_t *pixels, int n,

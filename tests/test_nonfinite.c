@@ -335,6 +335,65 @@ static void no_made_up_classes(void **state)
     fv_data_destroy(data);
 }
 
+static float *values_of(fv_model *m, const char *name)
+{
+    const int tensor = fv__graph_find_tensor(&m->graph, name);
+    assert_true(tensor >= 0 && fv__model_param_of(m, tensor) >= 0);
+    return fv__model_values(m, fv__model_param_of(m, tensor));
+}
+
+#define ONE_LAYER_NORMALISED "input image 1x6x6\nflatten\nlinear h 4\n%s n\nlinear out 2\nsoftmax\n"
+
+/* Finite values of 1e25, whose squares are not: their mean is, and a normalisation that divided by the
+ * infinite deviation would give its bias, whatever the image. Training stops in that layer and leaves all as
+ * it was, running statistics too; predicting fails. */
+static void a_variance_that_overflows(void **state)
+{
+    static const char *const layers[] = {"layernorm", "batchnorm"};
+    scratch *s = *state;
+    fv_data *data = training_halves(s->ctx, 40, 1, 6, 6, 0);
+    for (int k = 0; k < 2; k++) {
+        char text[128];
+        float p[40 * 2];
+        snprintf(text, sizeof text, ONE_LAYER_NORMALISED, layers[k]);
+        fv_model *m = training_model(s->ctx, text);
+        assert_well(s->ctx, fv_model_initialise(m, 1)); /* from here on training goes on with what is there */
+        for (int i = 0; i < 4 * 36; i++)
+            values_of(m, "h.weight")[i] = (float)(i / 36 + 1) * 1e25f;
+        const fv_train_options o = training_options(1, 0, 0.01);
+        if (k == 0) /* batch normalisation predicts with statistics that the batch does not change */
+            assert_failed(s, fv_predict(m, data, 0, 40, p), FV_ERR_NONFINITE,
+                          "memory: image 0: expected finite probabilities, found NaN or infinity");
+        assert_int_equal(fv_train(m, data, NULL, &o, NULL, NULL), FV_ERR_NONFINITE);
+        assert_non_null(strstr(fv_message(s->ctx), "layer n: expected finite values, found NaN or infinity"));
+        assert_true(all_finite(m));
+        assert_true(k == 0 || values_of(m, "n.running_var")[0] == 1);
+        for (int i = 0; i < 4 * 36; i++)
+            assert_true(values_of(m, "h.weight")[i] == (float)(i / 36 + 1) * 1e25f);
+        fv_model_destroy(m);
+    }
+    fv_data_destroy(data);
+}
+
+/* Running statistics that overflowed are no division by infinity either, for one image on planes and for many
+ * in lanes. */
+static void an_infinite_running_variance(void **state)
+{
+    scratch *s = *state;
+    fv_data *data = training_halves(s->ctx, 40, 1, 6, 6, 0);
+    char text[128];
+    float p[40 * 2];
+    snprintf(text, sizeof text, ONE_LAYER_NORMALISED, "batchnorm");
+    fv_model *m = training_model(s->ctx, text);
+    assert_well(s->ctx, fv_predict(m, data, 0, 40, p));
+    values_of(m, "n.running_var")[2] = INFINITY;
+    for (int n = 1; n <= 40; n += 39)
+        assert_failed(s, fv_predict(m, data, 0, n, p), FV_ERR_NONFINITE,
+                      "memory: image 0: expected finite probabilities, found NaN or infinity");
+    fv_model_destroy(m);
+    fv_data_destroy(data);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
@@ -347,6 +406,8 @@ int main(void)
         TEST(the_test_loss_overflows),
         TEST(an_infinite_gradient),
         TEST(no_made_up_classes),
+        TEST(a_variance_that_overflows),
+        TEST(an_infinite_running_variance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

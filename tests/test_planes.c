@@ -130,13 +130,14 @@ static size_t compare(fv_context *c, fv_model *m, const char *model)
     return fused;
 }
 
-/* Statistics as if the model had learned, not 0 and 1. */
-static void disturb_statistics(fv_model *m)
+/* Statistics and biases as if the model had learned, not 0 and 1. */
+static void disturb(fv_model *m)
 {
     fv_rng rng = fv__rng(5, 0, 0, 0);
-    for (int p = m->n_learned; p < m->n_params; p++)
+    for (int p = 0; p < m->n_params; p++)
         for (size_t i = 0; i < m->params[p].n; i++)
-            fv__model_values(m, p)[i] += (float)draw(&rng, 25, 125) / 100.0f;
+            if (p >= m->n_learned || m->graph.tensors[m->params[p].tensor].shape.rank == 1)
+                fv__model_values(m, p)[i] += (float)draw(&rng, 25, 125) / 100.0f;
 }
 
 static void test_networks(void **state)
@@ -146,7 +147,7 @@ static void test_networks(void **state)
         fv_model *m = training_model(ctx, model_at(i));
         if (fv_model_describe(m).flops < 100 * 1000 * 1000) {
             assert_well(ctx, fv_model_initialise(m, 1));
-            disturb_statistics(m);
+            disturb(m);
             compare(ctx, m, model_at(i));
         }
         fv_model_destroy(m);
@@ -198,7 +199,7 @@ static void test_random_convolutions(void **state)
             if (isa == PLAIN_C && i % PLAIN_C_ONE_IN)
                 continue;
             fv_model *const m = training_model(c, text);
-            disturb_statistics(m);
+            disturb(m);
             fused += compare(c, m, text);
             fv_model_destroy(m);
         }
@@ -247,7 +248,7 @@ static void test_predictors(void **state)
     float all[N * 10], one[10];
     assert_well(ctx, fv_predict(m, data, 0, N, all));
     for (int i = 0; i < N * PIXELS; i++)
-        values[i] = (float)fv_data_pixels(data, 0)[i] * (1.0f / 255.0f);
+        values[i] = (float)fv_data_pixels(data, 0)[i] / 255.0f;
     for (int n = 1; n <= 16; n += 15) {
         fv_predictor *p;
         assert_well(ctx, fv_predictor_create(m, n, &p));

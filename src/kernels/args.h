@@ -13,8 +13,8 @@ typedef struct fv_gather_args {
     int c, h, w;
 } fv_gather_args;
 
-/* y[o][oy][ox] = b[o] + sum over i, ky, kx of
- *                w[o][i][ky][kx] * x[i][oy*stride + ky*dilation - pad][ox*stride + kx*dilation - pad],
+/* y[o][oy][ox] = sum over i, ky, kx of
+ *                w[o][i][ky][kx] * x[i][oy*stride + ky*dilation - pad][ox*stride + kx*dilation - pad] + b[o],
  * group after group of channels o and i. Zeros stand around x; pad may be negative: then x is cropped. y may
  * be every step-th pixel of a larger image, from pixel (first_h, first_w) on, and the weights may begin
  * somewhere in their buffer: so one data gradient of a strided convolution is made of several convolutions.
@@ -187,10 +187,11 @@ typedef struct fv_planes_args {
     fv_finish_args finish;
     int in_planes, out_planes;
     bool pointwise;            /* a window of one pixel, no padding */
+    bool runs;                 /* a linear layer of a vector: its sums are made of FV_LINEAR_RUN terms */
     int rows;                  /* of outputs, or of tiles */
     int row_units, panel_units; /* into so many ranges are the rows and the panels of weights cut */
     int channels;              /* of a larger window: so many are unfolded at a time */
-    int offsets;               /* 16, or a window's pixels if they are more */
+    int offsets;               /* 16, or a run's terms, or a window's pixels if they are more */
     const int32_t *offset;     /* [4][offsets]: k * 16 * (1 to 4 planes of a panel) */
 } fv_planes_args;
 
@@ -232,7 +233,12 @@ typedef struct fv_row_args {
     int row, n;
 } fv_row_args;
 
-/* y[m] = b[m] + sum over k of w[m * row_stride + k * column_stride] * x[k] */
+/* A linear layer of a vector adds its terms up in runs of so many, and the runs one after the other: a sum of
+ * 12,288 terms loses a sixth of what it would lose term after term. The bits depend on this. What a run reads
+ * of x (in planes.inc of the weights) stays in L1 while every tile uses it. */
+#define FV_LINEAR_RUN 128
+
+/* y[m] = sum over k of w[m * row_stride + k * column_stride] * x[k] + b[m] */
 typedef struct fv_matmul_args {
     int m, k;
     int64_t row_stride, column_stride;

@@ -51,10 +51,8 @@
 /* winograd_planes.inc: channels whose weights are transformed at a time. */
 #define FV_WINOGRAD_CHUNK 32
 
-/* ---- linear layers, attention, layer normalisation ----------------------------------------------------- */
+/* ---- attention, layer normalisation ------------------------------------------------------------------- */
 
-/* linear.inc: terms whose x stays in L1 while every tile of rows uses it. */
-#define FV_MATMUL_TERMS 128
 /* attention.inc: queries whose scores are kept at a time by the forward kernel. */
 #define FV_ATTENTION_QUERIES 20
 /* layernorm.inc: neighbouring tokens, whose sums do not wait for each other. */

@@ -84,6 +84,8 @@ static const fv_case cases[] = {
     {5, {{3, {1, 2, 2}}}, "kernel=4 stride=1 pad=2"},
     {17, {{3, {5, 7, 7}}}, "kernel=7"},
     {3, {{3, {2, 3, 1}}}, "kernel=3x1 stride=2"},
+    {17, {{3, {2, 17, 19}}}, "kernel=17x19"},
+    {3, {{3, {1, 12, 140}}}, "kernel=9x133 stride=2x5 pad=3x2"},
 };
 
 const fv_op fv_op_avgpool = {

@@ -105,6 +105,7 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 static const fv_case cases[] = {
     {17, {{3, {3, 5, 7}}}, ""}, {16, {{3, {5, 4, 4}}}, ""}, {15, {{3, {17, 1, 3}}}, ""},
     {1, {{3, {1, 1, 1}}}, ""},  {17, {{1, {17}}}, ""},      {131, {{3, {6, 2, 3}}}, ""},
+    {17, {{3, {2, 31, 19}}}, ""},
 };
 
 const fv_op fv_op_batchnorm_stats = {

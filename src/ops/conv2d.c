@@ -1,7 +1,7 @@
 /* conv2d.c - two-dimensional convolution (cross-correlation, as the lectures and PyTorch have it), and its
  * gradients.
  *
- *   y[o][oy][ox] = b[o] + sum over i, ky, kx of w[o][i][ky][kx] * x[i][oy*s + ky*d - p][ox*s + kx*d - p]
+ *   y[o][oy][ox] = sum over i, ky, kx of w[o][i][ky][kx] * x[i][oy*s + ky*d - p][ox*s + kx*d - p] + b[o]
  *
  * x [i][h][w], w [o][i][kh][kw], b [o], y [o][oh][ow], oh = floor((h + 2p - (kh - 1) d - 1) / s) + 1; outside
  * of x are zeros. With g groups, outputs and inputs are cut into g equal parts, and each part of the outputs

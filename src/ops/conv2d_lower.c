@@ -196,7 +196,7 @@ fv_status fv__conv_lower_planes(fv_lower *l)
     const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
     if (g.groups > 1) /* a vector of 16 outputs would see several groups of inputs */
         return FV_ERR_UNSUPPORTED;
-    return fv__planes_lower_conv(l, &g, fv__conv_winograd_pays(l, &g));
+    return fv__planes_lower_conv(l, &g, fv__conv_winograd_pays(l, &g) ? FV_PLANES_WINOGRAD : FV_PLANES_CONV);
 }
 
 /* The phases of dx in one direction that a tap reaches. A stride may be longer than the kernel, and leave

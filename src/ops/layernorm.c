@@ -95,6 +95,7 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 static const fv_case cases[] = {
     FV_CASE_OF(17, 3, {2, {3, 5}}),    FV_CASE_OF(16, 48, {2, {48, 65}}), FV_CASE_OF(15, 17, {2, {17, 1}}),
     FV_CASE_OF(2, 1, {2, {1, 4}}),     FV_CASE_OF(17, 17, {1, {17}}),     FV_CASE_OF(131, 6, {3, {6, 2, 3}}),
+    FV_CASE_OF(3, 331, {2, {331, 5}}),
 };
 
 const fv_op fv_op_layernorm = {
@@ -149,7 +150,7 @@ static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
 #define FV_CASE_DX(n, c, ...) {n, {__VA_ARGS__, __VA_ARGS__, {1, {c}}}, ""}
 static const fv_case cases_dx[] = {
     FV_CASE_DX(17, 3, {2, {3, 5}}),  FV_CASE_DX(16, 48, {2, {48, 65}}), FV_CASE_DX(15, 17, {2, {17, 1}}),
-    FV_CASE_DX(17, 17, {1, {17}}),   FV_CASE_DX(131, 6, {3, {6, 2, 3}}),
+    FV_CASE_DX(17, 17, {1, {17}}),   FV_CASE_DX(131, 6, {3, {6, 2, 3}}), FV_CASE_DX(3, 331, {2, {331, 5}}),
 };
 
 const fv_op fv_op_layernorm_dx = {
@@ -193,7 +194,7 @@ static fv_status lower_dw(fv_lower *l)
 static const fv_case cases_dw[] = {
     {17, {{2, {3, 5}}, {2, {3, 5}}}, ""},     {16, {{2, {48, 65}}, {2, {48, 65}}}, ""},
     {15, {{2, {17, 1}}, {2, {17, 1}}}, ""},   {131, {{3, {6, 2, 3}}, {3, {6, 2, 3}}}, ""},
-    {17, {{1, {17}}, {1, {17}}}, ""},
+    {17, {{1, {17}}, {1, {17}}}, ""},         {17, {{2, {3, 597}}, {2, {3, 597}}}, ""},
 };
 
 const fv_op fv_op_layernorm_dw = {

@@ -1,6 +1,6 @@
 /* linear.c - the fully connected layer and its gradients, of a vector or of every token of a sequence.
  *
- *   y[o][t] = b[o] + sum over i of w[o][i] * x[i][t]
+ *   y[o][t] = sum over i of w[o][i] * x[i][t] + b[o]
  *   dx[i][t] = sum over o of w[o][i] * dy[o][t]
  *   dw[o][i] = sum over images n, tokens t of dy[n][o][t] * x[n][i][t]
  *
@@ -161,9 +161,16 @@ static fv_status lower(fv_lower *l)
     return lower_matmul(l, (fv_matmul_args){.m = n_out, .k = n_in, .row_stride = n_in, .column_stride = 1});
 }
 
+static fv_status lower_vector_planes(fv_lower *l)
+{
+    const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
+    return fv__planes_lower_conv(l, &g, FV_PLANES_LINEAR);
+}
+
 static fv_status lower_planes(fv_lower *l)
 {
-    return lower_as_conv(l, &l->in_shape[1], fv__conv_lower_planes);
+    return lower_as_conv(l, &l->in_shape[1],
+                         tokens_of(l->out_shape) > 1 ? fv__conv_lower_planes : lower_vector_planes);
 }
 
 static fv_status lower_dx(fv_lower *l)

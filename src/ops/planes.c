@@ -15,7 +15,8 @@ int fv__planes(int channels)
 static fv_status make_offsets(fv_lower *l, fv_planes_args *g)
 {
     const int taps = fv__lower_int(l, (int64_t)g->conv.kh * g->conv.kw, "pixels of a window");
-    g->offsets = taps > FV_LANES ? taps : FV_LANES;
+    const int least = g->runs ? FV_LINEAR_RUN : FV_LANES;
+    g->offsets = taps > least ? taps : least;
     fv__lower_int(l, (int64_t)g->offsets * FV_PANEL * FV_LANES, "weights of a window");
     FV_TRY(l->status);
     int32_t *const offset = fv__arena_alloc(l->arena, FV_PANEL * (size_t)g->offsets, sizeof *offset);
@@ -100,8 +101,9 @@ static unit_floats floats_of(const fv_planes_args *g, bool winograd)
     return (unit_floats){(int64_t)c->ow * g->channels * c->kh * c->kw, 0};
 }
 
-fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, bool winograd)
+fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, fv_planes_sums sums)
 {
+    const bool winograd = sums == FV_PLANES_WINOGRAD;
     const fv_fused none = {.residual = -1}, *const fused = l->fused ? l->fused : &none;
     fv_planes_args g = {.conv = *conv,
                         .finish = {.channels = conv->o,
@@ -112,6 +114,7 @@ fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, bool wino
                         .in_planes = fv__planes(conv->i),
                         .out_planes = fv__planes(conv->o),
                         .pointwise = conv->kh == 1 && conv->kw == 1 && conv->pad_h == 0 && conv->pad_w == 0,
+                        .runs = sums == FV_PLANES_LINEAR,
                         .rows = winograd ? fv__ceil_div(conv->oh, 4) : conv->oh};
     const int64_t taps = (int64_t)conv->kh * conv->kw,
                   some = taps < FV_UNFOLD_TERMS ? FV_UNFOLD_TERMS / taps : 1;
