@@ -150,11 +150,11 @@ static void no_success_with_infinite_statistics(void **state)
         o.seed = (uint64_t)i;
         const fv_status status = fv_train(m, data, data, &o, NULL, NULL);
         assert_true(status == FV_OK || status == FV_ERR_NONFINITE);
-        n_failed += status != FV_OK && strstr(fv_message(s->ctx), "running_var") != NULL;
+        n_failed += status != FV_OK;
         good_folder(s, folder, data, 40);
         fv_model_destroy(m);
     }
-    print_message("%d of 8 runs had infinite statistics\n", n_failed);
+    print_message("%d of 8 runs diverged\n", n_failed);
     assert_true(n_failed > 0 && n_failed <= 4);
     fv_data_destroy(data);
 }
