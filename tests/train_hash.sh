@@ -31,7 +31,7 @@ train_hash() {
     isa=$1 model=$2
     shift 2
     if ! FOVEA_ISA=$isa NO_COLOR=1 "$@" train --model "$model" --data digits --limit 256 --epochs 1 \
-        --batch 64 --threads 2 --quiet --out "$scratch/run" >"$scratch/said" 2>&1; then
+        --batch 64 --threads 2 --quiet --out "$scratch/run" --replace >"$scratch/said" 2>&1; then
         grep -q 'this machine lacks it' "$scratch/said" && echo lacking && return
         cat "$scratch/said" >&2
         return
