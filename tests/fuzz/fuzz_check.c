@@ -35,7 +35,7 @@ static void check(const uint8_t *bytes, size_t n)
 {
     fv_model *model = NULL;
     char *const text = fuzz_text(bytes, n);
-    const int batch = fuzz_control(text, "batch", 1, 3, 2), seed = fuzz_control(text, "seed", 0, 1 << 20, 1);
+    const int batch = fuzz_control(text, "batch", 1, 4, 2), seed = fuzz_control(text, "seed", 0, 1 << 20, 1);
     if (fuzz_well(ctx, "read", fv_model_from_text(ctx, text, "text", &model)) && is_small(model, batch)) {
         const fv_check_options options = {.seed = (uint64_t)seed, .batch = batch};
         fv_check_summary sum;
