@@ -109,54 +109,87 @@ static fv_status grad(fv_grad *g)
     return FV_OK;
 }
 
-/* Calls `visit` for every product of the sum: indices of y, w and x. */
-typedef struct product {
-    int64_t y, w, x;
-} product;
+/* What one weight does in one row of outputs: it multiplies x[k * stride] for y[k], k from 0 to n - 1. */
+typedef struct row {
+    double *w, *x, *y;
+    int n, stride;
+} row;
 
-/* One step of the odometer (o, oy, ox, i, ky, kx) is a loop nest; all three references share it. i counts
- * within the group. */
-static void each_product(const fv_conv_attrs *a, fv_shape x, fv_shape w, fv_shape y,
-                         void (*visit)(void *user, product p), void *user)
+static void to_y(row r)
 {
-    const int n = x.dim[0] / a->groups, outputs = y.dim[0] / a->groups;
-    for (int o = 0; o < y.dim[0]; o++)
-        for (int oy = 0; oy < y.dim[1]; oy++)
-            for (int ox = 0; ox < y.dim[2]; ox++)
-                for (int i = 0; i < n; i++)
-                    for (int ky = 0; ky < w.dim[2]; ky++)
-                        for (int kx = 0; kx < w.dim[3]; kx++) {
-                            const int iy = oy * a->stride[0] + ky * a->dilation[0] - a->pad[0];
-                            const int ix = ox * a->stride[1] + kx * a->dilation[1] - a->pad[1];
-                            if (iy < 0 || iy >= x.dim[1] || ix < 0 || ix >= x.dim[2])
-                                continue;
-                            const int64_t channel = o / outputs * n + i;
-                            visit(user, (product){((int64_t)o * y.dim[1] + oy) * y.dim[2] + ox,
-                                                  (((int64_t)o * n + i) * w.dim[2] + ky) * w.dim[3] + kx,
-                                                  (channel * x.dim[1] + iy) * x.dim[2] + ix});
-                        }
+    if (r.stride == 1)
+        for (int k = 0; k < r.n; k++)
+            r.y[k] += *r.w * r.x[k];
+    else
+        for (int k = 0; k < r.n; k++)
+            r.y[k] += *r.w * r.x[(int64_t)k * r.stride];
+}
+
+static void to_x(row r)
+{
+    for (int k = 0; k < r.n; k++)
+        r.x[(int64_t)k * r.stride] += *r.w * r.y[k];
+}
+
+static void to_w(row r)
+{
+    double sum = 0;
+    for (int k = 0; k < r.n; k++)
+        sum += r.y[k] * r.x[(int64_t)k * r.stride];
+    *r.w += sum;
+}
+
+/* The outputs o for which o * stride + offset lies in 0..n-1. */
+typedef struct range {
+    int begin, end;
+} range;
+
+static range inside(int n, int n_out, int stride, int offset)
+{
+    const int begin = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
+    const int end = n - 1 - offset < 0 ? 0 : (n - 1 - offset) / stride + 1;
+    return (range){begin, end < n_out ? end : n_out};
 }
 
 typedef struct operands {
-    double *y, *w, *x;
+    double *y, *w, *x; /* of one image */
+    fv_shape y_shape, w_shape, x_shape;
 } operands;
 
-static void to_y(void *user, product p)
+/* Calls `visit` for all rows of one weight's channels; the weight stands at (ky, kx) of its window. */
+static void rows_of_weight(const fv_conv_attrs *a, const operands *v, int ky, int kx, row r,
+                           void (*visit)(row r))
 {
-    const operands *const v = user;
-    v->y[p.y] += v->w[p.w] * v->x[p.x];
+    const int dy = ky * a->dilation[0] - a->pad[0], dx = kx * a->dilation[1] - a->pad[1];
+    const range rows = inside(v->x_shape.dim[1], v->y_shape.dim[1], a->stride[0], dy);
+    const range columns = inside(v->x_shape.dim[2], v->y_shape.dim[2], a->stride[1], dx);
+    double *const x = r.x, *const y = r.y;
+    r.n = columns.end - columns.begin;
+    r.stride = a->stride[1];
+    for (int oy = rows.begin; oy < rows.end && r.n > 0; oy++) {
+        const int64_t iy = (int64_t)oy * a->stride[0] + dy, ix = (int64_t)columns.begin * a->stride[1] + dx;
+        r.x = x + iy * v->x_shape.dim[2] + ix;
+        r.y = y + (int64_t)oy * v->y_shape.dim[2] + columns.begin;
+        visit(r);
+    }
 }
 
-static void to_x(void *user, product p)
+/* All products of the sum, weight by weight (o, i, ky, kx) and row by row; the three references share it. i
+ * counts within the group. */
+static void each_row(const fv_conv_attrs *a, const operands *v, void (*visit)(row r))
 {
-    const operands *const v = user;
-    v->x[p.x] += v->w[p.w] * v->y[p.y];
-}
-
-static void to_w(void *user, product p)
-{
-    const operands *const v = user;
-    v->w[p.w] += v->y[p.y] * v->x[p.x];
+    const int n = v->w_shape.dim[1], outputs = v->y_shape.dim[0] / a->groups;
+    const int64_t x_pixels = (int64_t)v->x_shape.dim[1] * v->x_shape.dim[2];
+    const int64_t y_pixels = (int64_t)v->y_shape.dim[1] * v->y_shape.dim[2];
+    double *w = v->w;
+    for (int o = 0; o < v->y_shape.dim[0]; o++)
+        for (int i = 0; i < n; i++)
+            for (int ky = 0; ky < v->w_shape.dim[2]; ky++)
+                for (int kx = 0; kx < v->w_shape.dim[3]; kx++) {
+                    const row r = {.w = w++, .x = v->x + (o / outputs * n + i) * x_pixels,
+                                   .y = v->y + o * y_pixels};
+                    rows_of_weight(a, v, ky, kx, r, visit);
+                }
 }
 
 static void ref(const fv_ref *r)
@@ -164,10 +197,11 @@ static void ref(const fv_ref *r)
     const int64_t in = fv__shape_count(r->in_shape[0]), out = fv__shape_count(r->out_shape);
     const int64_t pixels = out / r->out_shape.dim[0];
     for (int n = 0; n < r->n; n++) {
-        operands v = {r->out + n * out, (double *)r->in[1], (double *)r->in[0] + n * in};
+        const operands v = {r->out + n * out, (double *)r->in[1], (double *)r->in[0] + n * in,
+                            r->out_shape,     r->in_shape[1],     r->in_shape[0]};
         for (int64_t k = 0; k < out; k++)
             v.y[k] = r->n_inputs > 2 ? r->in[2][k / pixels] : 0.0;
-        each_product(r->attrs, r->in_shape[0], r->in_shape[1], r->out_shape, to_y, &v);
+        each_row(r->attrs, &v, to_y);
     }
 }
 
@@ -176,8 +210,9 @@ static void ref_dx(const fv_ref *r)
     const int64_t in = fv__shape_count(r->in_shape[0]), out = fv__shape_count(r->out_shape);
     memset(r->out, 0, (size_t)(r->n * out) * sizeof *r->out);
     for (int n = 0; n < r->n; n++) {
-        operands v = {(double *)r->in[0] + n * in, (double *)r->in[1], r->out + n * out};
-        each_product(r->attrs, r->out_shape, r->in_shape[1], r->in_shape[0], to_x, &v);
+        const operands v = {(double *)r->in[0] + n * in, (double *)r->in[1], r->out + n * out,
+                            r->in_shape[0],              r->in_shape[1],     r->out_shape};
+        each_row(r->attrs, &v, to_x);
     }
 }
 
@@ -186,8 +221,9 @@ static void ref_dw(const fv_ref *r)
     const int64_t dy = fv__shape_count(r->in_shape[0]), x = fv__shape_count(r->in_shape[1]);
     memset(r->out, 0, (size_t)fv__shape_count(r->out_shape) * sizeof *r->out);
     for (int n = 0; n < r->n; n++) {
-        operands v = {(double *)r->in[0] + n * dy, r->out, (double *)r->in[1] + n * x};
-        each_product(r->attrs, r->in_shape[1], r->out_shape, r->in_shape[0], to_w, &v);
+        const operands v = {(double *)r->in[0] + n * dy, r->out,       (double *)r->in[1] + n * x,
+                            r->in_shape[0],              r->out_shape, r->in_shape[1]};
+        each_row(r->attrs, &v, to_w);
     }
 }
 
