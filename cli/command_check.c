@@ -8,6 +8,8 @@
 #include "output.h"
 
 #define REDRAW_SECONDS 0.1
+#define LEAST_BAR      8 /* columns */
+#define MOST_BAR       40
 
 static const cli_option options[] = {
     {"batch", "N", CLI_COUNT, offsetof(cli_args, batch), 1, FV_MAX_CHECK_BATCH, NULL,
@@ -29,42 +31,43 @@ static void defaults(cli_args *args)
 }
 
 typedef struct sheet {
-    bool json, terminal; /* standard error is one: a bar */
+    bool json, terminal; /* standard error is one: a bar below the table */
     bool bar_shown;
     double last_drawn;
-    cli_table table;
     int64_t n_checked;
+    cli_table table;
 } sheet;
 
 static const char *const verdicts[] = {"ok", "WRONG", "not decided"}; /* in fv_check_verdict's order */
 static const char *const json_verdicts[] = {"ok", "wrong", "undecided"};
 
-static void clear_bar(sheet *s)
+static void erase_bar(sheet *s)
 {
     if (s->bar_shown)
-        fputs("\r\033[K", stderr);
+        fputs("\r\033[J", stderr);
     s->bar_shown = false;
     fflush(stderr);
 }
 
-/* "checking [----    ] 35 of 722  c12.weight  12 s", as much of it as fits. */
+/* "checking 35/722 [----    ] c12.weight": the bar and the name as far as there is room. */
 static void draw_bar(sheet *s, const fv_check_progress *p)
 {
-    char tail[256], line[512];
-    snprintf(tail, sizeof tail, " %d of %d  %.0f s  %s", p->n_done, p->n_parameters, p->seconds,
-             p->parameter ? p->parameter : "choosing a point");
+    char head[64], name[64], text[128];
     const int width = cli_width(stderr) - 1; /* the last column would wrap on some terminals */
-    int columns = width - (int)strlen("checking ") - (int)strlen(tail);
-    columns = columns > 40 ? 40 : columns;
-    fputs("\r\033[K", stderr);
-    if (columns >= 4) {
-        fputs("checking ", stderr);
-        cli_track(stderr, p->share, columns);
-        fputs(tail, stderr);
+    snprintf(head, sizeof head, "checking %d/%d", p->n_done, p->n_parameters);
+    cli_shorten(p->parameter ? p->parameter : "choosing a point", 30, name, sizeof name);
+    int bar = width - (int)strlen(head) - (int)strlen(name) - 2;
+    bar = bar > MOST_BAR ? MOST_BAR : bar;
+    erase_bar(s);
+    if (bar >= LEAST_BAR) {
+        fprintf(stderr, "%s ", head);
+        cli_track(stderr, p->share, bar);
+        fprintf(stderr, " %s", name);
     } else {
-        snprintf(line, sizeof line, "checking%s", tail);
-        fprintf(stderr, "%.*s", width > 0 ? width : 0, line);
+        cli_shorten(head, width > 0 ? width : 0, text, sizeof text);
+        fputs(text, stderr);
     }
+    fputc('\r', stderr);
     fflush(stderr);
     s->bar_shown = true;
     s->last_drawn = p->seconds;
@@ -85,6 +88,7 @@ static void print_json(const fv_check_result *result)
 static void print_row(sheet *s, const fv_check_result *result)
 {
     char spare[32], reference[32] = "-";
+    const cli_ink inks[] = {CLI_INK_GOOD, CLI_INK_BAD, CLI_INK_FAINT};
     if (!isnan(result->reference_error) || result->verdict == FV_CHECK_WRONG)
         snprintf(reference, sizeof reference, "%.1e", result->reference_error);
     cli_table_cell(&s->table, CLI_INK_PLAIN, "%s", result->parameter);
@@ -92,11 +96,7 @@ static void print_row(sheet *s, const fv_check_result *result)
     cli_table_cell(&s->table, CLI_INK_PLAIN, "%s", cli_grouped(result->n_values, spare));
     cli_table_cell(&s->table, CLI_INK_PLAIN, "%s", reference);
     cli_table_cell(&s->table, CLI_INK_PLAIN, "%.1e", result->kernel_error);
-    cli_table_cell(&s->table,
-                   result->verdict == FV_CHECK_OK      ? CLI_INK_GOOD
-                   : result->verdict == FV_CHECK_WRONG ? CLI_INK_BAD
-                                                       : CLI_INK_FAINT,
-                   "%s", verdicts[result->verdict]);
+    cli_table_cell(&s->table, inks[result->verdict], "%s", verdicts[result->verdict]);
     cli_table_end(&s->table);
     fflush(stdout);
 }
@@ -107,7 +107,7 @@ static bool report(void *user, const fv_check_progress *progress)
     const fv_check_result *const result = progress->result;
     if (result) {
         s->n_checked += result->n_checked;
-        clear_bar(s);
+        erase_bar(s);
         if (s->json)
             print_json(result);
         else
@@ -119,18 +119,13 @@ static bool report(void *user, const fv_check_progress *progress)
 }
 
 /* What was found in the end, and the exit code: 1 only where a gradient is wrong. */
-static int conclude(const sheet *s, const fv_check_summary *sum, bool stopped)
+static int conclude(const sheet *s, const fv_check_summary *sum)
 {
     const int n = sum->n_ok + sum->n_wrong + sum->n_undecided;
     char spare[32];
-    if (cli_output_lost())
-        return CLI_EXIT_FAILED; /* main tells why */
-    if (sum->n_wrong > 0 && !stopped)
+    if (sum->n_wrong > 0)
         return cli_error("check", CLI_EXIT_FAILED, "%d of %d gradients are wrong%s", sum->n_wrong, n,
                          sum->n_undecided > 0 ? "; others are not decided" : "");
-    if (stopped)
-        return cli_error("check", cli_interrupt_code(), "interrupted after %s, of which %d are wrong",
-                         cli_plural(n, "gradient", spare), sum->n_wrong);
     if (s->json)
         return 0;
     if (sum->n_undecided == 0)
@@ -139,13 +134,23 @@ static int conclude(const sheet *s, const fv_check_summary *sum, bool stopped)
     else
         cli_print_line(
             "%d of %d gradients agree with %s differences, none is wrong; %d not decided: rounding, "
-            "kinks or the time left too little to compare. Another --seed, a larger --batch, more "
+            "kinks or the time left too little to compare. Another --seed, a larger --batch or more "
             "--seconds may help.",
             sum->n_ok, n, cli_grouped(s->n_checked, spare), sum->n_undecided);
     return 0;
 }
 
-static void print_head(const cli_args *args, const fv_model *model, sheet *s)
+static int conclude_early(const fv_check_summary *sum)
+{
+    char spare[32];
+    if (cli_output_lost())
+        return cli_output_closed() ? CLI_EXIT_PIPE : CLI_EXIT_FAILED; /* main tells why */
+    return cli_error("check", cli_interrupt_code(), "interrupted after %s, of which %d are wrong",
+                     cli_plural(sum->n_ok + sum->n_wrong + sum->n_undecided, "gradient", spare),
+                     sum->n_wrong);
+}
+
+static void print_head(const fv_model *model, sheet *s)
 {
     cli_column columns[] = {{"parameter", 20, 13, 0, true}, {"differences", 11, 0, 3, false},
                             {"values", 9, 0, 4, false},     {"reference", 10, 0, 2, false},
@@ -154,11 +159,25 @@ static void print_head(const cli_args *args, const fv_model *model, sheet *s)
         const int width = (int)strlen(fv_model_parameter(model, p).name);
         columns[0].width = width > columns[0].width ? width : columns[0].width;
     }
-    if (args->json)
-        return;
     cli_table_begin(&s->table, columns, sizeof columns / sizeof columns[0]);
     cli_table_titles(&s->table);
     fflush(stdout);
+}
+
+static int check(const cli_session *session, fv_model *model, sheet *s)
+{
+    const cli_args *const args = session->args;
+    const fv_check_options o = {.seed = args->seed, .batch = args->batch, .seconds = args->seconds};
+    fv_check_summary summary;
+    cli_interrupt_arm();
+    if (!s->json)
+        print_head(model, s);
+    const fv_status status = fv_model_check(model, &o, report, s, &summary);
+    cli_interrupt_disarm();
+    erase_bar(s);
+    if (status == FV_STOPPED)
+        return conclude_early(&summary);
+    return status == FV_OK ? conclude(s, &summary) : cli_fail(session, status);
 }
 
 static int run(const cli_command *command, const cli_args *args)
@@ -166,19 +185,10 @@ static int run(const cli_command *command, const cli_args *args)
     cli_session session;
     fv_model *model = NULL;
     sheet s = {.json = args->json, .terminal = cli_is_terminal(stderr)};
-    fv_check_summary summary = {0};
     int code = cli_session_open(&session, command, args);
     if (!code) {
-        fv_status status = fv_model_open(session.ctx, args->operands[0], &model);
-        if (status == FV_OK) {
-            const fv_check_options o = {.seed = args->seed, .batch = args->batch, .seconds = args->seconds};
-            cli_interrupt_arm();
-            print_head(args, model, &s);
-            status = fv_model_check(model, &o, report, &s, &summary);
-            clear_bar(&s);
-        }
-        code = status == FV_OK || status == FV_STOPPED ? conclude(&s, &summary, status == FV_STOPPED)
-                                                       : cli_fail(&session, status);
+        const fv_status status = fv_model_open(session.ctx, args->operands[0], &model);
+        code = status == FV_OK ? check(&session, model, &s) : cli_fail(&session, status);
     }
     fv_model_destroy(model);
     cli_session_close(&session);
