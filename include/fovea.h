@@ -302,8 +302,8 @@ typedef struct fv_check_result {
     int64_t n_values;
     double reference_error;  /* largest error of the reference's gradient, over the root mean square of
                                 the tensor's; NaN where no difference was decided                        */
-    double kernel_error;     /* largest error of the kernels' gradient, over the same, which counts as at
-                                least a hundredth of the network's largest                               */
+    double kernel_error;     /* largest error of the kernels' gradient, over the same, or over the value
+                                where that is larger; where terms cancel out, over the terms' size       */
     fv_check_verdict verdict;
 } fv_check_result;
 
