@@ -10,8 +10,12 @@
 
 void cli_print_exit_codes(FILE *stream)
 {
-    static const char *const codes[] = {"exit codes:",    "0 well,",      "1 failed,",
-                                        "2 usage,",       "3 bad input,", "4 non-finite numbers,",
+    static const char *const codes[] = {"exit codes:",
+                                        "0 well,",
+                                        "1 failed,",
+                                        "2 usage,",
+                                        "3 bad input,",
+                                        "4 non-finite numbers,",
                                         "129, 130, 143 interrupted by",
                                         "SIGHUP, Ctrl-C, SIGTERM"};
     int at = 0;

@@ -3,27 +3,12 @@
 #define FV_TESTS_MODEL_MISTAKES_H
 
 #include "model/model.h"
+#include "one_context.h"
 
 #include <string.h>
 
 #define IN  "input image 1x8x8\n"
 #define END "flatten\nlinear out 3\nsoftmax\n"
-
-static fv_context *ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    const fv_context_options options = {.n_threads = 1};
-    return fv_context_create(&options, &ctx, NULL, 0) == FV_OK ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fv_context_destroy(ctx);
-    return 0;
-}
 
 typedef struct mistake {
     const char *text, *message;

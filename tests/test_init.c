@@ -7,27 +7,12 @@
 #include <cmocka.h>
 
 #include "model/model.h"
+#include "one_context.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { N = 200000 };
-
-static fv_context *ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    const fv_context_options options = {.n_threads = 1};
-    return fv_context_create(&options, &ctx, NULL, 0) == FV_OK ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fv_context_destroy(ctx);
-    return 0;
-}
 
 typedef struct moments {
     double mean, deviation, kurtosis, largest;

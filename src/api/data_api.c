@@ -211,6 +211,6 @@ fv_status fv_data_set_class_names(fv_data *data, const char *const *names, int n
         return fv__fail(data->ctx, FV_ERR_ARGUMENT,
                         "%s: expected as many names as it has classes, %d, found %d", data->name,
                         data->n_classes, n);
-    FV_TRY(fv__names_check(data->ctx, FV_ERR_ARGUMENT, data->name, names, n));
+    FV_TRY(fv__class_names_check(data->ctx, FV_ERR_ARGUMENT, data->name, names, n));
     return fv__data_name_classes(data, names);
 }

@@ -1,7 +1,6 @@
 /* model_api.c - the model part of fovea.h: opening, parameters, looking at layers. */
 #include "io/file.h"
 #include "model/model.h"
-#include "model/words.h"
 #include "train/train.h"
 
 #include <math.h>
@@ -26,18 +25,12 @@ static bool ends_with(const char *text, const char *end)
 /* A weights' file, which holds a model whole, or a model text. */
 static fv_status open_file(fv_context *ctx, const char *path, fv_model **out)
 {
-    uint8_t *bytes = NULL;
-    size_t n_bytes = 0;
-    if (ends_with(path, ".safetensors")) {
-        fv_weights weights;
-        FV_TRY(fv__weights_open(ctx, path, &weights));
-        const fv_status status = fv__weights_model(ctx, &weights, path, out);
-        fv__weights_close(&weights);
-        return status;
-    }
-    FV_TRY(fv__file_read(ctx, path, FV_TEXT_MAX_BYTES, &bytes, &n_bytes));
-    const fv_status status = fv__model_create(ctx, (const char *)bytes, n_bytes, path, out);
-    fv__free(ctx, bytes);
+    fv_weights weights;
+    if (!ends_with(path, ".safetensors"))
+        return fv__open_text(ctx, path, out);
+    FV_TRY(fv__weights_open(ctx, path, &weights));
+    const fv_status status = fv__weights_model(ctx, &weights, path, out);
+    fv__weights_close(&weights);
     return status;
 }
 
@@ -104,11 +97,6 @@ uint64_t fv_model_hash(const fv_model *model)
     return model ? fv__model_hash(model) : 0;
 }
 
-static const fv_tensor *tensor_of(const fv_model *model, int param)
-{
-    return &model->graph.tensors[model->params[param].tensor];
-}
-
 int fv_model_n_parameters(const fv_model *model)
 {
     return model ? model->n_learned : 0;
@@ -116,7 +104,7 @@ int fv_model_n_parameters(const fv_model *model)
 
 static fv_parameter_info info_of(const fv_model *model, int param)
 {
-    const fv_tensor *tensor = tensor_of(model, param);
+    const fv_tensor *tensor = fv__model_tensor(model, param);
     fv_parameter_info info = {
         .name = tensor->name, .rank = tensor->shape.rank, .values = fv__model_values(model, param)};
     memcpy(info.shape, tensor->shape.dim, sizeof info.shape);
@@ -148,7 +136,7 @@ static fv_status no_such_parameter(const fv_model *model, const char *name)
     if (!names)
         return FV_ERR_MEMORY;
     for (int i = 0; i < model->n_params; i++)
-        names[i] = tensor_of(model, i)->name;
+        names[i] = fv__model_tensor(model, i)->name;
     const char *nearest = fv__nearest(name, names, model->n_params);
     const fv_status status = fv__fail(
         model->ctx, FV_ERR_ARGUMENT, "fv_model_set_parameter: %s has no parameter or statistic '%s'%s%s%s",
@@ -167,9 +155,9 @@ fv_status fv_model_set_parameter(fv_model *model, const char *name, const float 
     if (param < 0)
         return no_such_parameter(model, name);
     if (n != model->params[param].n)
-        return fv__fail(model->ctx, FV_ERR_ARGUMENT,
-                        "fv_model_set_parameter: %s: expected %zu values, %s; found %zu", name,
-                        model->params[param].n, fv__shape_text(tensor_of(model, param)->shape, shape), n);
+        return fv__fail(
+            model->ctx, FV_ERR_ARGUMENT, "fv_model_set_parameter: %s: expected %zu values, %s; found %zu",
+            name, model->params[param].n, fv__shape_text(fv__model_tensor(model, param)->shape, shape), n);
     for (size_t i = 0; i < n; i++)
         if (!isfinite(values[i]))
             return fv__fail(model->ctx, FV_ERR_ARGUMENT,

@@ -83,7 +83,7 @@ fv_status fv_model_set_class_names(fv_model *model, const char *const *names, in
         return fv__fail(model->ctx, FV_ERR_ARGUMENT,
                         "%s: expected as many names of classes as it tells apart, %d, found %d",
                         model->source, n_classes, n);
-    FV_TRY(fv__names_check(model->ctx, FV_ERR_ARGUMENT, model->source, names, n));
+    FV_TRY(fv__class_names_check(model->ctx, FV_ERR_ARGUMENT, model->source, names, n));
     return fv__model_describe_data(model, names, n, NULL);
 }
 

@@ -19,7 +19,7 @@ static const char *wrong_with(const char *name)
     return NULL;
 }
 
-fv_status fv__names_check(fv_context *ctx, fv_status status, const char *what, const char *const *names,
+fv_status fv__class_names_check(fv_context *ctx, fv_status status, const char *what, const char *const *names,
                           int n)
 {
     for (int i = 0; i < n; i++) {
@@ -32,7 +32,7 @@ fv_status fv__names_check(fv_context *ctx, fv_status status, const char *what, c
     return FV_OK;
 }
 
-char **fv__names_copy(fv_context *ctx, const char *const *names, int n)
+char **fv__class_names_copy(fv_context *ctx, const char *const *names, int n)
 {
     size_t bytes = (size_t)n * sizeof(char *);
     for (int i = 0; i < n; i++)

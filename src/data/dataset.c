@@ -10,7 +10,7 @@
 
 fv_status fv__data_name_classes(fv_data *data, const char *const *names)
 {
-    char **const copy = fv__names_copy(data->ctx, names, data->n_classes);
+    char **const copy = fv__class_names_copy(data->ctx, names, data->n_classes);
     if (!copy)
         return FV_ERR_MEMORY;
     fv__free(data->ctx, data->class_names);

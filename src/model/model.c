@@ -109,7 +109,7 @@ fv_status fv__model_draw(fv_model *model, uint64_t seed)
 {
     FV_TRY(fv__model_allocate(model));
     for (int i = 0; i < model->n_params; i++)
-        fv__init_draw(&model->graph.tensors[model->params[i].tensor].init, seed, (uint32_t)i,
+        fv__init_draw(&fv__model_tensor(model, i)->init, seed, (uint32_t)i,
                       fv__model_values(model, i), model->params[i].n);
     return FV_OK;
 }
@@ -166,7 +166,7 @@ fv_output fv__model_output(const fv_model *model)
 fv_status fv__model_describe_data(fv_model *model, const char *const *class_names, int n,
                                   const fv_data_record *trained_on)
 {
-    char **const names = class_names ? fv__names_copy(model->ctx, class_names, n) : NULL;
+    char **const names = class_names ? fv__class_names_copy(model->ctx, class_names, n) : NULL;
     if (class_names && !names)
         return FV_ERR_MEMORY;
     fv_data_record *const record = trained_on ? fv__record_copy(model->ctx, trained_on) : NULL;

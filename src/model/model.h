@@ -63,6 +63,11 @@ fv_status fv__model_draw(fv_model *model, uint64_t seed);
 fv_status fv__model_allocate(fv_model *model);
 /* The place of a parameter or statistic in params; -1: the tensor is neither. */
 int fv__model_param_of(const fv_model *model, int tensor);
+/* Its name, shape and initialisation. */
+static inline const fv_tensor *fv__model_tensor(const fv_model *model, int param)
+{
+    return &model->graph.tensors[model->params[param].tensor];
+}
 /* Of one parameter. NULL where there are none yet and memory is lacking, which cannot be after
  * fv__model_ensure. */
 float *fv__model_values(const fv_model *model, int param);

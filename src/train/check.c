@@ -204,7 +204,7 @@ static fv_status conclude(check *c, int p)
 
 static const char *name_of(const check *c, int p)
 {
-    return c->model->graph.tensors[c->model->params[p].tensor].name;
+    return fv__model_tensor(c->model, p)->name;
 }
 
 /* First a direction of each tensor, the cheapest first, which are the last: should there be no time for more,

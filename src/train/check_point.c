@@ -9,7 +9,7 @@
  * on either side. It is measured (`spread`): the reference is run again with each value changed by several of
  * float's roundings, in pairs of opposite changes, so that a unit beside its kink crosses it in one of them.
  * Where rounding could hide a mistake, another point is drawn, before anybody looks at the kernels'
- * gradients. */
+ * gradients. Where one of these would then be called wrong, more changes are tried first. */
 #include "train/check_point.h"
 
 #include "base/clock.h"

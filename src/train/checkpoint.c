@@ -212,12 +212,12 @@ static fv_status read_tensors(fv_trainer *t, const fv_safetensors *file, float *
 {
     const fv_model *const m = t->model;
     for (int p = 0; p < m->n_params; p++) {
-        const fv_tensor *const tensor = &m->graph.tensors[m->params[p].tensor];
+        const fv_tensor *const tensor = fv__model_tensor(m, p);
         FV_TRY(fv__safetensors_copy(file, tensor->name, tensor->shape.rank, tensor->shape.dim,
                                     values + m->params[p].offset));
     }
     for (int p = 0; p < m->n_learned; p++) {
-        const fv_tensor *const tensor = &m->graph.tensors[m->params[p].tensor];
+        const fv_tensor *const tensor = fv__model_tensor(m, p);
         char *const name = fv__arena_printf(&t->graph.arena, "optimizer.%s", tensor->name);
         if (!name)
             return FV_ERR_MEMORY;

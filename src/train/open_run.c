@@ -163,7 +163,7 @@ static fv_status choose(fv_context *ctx, const char *folder, fv_weights *chosen)
     return status;
 }
 
-static fv_status open_text(fv_context *ctx, const char *path, fv_model **out)
+fv_status fv__open_text(fv_context *ctx, const char *path, fv_model **out)
 {
     uint8_t *bytes = NULL;
     size_t n_bytes = 0;
@@ -177,7 +177,7 @@ static fv_status open_text(fv_context *ctx, const char *path, fv_model **out)
 static fv_status open_foreign(fv_context *ctx, const char *path, const fv_weights *weights, fv_model **out)
 {
     fv_model *model = NULL;
-    FV_TRY(open_text(ctx, path, &model));
+    FV_TRY(fv__open_text(ctx, path, &model));
     const fv_status status = fv__weights_load(weights, model);
     if (status == FV_OK)
         *out = model;

@@ -133,6 +133,8 @@ fv_status fv__folder_state(fv_context *ctx, const char *folder, const fv_weights
 /* FV_ERR_INPUT that says where two texts, which differ, part. */
 fv_status fv__fail_text(fv_context *ctx, const char *path, const char *expected, const char *found);
 
+/* The model of a text file. */
+fv_status fv__open_text(fv_context *ctx, const char *path, fv_model **out);
 /* The model of a run folder, with its best weights. */
 fv_status fv__open_run(fv_context *ctx, const char *folder, fv_model **out);
 /* The model and the options of its last checkpoint. */

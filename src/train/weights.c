@@ -10,11 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const fv_tensor *tensor_of(const fv_model *model, int param)
-{
-    return &model->graph.tensors[model->params[param].tensor];
-}
-
 /* ---- the checksum ---------------------------------------------------------------------------------- */
 
 static void digest_meta(fv_digest *digest, fv_meta_entry entry)
@@ -68,7 +63,7 @@ void fv__draft_run(fv_draft *draft, uint64_t run)
 
 void fv__draft_tensor(fv_draft *draft, const char *prefix, int param, const float *values)
 {
-    const fv_tensor *const tensor = tensor_of(draft->model, param);
+    const fv_tensor *const tensor = fv__model_tensor(draft->model, param);
     const char *const name =
         draft->failed || !values ? NULL : fv__arena_printf(&draft->arena, "%s%s", prefix, tensor->name);
     if (!name) {

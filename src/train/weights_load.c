@@ -85,7 +85,7 @@ static fv_status describe(fv_arena *arena, const fv_weights *w, fv_model *model)
     FV_TRY(read_list(arena, w, "class_names", n_classes, names, NULL, &n_names));
     FV_TRY(read_list(arena, w, "classes", FV_MAX_CLASSES, NULL, classes, &record.n_classes));
     FV_TRY(read_limit(arena, w, &record.limit));
-    FV_TRY(fv__names_check(arena->ctx, FV_ERR_INPUT, fv__safetensors_path(w->file), names, n_names));
+    FV_TRY(fv__class_names_check(arena->ctx, FV_ERR_INPUT, fv__safetensors_path(w->file), names, n_names));
     return fv__model_describe_data(model, n_names > 0 ? names : NULL, n_names, &record);
 }
 
@@ -101,11 +101,6 @@ fv_status fv__weights_describe(const fv_weights *w, fv_model *model)
 }
 
 /* ---- the tensors ----------------------------------------------------------------------------------- */
-
-static const fv_tensor *tensor_of(const fv_model *model, int param)
-{
-    return &model->graph.tensors[model->params[param].tensor];
-}
 
 static void dims_text(fv_text *text, const fv_tensor_entry *entry)
 {
@@ -160,7 +155,7 @@ static fv_status check_tensors(const fv_model *model, const fv_safetensors *file
 {
     const char *const path = fv__safetensors_path(file);
     for (int i = 0; i < model->n_params; i++) {
-        const fv_tensor *tensor = tensor_of(model, i);
+        const fv_tensor *tensor = fv__model_tensor(model, i);
         FV_TRY(check_entry(model, tensor, fv__safetensors_find(file, tensor->name), path));
     }
     for (int i = 0; i < fv__safetensors_n_tensors(file); i++) {
@@ -187,7 +182,8 @@ fv_status fv__weights_load(const fv_weights *w, fv_model *model)
         return status;
     }
     for (int i = 0; i < model->n_params; i++)
-        memcpy(fv__model_values(model, i), fv__safetensors_find(w->file, tensor_of(model, i)->name)->values,
+        memcpy(fv__model_values(model, i),
+               fv__safetensors_find(w->file, fv__model_tensor(model, i)->name)->values,
                model->params[i].n * sizeof(float));
     model->settled = true;
     return FV_OK;
