@@ -18,7 +18,9 @@
 
 enum { PAUSE_MS = 25, MAX_ROUNDS = 101, MAX_ROWS = 64 };
 #define TURN_SECONDS 0.02
-#define WARM_SECONDS 0.01 /* the system needs some milliseconds to spread threads that wake over the cores */
+#define WARM_SECONDS                                                                                         \
+    0.01 /* the system needs some milliseconds to spread threads that wake over the cores                    \
+          */
 /* Winograd's transforms and other orders of sums cost some units in the fifth digit, a mistake costs all. */
 #define TOLERANCE 1e-3
 
@@ -216,7 +218,7 @@ static void print_summary(const settings *o, const row *rows, int n_rows, pass w
         "= %-12s %-6s %-8s %2d shapes: ratio median %.2f, least %.2f, of all layers' time %.2f\n",
         "| **%s** | %s | %s | %d shapes | | median %.2f | **least %.2f** | of all layers' time %.2f |\n",
         ("{\"event\":\"summary\",\"network\":\"%s\",\"kind\":\"%s\",\"pass\":\"%s\",\"shapes\":%d,"
-        "\"median_ratio\":%.4g,\"least_ratio\":%.4g,\"time_ratio\":%.4g}\n")};
+         "\"median_ratio\":%.4g,\"least_ratio\":%.4g,\"time_ratio\":%.4g}\n")};
     printf(formats[o->format], rows[0].layer->network, conv ? "conv" : "linear", pass_names[which], n, middle,
            ratios[0], dnnl / fovea);
 }

@@ -26,7 +26,7 @@ typedef struct cli_args {
     cli_list classes, index;
     bool json, quiet, plan, inference, replace, force, help;
     const char *program; /* as it was called, to say what can be typed next */
-    char **operands; /* what is not an option, borrowed from argv */
+    char **operands;     /* what is not an option, borrowed from argv */
     int n_operands;
     uint64_t given; /* bit i: row i of the command's table was on the command line */
 } cli_args;
@@ -56,27 +56,45 @@ typedef struct cli_command {
     const char *name;
     const char *operands; /* "RUN FILE..." */
     int min_operands, max_operands;
-    const char *summary; /* one line */
-    const char *details; /* paragraphs for --help; may be NULL */
+    const char *summary;  /* one line */
+    const char *details;  /* paragraphs for --help; may be NULL */
     const char *examples; /* what can be typed, a line each */
     const cli_option *options;
     int n_options;
-    void (*defaults)(cli_args *args); /* on zeroed args; may be NULL */
+    void (*defaults)(cli_args *args);                                    /* on zeroed args; may be NULL */
     int (*run)(const struct cli_command *command, const cli_args *args); /* the exit code */
 } cli_command;
 
 /* Rows that several commands share. */
-#define CLI_ROW_JSON {"json", NULL, CLI_FLAG, offsetof(cli_args, json), 0, 0, NULL, \
-                      "print one JSON object a line on standard output, and nothing else"}
-#define CLI_ROW_THREADS {"threads", "N", CLI_COUNT, offsetof(cli_args, threads), 1, FV_MAX_THREADS, NULL, \
-                         "worker threads; as many as the machine has cores where left out"}
-#define CLI_ROW_CLASSES {"classes", "A,B", CLI_LIST, offsetof(cli_args, classes), 0, FV_MAX_CLASSES - 1, \
-                         NULL, "keep these classes only, numbered anew in this order"}
-#define CLI_ROW_LIMIT {"limit", "N", CLI_COUNT, offsetof(cli_args, limit), 1, CLI_MAX_COUNT, NULL, \
-                       "use the first N images of each set only"}
-#define CLI_ROW_SPLIT {"split", "NAME", CLI_CHOICE, offsetof(cli_args, split), 0, 0, cli_split_words, \
-                       "which images of the data set"}
-#define CLI_ROW_HELP {"help", NULL, CLI_FLAG, offsetof(cli_args, help), 0, 0, NULL, "print this text"}
+#define CLI_ROW_JSON                                                                                         \
+    {                                                                                                        \
+        "json", NULL, CLI_FLAG, offsetof(cli_args, json), 0, 0, NULL,                                        \
+            "print one JSON object a line on standard output, and nothing else"                              \
+    }
+#define CLI_ROW_THREADS                                                                                      \
+    {                                                                                                        \
+        "threads", "N", CLI_COUNT, offsetof(cli_args, threads), 1, FV_MAX_THREADS, NULL,                     \
+            "worker threads; as many as the machine has cores where left out"                                \
+    }
+#define CLI_ROW_CLASSES                                                                                      \
+    {                                                                                                        \
+        "classes", "A,B", CLI_LIST, offsetof(cli_args, classes), 0, FV_MAX_CLASSES - 1, NULL,                \
+            "keep these classes only, numbered anew in this order"                                           \
+    }
+#define CLI_ROW_LIMIT                                                                                        \
+    {                                                                                                        \
+        "limit", "N", CLI_COUNT, offsetof(cli_args, limit), 1, CLI_MAX_COUNT, NULL,                          \
+            "use the first N images of each set only"                                                        \
+    }
+#define CLI_ROW_SPLIT                                                                                        \
+    {                                                                                                        \
+        "split", "NAME", CLI_CHOICE, offsetof(cli_args, split), 0, 0, cli_split_words,                       \
+            "which images of the data set"                                                                   \
+    }
+#define CLI_ROW_HELP                                                                                         \
+    {                                                                                                        \
+        "help", NULL, CLI_FLAG, offsetof(cli_args, help), 0, 0, NULL, "print this text"                      \
+    }
 
 #define CLI_MAX_COUNT 100000000
 extern const char *const cli_split_words[]; /* in the order test, train */

@@ -6,7 +6,7 @@
 
 typedef struct cli_watch {
     bool json, quiet;
-    bool terminal;      /* standard error is one: a bar below the lines of the epochs */
+    bool terminal; /* standard error is one: a bar below the lines of the epochs */
     bool bar_shown;
     double began;       /* clock at the first event ... */
     double began_share; /* ... and the part of the run that was done then: a resumed run starts late */

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TRY(call) if ((status = (call)) != FV_OK) goto done
+#define TRY(call)                                                                                            \
+    if ((status = (call)) != FV_OK)                                                                          \
+    goto done
 
 static bool show(void *user, const fv_progress *p)
 {

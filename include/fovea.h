@@ -120,8 +120,8 @@ FV_API fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split,
                               const fv_data_options *options, fv_data **out);
 /* A data set from memory: pixels [n][c][h][w] in 0..255 and labels [n] in 0..n_classes-1, both copied; n is 1
  * or more, n_classes to FV_MAX_CLASSES. */
-FV_API fv_status fv_data_from_memory(fv_context *ctx, const uint8_t *pixels, const int *labels, int n,
-                                     int c, int h, int w, int n_classes, fv_data **out);
+FV_API fv_status fv_data_from_memory(fv_context *ctx, const uint8_t *pixels, const int *labels, int n, int c,
+                                     int h, int w, int n_classes, fv_data **out);
 /* One image file: PNG or PGM, of exactly c x h x w. Becomes a data set of one image without a label. */
 FV_API fv_status fv_data_open_image(fv_context *ctx, const char *path, int c, int h, int w, fv_data **out);
 FV_API void fv_data_destroy(fv_data *data);
@@ -211,7 +211,7 @@ FV_API void fv_builder_conv(fv_builder *b, const char *name, int channels, fv_wi
 FV_API void fv_builder_linear(fv_builder *b, const char *name, int features);
 FV_API void fv_builder_max_pool(fv_builder *b, fv_window window);
 FV_API void fv_builder_avg_pool(fv_builder *b, fv_window window);
-FV_API void fv_builder_layer(fv_builder *b, const char *words); /* any layer, as a line of model text */
+FV_API void fv_builder_layer(fv_builder *b, const char *words);    /* any layer, as a line of model text */
 FV_API fv_status fv_builder_finish(fv_builder *b, fv_model **out); /* destroys b, also on failure     */
 FV_API void fv_builder_destroy(fv_builder *b);
 
@@ -225,27 +225,27 @@ typedef enum fv_output {
 } fv_output;
 
 typedef struct fv_model_info {
-    int c, h, w;         /* the input */
-    int n_classes;       /* outputs; 2 for one logistic output */
+    int c, h, w;   /* the input */
+    int n_classes; /* outputs; 2 for one logistic output */
     int n_layers;
     int64_t n_parameters;
-    int64_t flops;       /* of one image, forward; a multiply-add counts 2 */
-    int64_t bytes;       /* parameters and activations of one image */
-    fv_output output;    /* what fv_predict gives */
+    int64_t flops;    /* of one image, forward; a multiply-add counts 2 */
+    int64_t bytes;    /* parameters and activations of one image */
+    fv_output output; /* what fv_predict gives */
 } fv_model_info;
 FV_API fv_model_info fv_model_describe(const fv_model *model);
 
 typedef struct fv_layer_info {
-    const char *name;    /* "c1", or the operation's name for a layer without one */
-    const char *kind;    /* "conv" */
-    int shape[4];        /* of its output, per image */
+    const char *name; /* "c1", or the operation's name for a layer without one */
+    const char *kind; /* "conv" */
+    int shape[4];     /* of its output, per image */
     int rank;
     int64_t n_parameters, flops, activation_bytes;
 } fv_layer_info;
 FV_API fv_layer_info fv_model_layer(const fv_model *model, int index);
 
 typedef struct fv_parameter_info {
-    const char *name;    /* "c1.weight" */
+    const char *name; /* "c1.weight" */
     int shape[4];
     int rank;
     const float *values; /* plain layout, borrowed; NULL where they are needed for the first time and there
@@ -280,30 +280,26 @@ FV_API void fv_text_destroy(fv_context *ctx, char *text);
  * A gradient is wrong where it disagrees by more than rounding can explain. How much rounding explains is
  * measured, not assumed: by changing every value that the reference computes by as much as float rounds it.
  * Where that would hide a mistake of a thousandth, or each difference meets a kink, nothing is decided. */
-typedef enum fv_check_verdict {
-    FV_CHECK_OK,
-    FV_CHECK_WRONG,
-    FV_CHECK_UNDECIDED
-} fv_check_verdict;
+typedef enum fv_check_verdict { FV_CHECK_OK, FV_CHECK_WRONG, FV_CHECK_UNDECIDED } fv_check_verdict;
 
 typedef struct fv_check_options {
-    uint64_t seed;           /* of images, labels, parameters' moves, directions and sampled values      */
-    int batch;               /* images, 1 to FV_MAX_CHECK_BATCH                                          */
-    double seconds;          /* differences are taken for about this long, of each tensor as many as fit;
-                                0: all. Tensors that are not reached in time are undecided. The gradients
-                                themselves are computed however long they take                           */
+    uint64_t seed;  /* of images, labels, parameters' moves, directions and sampled values      */
+    int batch;      /* images, 1 to FV_MAX_CHECK_BATCH                                          */
+    double seconds; /* differences are taken for about this long, of each tensor as many as fit;
+                       0: all. Tensors that are not reached in time are undecided. The gradients
+                       themselves are computed however long they take                           */
 } fv_check_options;
 FV_API fv_check_options fv_check_options_default(void); /* seed 0, 4 images, 60 seconds */
 
 typedef struct fv_check_result {
     const char *parameter;
-    int64_t n_checked;       /* differences compared: the direction's (of tensors of 2 values or more) and
-                                those of single values                                                   */
+    int64_t n_checked; /* differences compared: the direction's (of tensors of 2 values or more) and
+                          those of single values                                                   */
     int64_t n_values;
-    double reference_error;  /* largest error of the reference's gradient, over the root mean square of
-                                the tensor's; NaN where no difference was decided                        */
-    double kernel_error;     /* largest error of the kernels' gradient, over the same, or over the value
-                                where that is larger; where terms cancel out, over the terms' size       */
+    double reference_error; /* largest error of the reference's gradient, over the root mean square of
+                               the tensor's; NaN where no difference was decided                        */
+    double kernel_error;    /* largest error of the kernels' gradient, over the same, or over the value
+                               where that is larger; where terms cancel out, over the terms' size       */
     fv_check_verdict verdict;
 } fv_check_result;
 
@@ -338,22 +334,22 @@ typedef enum fv_schedule {
 } fv_schedule;
 
 typedef struct fv_train_options {
-    int epochs;           /* to FV_MAX_EPOCHS                                                        */
-    int batch;            /* 1: stochastic; 0: the whole training set (batch gradient descent)       */
+    int epochs; /* to FV_MAX_EPOCHS                                                        */
+    int batch;  /* 1: stochastic; 0: the whole training set (batch gradient descent)       */
     double lr, momentum, weight_decay; /* weight decay acts on weights, never on biases               */
-    const char *optimizer;/* "sgd" */
+    const char *optimizer;             /* "sgd" */
     fv_schedule schedule;
-    int step_epochs;      /* step schedule: every so many epochs ...                                 */
-    double step_factor;   /* ... the learning rate is multiplied by this                             */
-    int shift;            /* augmentation: each training image moved by up to so many pixels         */
-    uint64_t seed;        /* of initialisation (of a new model), shuffling, dropout, augmentation    */
-    int n_valid;          /* the last n_valid training images are held out for validation            */
-    const char *out;      /* run folder, created; NULL: nothing is written                           */
-    bool resume;          /* go on from out/last.safetensors; its recorded options win over these,
-                           * but `epochs` may be more                                                */
-    bool replace;         /* where `out` holds a trained run: train anew in its place                */
-    bool force;           /* resume, though the model's text or the training data are not those that
-                           * the run began with: goes on with what is given now                      */
+    int step_epochs;    /* step schedule: every so many epochs ...                                 */
+    double step_factor; /* ... the learning rate is multiplied by this                             */
+    int shift;          /* augmentation: each training image moved by up to so many pixels         */
+    uint64_t seed;      /* of initialisation (of a new model), shuffling, dropout, augmentation    */
+    int n_valid;        /* the last n_valid training images are held out for validation            */
+    const char *out;    /* run folder, created; NULL: nothing is written                           */
+    bool resume;        /* go on from out/last.safetensors; its recorded options win over these,
+                         * but `epochs` may be more                                                */
+    bool replace;       /* where `out` holds a trained run: train anew in its place                */
+    bool force;         /* resume, though the model's text or the training data are not those that
+                         * the run began with: goes on with what is given now                      */
 } fv_train_options;
 FV_API fv_train_options fv_train_options_default(void);
 /* The model and the options of a run's last checkpoint, to go on with by fv_train: options->resume is set,
@@ -366,16 +362,16 @@ typedef enum fv_event { FV_EVENT_STEP, FV_EVENT_EPOCH, FV_EVENT_DONE } fv_event;
 
 typedef struct fv_progress {
     fv_event event;
-    int epoch, epochs;       /* epoch counts from 1 */
-    int64_t step, steps;     /* within the epoch */
-    double train_loss;       /* mean over the epoch so far */
-    double valid_error;      /* NaN where there is no such set, or not yet measured */
+    int epoch, epochs;   /* epoch counts from 1 */
+    int64_t step, steps; /* within the epoch */
+    double train_loss;   /* mean over the epoch so far */
+    double valid_error;  /* NaN where there is no such set, or not yet measured */
     double test_error;
     double lr;
-    double samples_per_s;    /* training time alone */
-    double seconds;          /* training time so far, this call */
+    double samples_per_s; /* training time alone */
+    double seconds;       /* training time so far, this call */
     int64_t n_parameters;
-    uint64_t hash;           /* FV_EVENT_DONE */
+    uint64_t hash; /* FV_EVENT_DONE */
 } fv_progress;
 
 /* Return false to stop: the state is saved and fv_train returns FV_STOPPED. Called on the caller's

@@ -173,8 +173,8 @@ static inline int enter(void **state)
         print_error("FOVEA_COMMAND does not name the command: %s\n", command ? command : "(not set)");
         return -1;
     }
-    static const char *const clear[] = {"FOVEA_ISA", "FOVEA_DATA", "FOVEA_THREADS", "FOVEA_DIRECT",
-                                        "NO_COLOR",  "COLUMNS"};
+    static const char *const clear[] = {"FOVEA_ISA",    "FOVEA_DATA", "FOVEA_THREADS",
+                                        "FOVEA_DIRECT", "NO_COLOR",   "COLUMNS"};
     for (size_t i = 0; i < sizeof clear / sizeof *clear; i++)
         unsetenv(clear[i]);
     return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;

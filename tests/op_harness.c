@@ -179,8 +179,7 @@ static void draw_smooth(double *v, int64_t count, bool close, fv_rng *rng)
     }
 }
 
-static void draw_values(double *v, int64_t count, const fv_op *op, fv_role role, op_draw draw,
-                        fv_rng *rng)
+static void draw_values(double *v, int64_t count, const fv_op *op, fv_role role, op_draw draw, fv_rng *rng)
 {
     if (role == FV_ROLE_VALUE && draw == OP_SMOOTH)
         draw_smooth(v, count, strncmp(op->name, "attention", 9) == 0, rng);

@@ -9,13 +9,13 @@
 /* One operation on one set of inputs. Values are plain: [n][...] per image, else as the tensor is. */
 typedef struct op_call {
     const fv_op *op;
-    const char *words;              /* attributes, as in the model text */
-    int n;                          /* images */
-    fv_shape shape[FV_MAX_INPUTS];  /* rank 0: absent */
+    const char *words;             /* attributes, as in the model text */
+    int n;                         /* images */
+    fv_shape shape[FV_MAX_INPUTS]; /* rank 0: absent */
     double *value[FV_MAX_INPUTS];
-    fv_shape out_shape;             /* set by op_call_check */
-    int64_t n_out;                  /* all values of the output, likewise */
-    char what[256];                 /* for messages */
+    fv_shape out_shape; /* set by op_call_check */
+    int64_t n_out;      /* all values of the output, likewise */
+    char what[256];     /* for messages */
 } op_call;
 
 /* How inputs are drawn. Smooth: values of one image differ by more than 1e-3 and are that far from 0, so
@@ -53,8 +53,8 @@ bool op_is_update(const fv_op *op);
 /* Changes a statistic, its first input, where it is: that is its output. */
 bool op_is_track(const fv_op *op);
 
-#define OP_LR 0.125f
-#define OP_MOMENTUM 0.75f
+#define OP_LR           0.125f
+#define OP_MOMENTUM     0.75f
 #define OP_WEIGHT_DECAY 0.0625f
 
 /* Compares all gradients of the case with central differences of the reference. Fails the test. */

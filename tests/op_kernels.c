@@ -106,8 +106,12 @@ typedef struct batch_data {
 static void make_batch(const op_call *call, batch_data *data)
 {
     assert_true(call->n <= MAX_IMAGES);
-    data->batch = (fv_batch){.n = call->n, .labels = data->labels, .seed = SEED,
-                             .inv_total = 1.0f / (float)call->n, .lr = OP_LR, .momentum = OP_MOMENTUM,
+    data->batch = (fv_batch){.n = call->n,
+                             .labels = data->labels,
+                             .seed = SEED,
+                             .inv_total = 1.0f / (float)call->n,
+                             .lr = OP_LR,
+                             .momentum = OP_MOMENTUM,
                              .weight_decay = OP_WEIGHT_DECAY};
     for (int i = 0; i < op_n_inputs(call); i++)
         for (int n = 0; n < call->n && call->op->role[i] == FV_ROLE_LABEL; n++)
@@ -221,7 +225,7 @@ typedef struct bench {
 static int64_t block_floats(const fv_buffer *buffer)
 {
     return buffer->scope == FV_SCOPE_IMAGE || buffer->scope == FV_SCOPE_ROWS ? buffer->floats * FV_LANES
-                                                                              : buffer->floats;
+                                                                             : buffer->floats;
 }
 
 static int64_t buffer_floats(const bench *b, const fv_buffer *buffer)
@@ -290,8 +294,11 @@ static void run_blocks(const bench *b, const fv_step_spec *s, fv_call *c, fv_ker
 static void run_kernel(const bench *b, const fv_step_spec *s, const fv_batch *batch, int group, int over)
 {
     const fv_kernel_fn kernel = b->plan->kernels->run[s->kernel];
-    fv_call c = {.args = s->args, .blocks_per_shard = b->plan->blocks_per_shard, .scratch = b->scratch,
-                 .batch = batch, .n_blocks = b->n_blocks};
+    fv_call c = {.args = s->args,
+                 .blocks_per_shard = b->plan->blocks_per_shard,
+                 .scratch = b->scratch,
+                 .batch = batch,
+                 .n_blocks = b->n_blocks};
     for (int i = 0; i < s->n_operands; i++) {
         if (s->operand[i] < 0)
             continue;

@@ -171,8 +171,12 @@ static fv_status plan(bool training, bool keep_all)
     fv_status status = training ? fv__differentiate(&graph, &gradient) : FV_OK;
     if (status == FV_OK && training)
         status = fv__append_updates(&graph, gradient, "sgd");
-    const fv_plan_options options = {.batch = 100, .n_workers = 2, .output = true, .loss = true,
-                                     .updates = training, .keep_all = keep_all};
+    const fv_plan_options options = {.batch = 100,
+                                     .n_workers = 2,
+                                     .output = true,
+                                     .loss = true,
+                                     .updates = training,
+                                     .keep_all = keep_all};
     if (status == FV_OK)
         status = fv__plan_create(f.ctx, &graph, &options, &made);
     if (status == FV_OK)
@@ -360,12 +364,13 @@ static fv_status name_classes(void)
 }
 
 /* In this order: training leaves the folder that the last ones read. */
-#define EACH(X)                                                                                              \
-    X(create_context) X(build_text) X(build_zoo) X(build_in_c) X(plan_training) X(plan_inference)            \
-    X(plan_keeping_all) X(plan_text) X(save_weights) X(load_weights) X(open_digits) X(evaluate) X(predict)   \
-    X(prepare_two) X(inference_text)                                                                         \
-    X(train_epoch) X(resume_finished) X(stop_and_resume) X(open_run) X(open_to_resume)                       \
-    X(name_classes) X(through_memory) X(check_gradients)
+/* clang-format off */
+#define EACH(X) \
+    X(create_context) X(build_text) X(build_zoo) X(build_in_c) X(plan_training) X(plan_inference) \
+    X(plan_keeping_all) X(plan_text) X(save_weights) X(load_weights) X(open_digits) X(evaluate) \
+    X(predict) X(prepare_two) X(inference_text) X(train_epoch) X(resume_finished) X(stop_and_resume) \
+    X(open_run) X(open_to_resume) X(name_classes) X(through_memory) X(check_gradients)
+/* clang-format on */
 
 #define TEST(name)                                                                                           \
     static void test_##name(void **state)                                                                    \

@@ -415,17 +415,12 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alloc), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_alloc_fails),
-        cmocka_unit_test(test_checked_sizes),
-        cmocka_unit_test(test_grow),
-        cmocka_unit_test(test_arena),
-        cmocka_unit_test(test_fail),
-        cmocka_unit_test(test_text),
-        cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_cpu),
-        cmocka_unit_test(test_context),
-        cmocka_unit_test(test_context_memory),
+        cmocka_unit_test(test_alloc),       cmocka_unit_test(test_names),
+        cmocka_unit_test(test_alloc_fails), cmocka_unit_test(test_checked_sizes),
+        cmocka_unit_test(test_grow),        cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_fail),        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_nearest),     cmocka_unit_test(test_cpu),
+        cmocka_unit_test(test_context),     cmocka_unit_test(test_context_memory),
         cmocka_unit_test(test_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,11 +118,11 @@ static void expect_probabilities(fv_context *ctx, const fv_model *m, const float
  * float on numbers below 1.5. */
 static void two_updates_as_pytorch(void **state)
 {
-    static const double conv[] = {-0.331634661, -0.0658819455, 0.251755319,  -0.154178549, 0.118659982,
+    static const double conv[] = {-0.331634661, -0.0658819455, 0.251755319, -0.154178549, 0.118659982,
                                   -0.299242828, 0.0188108092,  0.294844934, -0.124216578};
     static const double gamma[] = {1.28089814, 0.676398212, 1.07701999};
     static const double beta[] = {0.0159618093, 0.535983329, -0.174215977};
-    static const double out[] = {-0.0461057171, 0.256244885,  -0.149263474, 0.0642714167, 0.285242889,
+    static const double out[] = {-0.0461057171, 0.256244885, -0.149263474, 0.0642714167, 0.285242889,
                                  -0.0922666991, 0.107810863, -0.247542461, -0.0104229518};
     static const double mean[] = {-0.0100012952, -0.024768972, 0.0229090568};
     static const double var[] = {0.979961342, 0.977680157, 0.969604246};
@@ -138,8 +138,8 @@ static void two_updates_as_pytorch(void **state)
     fill_parameters(m);
     fill_images(images, pointers, labels, N);
     assert_well(ctx, fv__trainer_create(m, N, "sgd", &trainer));
-    const fv_batch batch = {.n = N, .values = pointers, .labels = labels,
-                            .lr = 0.5f, .momentum = 0.75f, .weight_decay = 0.25f};
+    const fv_batch batch = {
+        .n = N, .values = pointers, .labels = labels, .lr = 0.5f, .momentum = 0.75f, .weight_decay = 0.25f};
     double first = 0, second = 0;
     assert_well(ctx, fv__trainer_step(trainer, &batch, &first));
     assert_well(ctx, fv__trainer_step(trainer, &batch, &second));

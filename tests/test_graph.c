@@ -410,12 +410,12 @@ static void test_verify(void **state)
 {
     (void)state;
     static void (*const spoil[])(fv_graph *) = {
-        spoil_order,        spoil_id,         spoil_negative_id, spoil_arity,        spoil_output,
-        spoil_output_id,    spoil_op,         spoil_attrs,       spoil_attr_value,   spoil_node_name,
-        spoil_shape,        spoil_shape_rank, spoil_name,        spoil_no_name,      spoil_role,
-        spoil_batch,
-        spoil_unknown_role, spoil_made_input, spoil_source,      spoil_no_source,    spoil_of,
-        spoil_of_shape,     spoil_of_value,   spoil_input,       spoil_graph_output, spoil_loss};
+        spoil_order,     spoil_id,           spoil_negative_id, spoil_arity,      spoil_output,
+        spoil_output_id, spoil_op,           spoil_attrs,       spoil_attr_value, spoil_node_name,
+        spoil_shape,     spoil_shape_rank,   spoil_name,        spoil_no_name,    spoil_role,
+        spoil_batch,     spoil_unknown_role, spoil_made_input,  spoil_source,     spoil_no_source,
+        spoil_of,        spoil_of_shape,     spoil_of_value,    spoil_input,      spoil_graph_output,
+        spoil_loss};
     for (size_t i = 0; i < sizeof spoil / sizeof *spoil; i++) {
         counter counts = {0};
         fv_context ctx = make_context(&counts);

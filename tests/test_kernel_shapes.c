@@ -120,9 +120,14 @@ static bool may_be_winograd(const layer *l)
 
 static layer draw_linear(fv_rng *rng)
 {
-    return (layer){.n = draw_small(rng, 70), .groups = 1, .i = draw_small(rng, 400),
-                   .o = draw_small(rng, 200), .oh = 1, .ow = draw(rng, 0, 1) ? 1 : draw_small(rng, 90),
-                   .kh = 1, .kw = 1};
+    return (layer){.n = draw_small(rng, 70),
+                   .groups = 1,
+                   .i = draw_small(rng, 400),
+                   .o = draw_small(rng, 200),
+                   .oh = 1,
+                   .ow = draw(rng, 0, 1) ? 1 : draw_small(rng, 90),
+                   .kh = 1,
+                   .kw = 1};
 }
 
 static void fill(op_call *call, fv_rng *rng)

@@ -19,10 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TENTH 0.1
-#define EIGHTEENTH (1.0 / 18)
-#define SHAPE1(a) ((fv_shape){1, {a}})
-#define SHAPE3(a, b, c) ((fv_shape){3, {a, b, c}})
+#define TENTH              0.1
+#define EIGHTEENTH         (1.0 / 18)
+#define SHAPE1(a)          ((fv_shape){1, {a}})
+#define SHAPE3(a, b, c)    ((fv_shape){3, {a, b, c}})
 #define SHAPE4(a, b, c, d) ((fv_shape){4, {a, b, c, d}})
 
 /* Evaluates by the reference and by every ISA; all must give `expected`. */
@@ -190,8 +190,7 @@ static void test_transposed(void **state)
     (void)state;
     const double stride_3[36] = {4, 4, 4, 3, 3, 3, 4, 8, 4, 3, 6, 3, 4, 4, 4, 3, 3, 3,
                                  2, 2, 2, 0, 0, 0, 2, 4, 2, 0, 0, 0, 2, 2, 2, 0, 0, 0};
-    const double stride_2[25] = {4, 4, 7, 3, 3, 4, 8, 7, 6, 3, 6, 6, 9,
-                                 3, 3, 2, 4, 2, 0, 0, 2, 2, 2, 0, 0};
+    const double stride_2[25] = {4, 4, 7, 3, 3, 4, 8, 7, 6, 3, 6, 6, 9, 3, 3, 2, 4, 2, 0, 0, 2, 2, 2, 0, 0};
     const double stride_1[16] = {4, 7, 7, 3, 6, 13, 12, 3, 6, 11, 9, 3, 2, 2, 2, 0};
     expect_pasted("stride=3 size=6", 6, stride_3);
     expect_pasted("stride=2 size=5", 5, stride_2);
@@ -361,14 +360,20 @@ static void test_binary_loss(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_smoothing_mask),    cmocka_unit_test(test_mask_over_channels),
+        cmocka_unit_test(test_smoothing_mask),
+        cmocka_unit_test(test_mask_over_channels),
         cmocka_unit_test(test_mask_over_two_channels),
-        cmocka_unit_test(test_stride_2),          cmocka_unit_test(test_one_dimension),
+        cmocka_unit_test(test_stride_2),
+        cmocka_unit_test(test_one_dimension),
         cmocka_unit_test(test_one_dimension_padded),
-        cmocka_unit_test(test_x_shaped_filter),   cmocka_unit_test(test_transposed),
-        cmocka_unit_test(test_why_transposed),    cmocka_unit_test(test_banded_matrix),
-        cmocka_unit_test(test_max_pooling),       cmocka_unit_test(test_average_pooling),
-        cmocka_unit_test(test_softmax_offset),    cmocka_unit_test(test_softmax_of_two),
+        cmocka_unit_test(test_x_shaped_filter),
+        cmocka_unit_test(test_transposed),
+        cmocka_unit_test(test_why_transposed),
+        cmocka_unit_test(test_banded_matrix),
+        cmocka_unit_test(test_max_pooling),
+        cmocka_unit_test(test_average_pooling),
+        cmocka_unit_test(test_softmax_offset),
+        cmocka_unit_test(test_softmax_of_two),
         cmocka_unit_test(test_binary_loss),
     };
     return cmocka_run_group_tests_name("lectures", tests, NULL, NULL);

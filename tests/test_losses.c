@@ -161,8 +161,8 @@ static void test_nan_wins_its_window(void **state)
         for (int i = 0; i < 16; i++)
             x[i] = i % 2 && i / 4 % 2 ? 5 : -3;
         x[at / 2 * 4 + at % 2] = NAN;
-        op_call call = {.op = &fv_op_maxpool, .words = words[at % 3], .n = 1, .shape = {{3, {1, 4, 4}}},
-                        .value = {x}};
+        op_call call = {
+            .op = &fv_op_maxpool, .words = words[at % 3], .n = 1, .shape = {{3, {1, 4, 4}}}, .value = {x}};
         on_every_isa(&call, the_nan_wins);
     }
 }
@@ -178,8 +178,8 @@ static void test_nan_wins_general_windows(void **state)
 {
     (void)state;
     double x[16] = {1, 2, 3, 4, 5, NAN, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
-    op_call call = {.op = &fv_op_maxpool, .words = "kernel=3 stride=1", .n = 1, .shape = {{3, {1, 4, 4}}},
-                    .value = {x}};
+    op_call call = {
+        .op = &fv_op_maxpool, .words = "kernel=3 stride=1", .n = 1, .shape = {{3, {1, 4, 4}}}, .value = {x}};
     on_every_isa(&call, overlapping_nan_wins);
 }
 
@@ -194,8 +194,11 @@ static void test_padding_is_minus_infinity(void **state)
 {
     (void)state;
     double x[9] = {-1, -1, -1, -1, -1, -1, -1, -1, -1};
-    op_call call = {.op = &fv_op_maxpool, .words = "kernel=3 stride=2 pad=1", .n = 1,
-                    .shape = {{3, {1, 3, 3}}}, .value = {x}};
+    op_call call = {.op = &fv_op_maxpool,
+                    .words = "kernel=3 stride=2 pad=1",
+                    .n = 1,
+                    .shape = {{3, {1, 3, 3}}},
+                    .value = {x}};
     on_every_isa(&call, all_minus_one);
 }
 
@@ -211,8 +214,11 @@ static void test_first_of_equals_takes_the_gradient(void **state)
 {
     (void)state;
     double dy[4] = {1, 2, 3, 4}, x[9] = {0};
-    op_call call = {.op = &fv_op_maxpool_dx, .words = "kernel=2 stride=1", .n = 1,
-                    .shape = {{3, {1, 2, 2}}, {3, {1, 3, 3}}}, .value = {dy, x}};
+    op_call call = {.op = &fv_op_maxpool_dx,
+                    .words = "kernel=2 stride=1",
+                    .n = 1,
+                    .shape = {{3, {1, 2, 2}}, {3, {1, 3, 3}}},
+                    .value = {dy, x}};
     on_every_isa(&call, first_takes_all);
 }
 
@@ -229,15 +235,25 @@ static void test_wrong_shapes(void **state)
 {
     (void)state;
     const wrong cases[] = {
-        {&fv_op_maxpool, {{5, 5}, {0, 0}, {0, 0}}, {3, {6, 4, 9}},
+        {&fv_op_maxpool,
+         {{5, 5}, {0, 0}, {0, 0}},
+         {3, {6, 4, 9}},
          "here: expected a window of at most 4x9, found 5x5"},
-        {&fv_op_avgpool, {{3, 6}, {1, 1}, {1, 1}}, {3, {1, 3, 3}},
+        {&fv_op_avgpool,
+         {{3, 6}, {1, 1}, {1, 1}},
+         {3, {1, 3, 3}},
          "here: expected a window of at most 5x5, found 3x6"},
-        {&fv_op_maxpool, {{3, 3}, {1, 1}, {1, 2}}, {3, {1, 9, 9}},
+        {&fv_op_maxpool,
+         {{3, 3}, {1, 1}, {1, 2}},
+         {3, {1, 9, 9}},
          "here: padding 2 is more than half the window's width: expected at most 1"},
-        {&fv_op_avgpool, {{2, 2}, {2, 2}, {0, 0}}, {1, {10}},
+        {&fv_op_avgpool,
+         {{2, 2}, {2, 2}, {0, 0}},
+         {1, {10}},
          "here: pooling expected an image (channels x height x width), found 10"},
-        {&fv_op_softmax, {{0}, {0}, {0}}, {3, {10, 2, 1}},
+        {&fv_op_softmax,
+         {{0}, {0}, {0}},
+         {3, {10, 2, 1}},
          "here: softmax expected one vector of values per image (rank 1), found 10x2x1 (rank 3): put a "
          "flatten before it"},
     };

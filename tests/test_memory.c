@@ -169,8 +169,9 @@ static outcome train(fv_context *c, const char *text, fv_plan_options options)
     fv__bind_model(run, m);
     for (int t = 0; t < (int)graph.n_tensors; t++)
         if (graph.tensors[t].role == FV_ROLE_STATE && graph.tensors[t].source < 0)
-            fv__run_bind(run, t, o.values + m->n_values +
-                                     m->params[fv__model_param_of(m, graph.tensors[t].of)].offset);
+            fv__run_bind(run, t,
+                         o.values + m->n_values +
+                             m->params[fv__model_param_of(m, graph.tensors[t].of)].offset);
     updates(c, run);
     memcpy(o.values, fv__model_values(m, 0), m->n_values * sizeof *o.values);
     count_steps(plan, &o);

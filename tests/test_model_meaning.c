@@ -47,10 +47,14 @@ static void zoo_counts(void **state)
         int64_t n_parameters;
         int n_tensors, n_classes;
         int c, size;
-    } expected[] = {{"lenet5", 61706, 10, 10, 1, 28},       {"lenet5-relu", 61706, 10, 10, 1, 28},
-                    {"linear", 7850, 2, 10, 1, 28},         {"logistic", 785, 2, 2, 1, 28},
-                    {"mlp", 469160, 6, 10, 1, 28},          {"resnet18", 11173962, 62, 10, 3, 32},
-                    {"resnet50", 25557032, 161, 1000, 3, 224}, {"vgg8", 1187274, 20, 10, 3, 32},
+    } expected[] = {{"lenet5", 61706, 10, 10, 1, 28},
+                    {"lenet5-relu", 61706, 10, 10, 1, 28},
+                    {"linear", 7850, 2, 10, 1, 28},
+                    {"logistic", 785, 2, 2, 1, 28},
+                    {"mlp", 469160, 6, 10, 1, 28},
+                    {"resnet18", 11173962, 62, 10, 3, 32},
+                    {"resnet50", 25557032, 161, 1000, 3, 224},
+                    {"vgg8", 1187274, 20, 10, 3, 32},
                     {"vit", 2693578, 80, 10, 3, 32}};
     for (int i = 0; i < 9; i++) {
         fv_model *model = NULL;

@@ -69,8 +69,7 @@ static void check_isa(const op_call *call, int isa, const double *expected, floa
         if (over && !(call->op->in_place >> (over - 1) & 1))
             continue;
         snprintf(how, sizeof how, "%s, %s", isas[isa], names[way]);
-        float *found =
-            way == 0 ? op_by_plan(call, ctx) : op_by_kernels(call, ctx, way == 1 ? 1 : 3, over);
+        float *found = way == 0 ? op_by_plan(call, ctx) : op_by_kernels(call, ctx, way == 1 ? 1 : 3, over);
         compare(call, how, expected, found);
         if (!*first) {
             *first = found;

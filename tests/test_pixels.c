@@ -45,8 +45,12 @@ static void check_kernels(const fv_kernels *kernels)
     for (int n = 0; n < N_IMAGES; n++)
         images[n] = pixels[n];
     const fv_batch batch = {.n = N_IMAGES, .pixels = images};
-    fv_call call = {.args = &args, .p = {lanes}, .stride = {WIDTH * FV_LANES}, .n_blocks = 2,
-                    .scratch = bytes, .batch = &batch};
+    fv_call call = {.args = &args,
+                    .p = {lanes},
+                    .stride = {WIDTH * FV_LANES},
+                    .n_blocks = 2,
+                    .scratch = bytes,
+                    .batch = &batch};
     kernels->run[FV_KERNEL_gather](&call);
     for (int n = 0; n < N_IMAGES; n++)
         for (int k = 0; k < WIDTH; k++)

@@ -178,18 +178,12 @@ static void the_checker_sees(void **state)
         void (*spoil)(fv_plan *plan);
         bool norms; /* in a network with batch normalisation and branches */
     } mistakes[] = {
-        {"move_local", move_local, false},
-        {"shrink_stride", shrink_stride, false},
-        {"stack_gradients", stack_gradients, false},
-        {"shrink_arena", shrink_arena, false},
-        {"rotate_steps", rotate_steps, false},
-        {"join_phases", join_phases, false},
-        {"share_too_early", share_too_early, false},
-        {"split_shards", split_shards, false},
-        {"make_of_another", make_of_another, true},
-        {"make_otherwise", make_otherwise, true},
-        {"call_it_another", call_it_another, true},
-        {"read_the_first", read_the_first, true},
+        {"move_local", move_local, false},           {"shrink_stride", shrink_stride, false},
+        {"stack_gradients", stack_gradients, false}, {"shrink_arena", shrink_arena, false},
+        {"rotate_steps", rotate_steps, false},       {"join_phases", join_phases, false},
+        {"share_too_early", share_too_early, false}, {"split_shards", split_shards, false},
+        {"make_of_another", make_of_another, true},  {"make_otherwise", make_otherwise, true},
+        {"call_it_another", call_it_another, true},  {"read_the_first", read_the_first, true},
         {"fuse_the_wrong", fuse_the_wrong, true},
     };
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {

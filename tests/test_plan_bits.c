@@ -123,8 +123,10 @@ static void same_bits(void **state)
             for (int workers = 1; workers <= 8; workers += workers < 4 ? 1 : 4) {
                 char what[64];
                 snprintf(what, sizeof what, "batch %d, %d workers", n, workers);
-                plan = plan_of(&graph, (fv_plan_options){.batch = n, .n_workers = workers, .output = true,
-                                                         .loss = true, .updates = true});
+                plan = plan_of(
+                    &graph,
+                    (fv_plan_options){
+                        .batch = n, .n_workers = workers, .output = true, .loss = true, .updates = true});
                 for (int p = 0; p < plan->n_phases; p++)
                     n_groups[plan->phases[p].group < 63 ? plan->phases[p].group : 63]++;
                 for (size_t k = 0; k < plan->n_steps; k++)

@@ -440,8 +440,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         /* first, while this process has one thread */
         cmocka_unit_test_setup_teardown(killed_anywhere, scratch_setup, scratch_teardown),
-        TEST(more_epochs),           TEST(stopped_anywhere),          TEST(damaged_checkpoints),
-        TEST(missing_parts),         TEST(another_model_or_data),     TEST(recorded_options),
+        TEST(more_epochs),
+        TEST(stopped_anywhere),
+        TEST(damaged_checkpoints),
+        TEST(missing_parts),
+        TEST(another_model_or_data),
+        TEST(recorded_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

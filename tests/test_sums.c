@@ -118,15 +118,42 @@ static void check(op_call *call, double bound, double single_run)
 
 /* ---- long sums ---------------------------------------------------------------------------------------- */
 
-#define CHANNELS(c)    {1, {c}}
-#define TOKENS(c, t)   {2, {c, t}}
-#define IMAGE(c, h, w) {3, {c, h, w}}
-#define MANY     CHANNELS(12288)
-#define CLASSES  CHANNELS(20000)
-#define PICTURE  IMAGE(4, 224, 224)
-#define EVEN     {0.5, 1.5}
-#define UNSIGNED {0, 1}
-#define SIGNED   {-1, 1}
+#define CHANNELS(c)                                                                                          \
+    {                                                                                                        \
+        1,                                                                                                   \
+        {                                                                                                    \
+            c                                                                                                \
+        }                                                                                                    \
+    }
+#define TOKENS(c, t)                                                                                         \
+    {                                                                                                        \
+        2,                                                                                                   \
+        {                                                                                                    \
+            c, t                                                                                             \
+        }                                                                                                    \
+    }
+#define IMAGE(c, h, w)                                                                                       \
+    {                                                                                                        \
+        3,                                                                                                   \
+        {                                                                                                    \
+            c, h, w                                                                                          \
+        }                                                                                                    \
+    }
+#define MANY    CHANNELS(12288)
+#define CLASSES CHANNELS(20000)
+#define PICTURE IMAGE(4, 224, 224)
+#define EVEN                                                                                                 \
+    {                                                                                                        \
+        0.5, 1.5                                                                                             \
+    }
+#define UNSIGNED                                                                                             \
+    {                                                                                                        \
+        0, 1                                                                                                 \
+    }
+#define SIGNED                                                                                               \
+    {                                                                                                        \
+        -1, 1                                                                                                \
+    }
 
 static const sum_case sums[] = {
     {"avgpool", "kernel=224", 16, {IMAGE(1, 224, 224)}, {EVEN}, 3, 36},
@@ -173,12 +200,21 @@ static void attention_over_many_keys(void **state)
 /* Sums of a few units and a bias of 10,000, whose last place is 2^-10: one rounding costs half of it, and the
  * sum itself, Winograd's most of all, less than 2^-13. A sum that starts from the bias is rounded to 2^-10 at
  * each of its terms. */
-#define BIAS         {1e4, 1e4}
+#define BIAS                                                                                                 \
+    {                                                                                                        \
+        1e4, 1e4                                                                                             \
+    }
 #define HALF_A_PLACE 0x1p-11
 #define OF_THE_SUM   0x1p-13
 
-#define WEIGHTS(o, i, k) {4, {o, i, k, k}}
-#define AND_A_BIAS       {SIGNED, SIGNED, BIAS}, 0, 0
+#define WEIGHTS(o, i, k)                                                                                     \
+    {                                                                                                        \
+        4,                                                                                                   \
+        {                                                                                                    \
+            o, i, k, k                                                                                       \
+        }                                                                                                    \
+    }
+#define AND_A_BIAS {SIGNED, SIGNED, BIAS}, 0, 0
 
 static const sum_case biased[] = {
     {"conv2d", "pad=2", 17, {IMAGE(3, 9, 9), WEIGHTS(5, 3, 5), CHANNELS(5)}, AND_A_BIAS},
@@ -228,8 +264,7 @@ static void a_large_bias_before_batch_normalisation(void **state)
 {
     (void)state;
     enum { N = 16, C = 16, PIXELS = 64 };
-    const sum_case c = {
-        "conv2d", "pad=1", N, {IMAGE(C, 8, 8), WEIGHTS(C, C, 3), CHANNELS(C)}, AND_A_BIAS};
+    const sum_case c = {"conv2d", "pad=1", N, {IMAGE(C, 8, 8), WEIGHTS(C, C, 3), CHANNELS(C)}, AND_A_BIAS};
     fv_context *ctx = op_context("portable", 2);
     op_call conv = make_call(&c);
     double *exact, *stats_exact;

@@ -304,8 +304,8 @@ static void a_step_too_far(void **state)
     o.out = scratch_path(s, "run");
     assert_well(s->ctx, fv_train(m, data, NULL, &o, NULL, NULL));
     assert_well(s->ctx, fv__trainer_create(m, o.batch, o.optimizer, &trainer));
-    const fv_position far = {.images = 40, .epoch = 1, .step = INT64_MAX, .updates = 6,
-                              .data = fv__data_digest(data)};
+    const fv_position far = {
+        .images = 40, .epoch = 1, .step = INT64_MAX, .updates = 6, .data = fv__data_digest(data)};
     assert_well(s->ctx, fv__checkpoint_save(trainer, o.out, &o, &far));
     fv__trainer_destroy(trainer);
     assert_well(s->ctx, fv_model_initialise(m, 3));
@@ -371,10 +371,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(digits_are_learned),      TEST(batch_of_one_and_of_all),      TEST(every_layer_trains),
-        TEST(shifts_are_what_they_say), TEST(dropout_is_for_training),     TEST(held_out_images_are_held_out),
-        TEST(wrong_options),           TEST(an_unwritable_folder),         TEST(a_settled_model_goes_on),
-        TEST(one_run_a_folder),        TEST(a_step_too_far),               TEST(mnist),
+        TEST(digits_are_learned),      TEST(batch_of_one_and_of_all),
+        TEST(every_layer_trains),      TEST(shifts_are_what_they_say),
+        TEST(dropout_is_for_training), TEST(held_out_images_are_held_out),
+        TEST(wrong_options),           TEST(an_unwritable_folder),
+        TEST(a_settled_model_goes_on), TEST(one_run_a_folder),
+        TEST(a_step_too_far),          TEST(mnist),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,10 +21,10 @@
     "layernorm t.layers." k ".norm2\nlinear t.layers." k ".linear1 24\ngelu\nlinear t.layers." k             \
     ".linear2 6\nadd t.layers." k ".trunk name=t.layers." k "\n"
 #define SMALL                                                                                                \
-    "input image 3x8x8\nconv e 6 4x4 stride=4\ntokens\nclasstoken cls\nposition pos\n" FIRST("0")            \
-    "\nadd pos name=t.layers.0.trunk\n" SECOND("0") FIRST("1")                                               \
-    " queries=1\nslice 0 1 from=t.layers.0 name=before\nadd t.layers.1.self_attn name=t.layers.1.trunk\n"    \
-    SECOND("1") "layernorm n\nflatten\nlinear h 3\nsoftmax\n"
+    "input image 3x8x8\nconv e 6 4x4 stride=4\ntokens\nclasstoken cls\nposition pos\n" FIRST(                \
+        "0") "\nadd pos name=t.layers.0.trunk\n" SECOND("0")                                                 \
+        FIRST("1") " queries=1\nslice 0 1 from=t.layers.0 name=before\nadd t.layers.1.self_attn "            \
+                   "name=t.layers.1.trunk\n" SECOND("1") "layernorm n\nflatten\nlinear h 3\nsoftmax\n"
 enum { SMALL_VALUES = 3 * 8 * 8, N = 18 };
 
 /* Of a parameter's values v: how many, the sum of v[i] (5i % 7 - 3), the sum of v[i] (3i % 11 - 5). */
@@ -128,8 +128,8 @@ static void two_updates_as_pytorch(void **state)
     assert_int_equal(m->n_learned, N_PARAMETERS);
     fill_parameters(m);
     assert_well(ctx, fv__trainer_create(m, N, "sgd", &trainer));
-    const fv_batch batch = {.n = N, .values = pointers, .labels = labels,
-                            .lr = 0.1f, .momentum = 0.75f, .weight_decay = 0.25f};
+    const fv_batch batch = {
+        .n = N, .values = pointers, .labels = labels, .lr = 0.1f, .momentum = 0.75f, .weight_decay = 0.25f};
     assert_well(ctx, fv__trainer_step(trainer, &batch, &first));
     assert_well(ctx, fv__trainer_step(trainer, &batch, &second));
     assert_float_equal(first / N, 1.287405910457, 1e-6);

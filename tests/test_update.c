@@ -158,8 +158,13 @@ static void updates_by_hand(void **state)
         double loss = 0;
         memcpy(p0, fv__model_values(m, 0), m->n_values * sizeof *p0);
         memcpy(v0, h.trainer->momentum, m->n_values * sizeof *v0);
-        const fv_batch batch = {.n = N, .pixels = h.pixels, .labels = h.labels, .step = (uint32_t)step,
-                                .lr = lr, .momentum = momentum, .weight_decay = decay};
+        const fv_batch batch = {.n = N,
+                                .pixels = h.pixels,
+                                .labels = h.labels,
+                                .step = (uint32_t)step,
+                                .lr = lr,
+                                .momentum = momentum,
+                                .weight_decay = decay};
         assert_well(s->ctx, fv__trainer_step(h.trainer, &batch, &loss));
         for (int p = 0; p < m->n_learned; p++) {
             const bool is_bias = strstr(fv_model_parameter(m, p).name, ".bias") != NULL;

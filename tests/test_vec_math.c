@@ -191,8 +191,8 @@ static void test_limits(void **state)
     assert_true(one(call_normal, INFINITY) == 1.0f && one(call_normal, -INFINITY) == 0.0f);
     assert_true(one(call_density, INFINITY) == 0.0f && one(call_density, -INFINITY) == 0.0f);
     assert_true(one(call_normal, 0.0f) == 0.5f && one(call_normal, -0.0f) == 0.5f);
-    const vector_fn all[] = {call_exp, call_log, call_tanh, call_sigmoid, call_softplus, call_normal,
-                             call_density};
+    const vector_fn all[] = {call_exp,      call_log,    call_tanh,   call_sigmoid,
+                             call_softplus, call_normal, call_density};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         assert_true(isnan(one(all[i], NAN)));
 }

@@ -50,11 +50,8 @@ static void make_graph(fv_context *ctx, const shape_case *c, bool backward, fv_g
     if (bias)
         assert_int_equal(
             fv__graph_tensor(graph, "b", fv__shape(1, c->o, 0, 0, 0), FV_ROLE_PARAMETER, &tensor[2]), FV_OK);
-    const fv_conv_attrs attrs = {.stride = {1, 1},
-                                 .pad = {c->pad, c->pad},
-                                 .dilation = {1, 1},
-                                 .groups = 1,
-                                 .size = {c->h, c->w}};
+    const fv_conv_attrs attrs = {
+        .stride = {1, 1}, .pad = {c->pad, c->pad}, .dilation = {1, 1}, .groups = 1, .size = {c->h, c->w}};
     const fv_node_spec spec = {.op = backward ? &fv_op_conv2d_dx : &fv_op_conv2d,
                                .name = "y",
                                .n_inputs = bias ? 3 : 2,

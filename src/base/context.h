@@ -35,22 +35,22 @@ fv_status fv__fail_v(fv_context *ctx, fv_status status, const char *format, va_l
 fv_status fv__memory_for(fv_context *ctx, fv_status status, const char *what);
 
 /* Forwards a failure. */
-#define FV_TRY(call)                                                                                      \
-    do {                                                                                                  \
-        const fv_status fv_try_status = (call);                                                           \
-        if (fv_try_status != FV_OK)                                                                       \
-            return fv_try_status;                                                                         \
+#define FV_TRY(call)                                                                                         \
+    do {                                                                                                     \
+        const fv_status fv_try_status = (call);                                                              \
+        if (fv_try_status != FV_OK)                                                                          \
+            return fv_try_status;                                                                            \
     } while (0)
 
 /* What a public function asks of its arguments: FV_ERR_ARGUMENT, with "fv_train: options is NULL" or
  * "fv_bench: batch 0; expected 1 to 512" as the message. Where the context itself, or the object that would
  * give it, is NULL, so is `ctx`, and there is no message. */
-#define FV_NEED(ctx, argument)                                                                            \
-    do {                                                                                                  \
-        if (!(argument))                                                                                  \
-            return fv__fail((ctx), FV_ERR_ARGUMENT, "%s: " #argument " is NULL", __func__);               \
+#define FV_NEED(ctx, argument)                                                                               \
+    do {                                                                                                     \
+        if (!(argument))                                                                                     \
+            return fv__fail((ctx), FV_ERR_ARGUMENT, "%s: " #argument " is NULL", __func__);                  \
     } while (0)
-#define FV_WITHIN(ctx, argument, low, high)                                                               \
+#define FV_WITHIN(ctx, argument, low, high)                                                                  \
     FV_TRY(fv__check_within((ctx), __func__, #argument, (argument), (low), (high)))
 /* A `high` of INT_MAX is no bound. */
 fv_status fv__check_within(fv_context *ctx, const char *call, const char *argument, int value, int low,

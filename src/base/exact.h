@@ -4,7 +4,7 @@
 #ifndef FV_BASE_EXACT_H
 #define FV_BASE_EXACT_H
 
-#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) ||                     \
     defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
 #error "Fovea needs exact arithmetic: build it without -ffast-math, -Ofast, -ffinite-math-only and their kin"
 #endif

@@ -20,7 +20,7 @@ static const char *wrong_with(const char *name)
 }
 
 fv_status fv__class_names_check(fv_context *ctx, fv_status status, const char *what, const char *const *names,
-                          int n)
+                                int n)
 {
     for (int i = 0; i < n; i++) {
         const char *const wrong = wrong_with(names[i]);

@@ -9,7 +9,7 @@
 /* Fails with `status` and "WHAT: name of class I: expected ..." where a name is empty, longer than that, or
  * not printable UTF-8: names stand in files, messages and tables. */
 fv_status fv__class_names_check(fv_context *ctx, fv_status status, const char *what, const char *const *names,
-                          int n);
+                                int n);
 
 /* [n] and the names behind them, released with fv__free; NULL as fv__alloc. */
 char **fv__class_names_copy(fv_context *ctx, const char *const *names, int n);

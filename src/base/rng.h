@@ -8,8 +8,15 @@
 #include <stdint.h>
 
 /* Streams keep the uses of one seed apart: the last word of the counter. */
-enum { FV_STREAM_INIT = 1, FV_STREAM_SHUFFLE, FV_STREAM_DROPOUT, FV_STREAM_AUGMENT, FV_STREAM_DIGITS,
-       FV_STREAM_CHECK, FV_STREAM_ROUNDING };
+enum {
+    FV_STREAM_INIT = 1,
+    FV_STREAM_SHUFFLE,
+    FV_STREAM_DROPOUT,
+    FV_STREAM_AUGMENT,
+    FV_STREAM_DIGITS,
+    FV_STREAM_CHECK,
+    FV_STREAM_ROUNDING
+};
 
 typedef struct fv_u32x4 {
     uint32_t v[4];

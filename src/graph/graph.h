@@ -21,12 +21,19 @@ typedef enum fv_role {
     FV_ROLE_BATCH      /* computed, one for all images of a run: a batch's mean        */
 } fv_role;
 
-typedef enum fv_init_kind { FV_INIT_ZERO, FV_INIT_CONSTANT, FV_INIT_NORMAL, FV_INIT_UNIFORM, FV_INIT_XAVIER,
-                            FV_INIT_HE, FV_INIT_LECUN } fv_init_kind;
+typedef enum fv_init_kind {
+    FV_INIT_ZERO,
+    FV_INIT_CONSTANT,
+    FV_INIT_NORMAL,
+    FV_INIT_UNIFORM,
+    FV_INIT_XAVIER,
+    FV_INIT_HE,
+    FV_INIT_LECUN
+} fv_init_kind;
 
 typedef struct fv_init {
     fv_init_kind kind;
-    double scale;        /* constant's value, normal's deviation, uniform's half width */
+    double scale; /* constant's value, normal's deviation, uniform's half width */
     int fan_in, fan_out;
 } fv_init;
 
@@ -34,10 +41,10 @@ typedef struct fv_tensor {
     const char *name; /* unique; parameters have PyTorch's names: "c1.weight" */
     fv_shape shape;
     fv_role role;
-    fv_init init;     /* parameters and statistics */
-    bool decays;      /* weight decay acts on it: weights, not biases */
-    int source;       /* the node that makes it; -1: none */
-    int of;           /* gradient and state: their parameter (state: or statistic); else -1 */
+    fv_init init; /* parameters and statistics */
+    bool decays;  /* weight decay acts on it: weights, not biases */
+    int source;   /* the node that makes it; -1: none */
+    int of;       /* gradient and state: their parameter (state: or statistic); else -1 */
 } fv_tensor;
 
 struct fv_op;

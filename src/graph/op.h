@@ -10,28 +10,28 @@
 /* ---- attributes: the words an operation takes in the model text ---------------------------------- */
 
 typedef enum fv_attr_type {
-    FV_ATTR_INT,   /* int                                */
-    FV_ATTR_PAIR,  /* int[2]: "5x5", or "2" for both     */
-    FV_ATTR_FLOAT  /* float                              */
+    FV_ATTR_INT,  /* int                                */
+    FV_ATTR_PAIR, /* int[2]: "5x5", or "2" for both     */
+    FV_ATTR_FLOAT /* float                              */
 } fv_attr_type;
 
 typedef struct fv_attr_spec {
-    const char *word;    /* "stride" */
+    const char *word; /* "stride" */
     fv_attr_type type;
-    size_t offset;       /* in the op's attribute struct */
-    double min, max;     /* inclusive */
-    double initial;      /* where the text does not say; see also fv_op.defaults */
+    size_t offset;   /* in the op's attribute struct */
+    double min, max; /* inclusive */
+    double initial;  /* where the text does not say; see also fv_op.defaults */
 } fv_attr_spec;
 
 /* ---- the questions asked of an operation ---------------------------------------------------------- */
 
 typedef struct fv_infer {
     fv_context *ctx;
-    const char *what;    /* prefix of messages: "model.fovea:3: conv c1" */
+    const char *what; /* prefix of messages: "model.fovea:3: conv c1" */
     const void *attrs;
     int n_inputs;
     const fv_tensor *input[FV_MAX_INPUTS];
-    fv_shape out;        /* the answer */
+    fv_shape out; /* the answer */
 } fv_infer;
 
 typedef struct fv_grad {
@@ -48,17 +48,17 @@ fv_status fv__grad_node(fv_grad *g, const struct fv_op *op, const char *suffix, 
 /* The reference: plain loops in double. Per-image tensors are [n][...], the rest as they are. */
 typedef struct fv_ref {
     const void *attrs;
-    int n;                                /* images */
+    int n; /* images */
     int n_inputs;
     const double *in[FV_MAX_INPUTS];
     fv_shape in_shape[FV_MAX_INPUTS];
-    double *out;                          /* to be written in full */
+    double *out; /* to be written in full */
     fv_shape out_shape;
-    uint64_t seed;                        /* dropout: the counter's parts */
+    uint64_t seed; /* dropout: the counter's parts */
     uint32_t step, node;
     bool training;
-    double rounding;                      /* not 0: fv__ref_rounded changes what it is given by about ... */
-    struct fv_rng *draws;                 /* ... so much of itself, at random, as rounding may            */
+    double rounding;      /* not 0: fv__ref_rounded changes what it is given by about ... */
+    struct fv_rng *draws; /* ... so much of itself, at random, as rounding may            */
 } fv_ref;
 /* An intermediate of which nothing may be left once it is subtracted: as it is, or changed by a rounding. */
 double fv__ref_rounded(const fv_ref *r, double value);
@@ -71,7 +71,7 @@ static inline uint64_t fv__hash_side(uint64_t hash, int64_t number)
 }
 
 typedef struct fv_cost {
-    double flops, bytes;                  /* of one image; parameters' bytes not counted */
+    double flops, bytes; /* of one image; parameters' bytes not counted */
 } fv_cost;
 
 /* Shapes that the harness runs. Inputs past n_inputs are unused. Attributes are words as in the model
@@ -86,22 +86,22 @@ struct fv_lower; /* plan/lower.h */
 
 typedef struct fv_op {
     const char *name;
-    int n_inputs, n_optional;             /* so many inputs, of which the last n_optional may be absent */
-    fv_role role[FV_MAX_INPUTS];          /* what each input is; VALUE also stands for INPUT */
+    int n_inputs, n_optional;    /* so many inputs, of which the last n_optional may be absent */
+    fv_role role[FV_MAX_INPUTS]; /* what each input is; VALUE also stands for INPUT */
     size_t attr_bytes;
-    const fv_attr_spec *attrs;            /* n_attrs of them */
+    const fv_attr_spec *attrs; /* n_attrs of them */
     int n_attrs;
-    bool is_view;                         /* the output is the first input under another shape */
+    bool is_view; /* the output is the first input under another shape */
     bool is_loss;
-    unsigned in_place;                    /* bit i: may write its output over input i */
-    bool cheap;                           /* for the way back it is made again of its inputs, where those are
-                                           * still there, rather than kept */
-    bool no_gradient;                     /* said aloud: a backward operation or an update */
+    unsigned in_place; /* bit i: may write its output over input i */
+    bool cheap;        /* for the way back it is made again of its inputs, where those are
+                        * still there, rather than kept */
+    bool no_gradient;  /* said aloud: a backward operation or an update */
     fv_status (*infer)(fv_infer *q);
-    fv_status (*grad)(fv_grad *g);        /* required unless no_gradient */
+    fv_status (*grad)(fv_grad *g); /* required unless no_gradient */
     void (*ref)(const fv_ref *r);
-    uint64_t (*side)(const fv_ref *r);    /* of a function with kinks: a hash of the smooth piece that each
-                                           * element of its inputs is on; NULL: smooth everywhere */
+    uint64_t (*side)(const fv_ref *r); /* of a function with kinks: a hash of the smooth piece that each
+                                        * element of its inputs is on; NULL: smooth everywhere */
     fv_status (*lower)(struct fv_lower *l);
     /* One image on planes of 16 channels: either each channel is treated by itself, and `lower` serves for
      * planes as for blocks; or there is a lowering of its own, which says FV_ERR_UNSUPPORTED, and nothing

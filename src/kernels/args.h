@@ -20,14 +20,14 @@ typedef struct fv_gather_args {
  * somewhere in their buffer: so one data gradient of a strided convolution is made of several convolutions.
  */
 typedef struct fv_conv_args {
-    int groups;         /* each has channels, weights and biases of its own, one after the other */
-    int i, h, w;        /* input, as stored; channels of one group */
-    int o, oh, ow;      /* output, likewise */
-    int kh, kw;         /* 0: no window, and outputs are their bias */
+    int groups;    /* each has channels, weights and biases of its own, one after the other */
+    int i, h, w;   /* input, as stored; channels of one group */
+    int o, oh, ow; /* output, likewise */
+    int kh, kw;    /* 0: no window, and outputs are their bias */
     int stride_h, stride_w;
     int dilation_h, dilation_w;
     int pad_h, pad_w;
-    int out_h, out_w;   /* the image that holds the outputs */
+    int out_h, out_w; /* the image that holds the outputs */
     int first_h, first_w, step_h, step_w;
     int64_t weights;    /* where they begin, in floats */
     int in_w;           /* width of a staged row: reaches every column that a tile reads */
@@ -40,9 +40,9 @@ typedef struct fv_conv_args {
 typedef struct fv_conv_parts {
     const fv_conv_args *part; /* [n] */
     int n;
-    int rows;                 /* of outputs: parts may have one less */
-    bool zeros;               /* pixels that belong to no part are 0 */
-    bool by_rows;             /* a call's range is of rows; else of channels */
+    int rows;     /* of outputs: parts may have one less */
+    bool zeros;   /* pixels that belong to no part are 0 */
+    bool by_rows; /* a call's range is of rows; else of channels */
 } fv_conv_parts;
 
 /* The same where there are many channels: what so many pixels see of so many channels is copied first. */
@@ -110,21 +110,21 @@ static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pa
 /* x as rows: [h][w][16][padded], zeros for channels beyond the i, and a pixel of zeros behind the image. */
 typedef struct fv_conv_rows_args {
     int i, h, w;
-    int padded;            /* channels, rounded up to 16 */
-    int64_t pixel;         /* floats from a pixel to the next: 16 * padded, or a little more */
+    int padded;    /* channels, rounded up to 16 */
+    int64_t pixel; /* floats from a pixel to the next: 16 * padded, or a little more */
 } fv_conv_rows_args;
 
 /* The weight gradient over rows: `conv` is the forward convolution. A chunk of dy is several whole lines, or
  * part of one; what it sees of a panel of x's channels is turned into rows [line][in_w][16][panel]. */
 typedef struct fv_conv_dw_rows_args {
-    fv_conv_args conv;     /* as if x had been only what is picked of it: */
+    fv_conv_args conv;            /* as if x had been only what is picked of it: */
     int x_h, x_w, pick_h, pick_w; /* every pick-th line and column of x, which is so large */
-    int padded;            /* input channels, rounded up to 16 */
-    int panel;             /* of them at a time, in sixteens */
-    int outputs;           /* output channels at a time */
-    int slices;            /* of the batch's lines: each has sums of its own; 0: the shards of its blocks */
-    bool sees_all;         /* a window of one pixel, no padding: every chunk gives to every sum */
-    bool is_dw;            /* the sums are dw itself */
+    int padded;                   /* input channels, rounded up to 16 */
+    int panel;                    /* of them at a time, in sixteens */
+    int outputs;                  /* output channels at a time */
+    int slices;    /* of the batch's lines: each has sums of its own; 0: the shards of its blocks */
+    bool sees_all; /* a window of one pixel, no padding: every chunk gives to every sum */
+    bool is_dw;    /* the sums are dw itself */
     int chunk_lines, chunk_pixels;
     int64_t row_floats;    /* of a chunk of x as rows */
     const int32_t *offset; /* [chunk_lines * chunk_pixels * 16]: floats from a chunk's first term of x */
@@ -186,13 +186,13 @@ typedef struct fv_planes_args {
     fv_conv_args conv;
     fv_finish_args finish;
     int in_planes, out_planes;
-    bool pointwise;            /* a window of one pixel, no padding */
-    bool runs;                 /* a linear layer of a vector: its sums are made of FV_LINEAR_RUN terms */
-    int rows;                  /* of outputs, or of tiles */
+    bool pointwise;             /* a window of one pixel, no padding */
+    bool runs;                  /* a linear layer of a vector: its sums are made of FV_LINEAR_RUN terms */
+    int rows;                   /* of outputs, or of tiles */
     int row_units, panel_units; /* into so many ranges are the rows and the panels of weights cut */
-    int channels;              /* of a larger window: so many are unfolded at a time */
-    int offsets;               /* 16, or a run's terms, or a window's pixels if they are more */
-    const int32_t *offset;     /* [4][offsets]: k * 16 * (1 to 4 planes of a panel) */
+    int channels;               /* of a larger window: so many are unfolded at a time */
+    int offsets;                /* 16, or a run's terms, or a window's pixels if they are more */
+    const int32_t *offset;      /* [4][offsets]: k * 16 * (1 to 4 planes of a panel) */
 } fv_planes_args;
 
 /* A channel's plane of `pixels` vectors: bias, standardise, channel_sum. */
@@ -255,11 +255,16 @@ typedef struct fv_linear_dw_args {
 /* Sum of shards, each of so many floats, by a fixed tree. */
 typedef struct fv_shard_sum_args {
     int64_t floats;
-    int slices;            /* so many, one after the other; 0: the shards of the batch's blocks */
+    int slices; /* so many, one after the other; 0: the shards of the batch's blocks */
 } fv_shard_sum_args;
 
 typedef enum fv_unary {
-    FV_UNARY_IDENTITY, FV_UNARY_SIGMOID, FV_UNARY_TANH, FV_UNARY_RELU, FV_UNARY_LEAKY_RELU, FV_UNARY_SOFTPLUS,
+    FV_UNARY_IDENTITY,
+    FV_UNARY_SIGMOID,
+    FV_UNARY_TANH,
+    FV_UNARY_RELU,
+    FV_UNARY_LEAKY_RELU,
+    FV_UNARY_SOFTPLUS,
     FV_UNARY_GELU
 } fv_unary;
 
@@ -273,13 +278,13 @@ typedef struct fv_unary_args {
 
 typedef struct fv_dropout_args {
     int64_t n;
-    float rate;    /* probability of dropping; the rest is scaled by 1 / (1 - rate) */
+    float rate; /* probability of dropping; the rest is scaled by 1 / (1 - rate) */
     uint32_t node;
 } fv_dropout_args;
 
 typedef struct fv_pool_args {
-    int c, h, w;   /* input */
-    int oh, ow;    /* output */
+    int c, h, w; /* input */
+    int oh, ow;  /* output */
     int kh, kw, stride_h, stride_w, pad_h, pad_w;
 } fv_pool_args;
 

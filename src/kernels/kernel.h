@@ -12,29 +12,29 @@
 
 /* What one run of a plan is given from outside. Arrays have n entries, one per image. */
 typedef struct fv_batch {
-    int n;                          /* images, at most the plan's batch */
-    const uint8_t *const *pixels;   /* each [c][h][w]; or NULL, then: */
-    const float *const *values;     /* each [c][h][w], given as they are, for checks */
-    const int8_t (*shifts)[2];      /* dy, dx of each image; NULL: none */
-    const int *labels;              /* NULL where the plan has no loss */
-    const uint32_t *samples;        /* number of each image in its data set: dropout's counter; NULL: 0.. */
-    uint64_t seed;                  /* dropout */
-    uint32_t step;                  /* counts the updates: dropout */
-    float inv_total;                /* 1 / images of the whole update (several runs may share one) */
-    bool accumulate;                /* gradients add to what is there: a later run of the same update */
+    int n;                        /* images, at most the plan's batch */
+    const uint8_t *const *pixels; /* each [c][h][w]; or NULL, then: */
+    const float *const *values;   /* each [c][h][w], given as they are, for checks */
+    const int8_t (*shifts)[2];    /* dy, dx of each image; NULL: none */
+    const int *labels;            /* NULL where the plan has no loss */
+    const uint32_t *samples;      /* number of each image in its data set: dropout's counter; NULL: 0.. */
+    uint64_t seed;                /* dropout */
+    uint32_t step;                /* counts the updates: dropout */
+    float inv_total;              /* 1 / images of the whole update (several runs may share one) */
+    bool accumulate;              /* gradients add to what is there: a later run of the same update */
     float lr, momentum, weight_decay;
 } fv_batch;
 
 typedef struct fv_call {
-    const void *args;                   /* the kernel's own struct, kernels/args.h */
-    float *p[FV_MAX_OPERANDS];          /* per image: the first block of this call; else the whole buffer */
-    int64_t stride[FV_MAX_OPERANDS];    /* floats from a block to the next; per shard for sharded operands */
-    int first_block, n_blocks;          /* FV_PER_RANGE: 0 and all blocks of the batch */
+    const void *args;                /* the kernel's own struct, kernels/args.h */
+    float *p[FV_MAX_OPERANDS];       /* per image: the first block of this call; else the whole buffer */
+    int64_t stride[FV_MAX_OPERANDS]; /* floats from a block to the next; per shard for sharded operands */
+    int first_block, n_blocks;       /* FV_PER_RANGE: 0 and all blocks of the batch */
     int blocks_per_shard;
-    int64_t begin, end;                 /* FV_PER_RANGE: the units to do */
-    float *scratch;                     /* of the worker, as many floats as the step asked for */
+    int64_t begin, end; /* FV_PER_RANGE: the units to do */
+    float *scratch;     /* of the worker, as many floats as the step asked for */
     const fv_batch *batch;
-    bool relu;                          /* outputs below 0 become 0 */
+    bool relu; /* outputs below 0 become 0 */
 } fv_call;
 
 typedef void (*fv_kernel_fn)(const fv_call *call);

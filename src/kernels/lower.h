@@ -15,11 +15,11 @@ typedef enum fv_domain {
 } fv_domain;
 
 typedef enum fv_scope {
-    FV_SCOPE_IMAGE,  /* floats per image; the buffer is [block][floats][16] */
-    FV_SCOPE_SHARD,  /* floats per shard: partial sums over the blocks of a shard */
-    FV_SCOPE_BATCH,  /* one buffer of so many floats for the whole batch */
-    FV_SCOPE_ROWS,   /* floats per image, plain: [image][floats] */
-    FV_SCOPE_PLANES  /* of one image: floats per plane of 16 channels, [plane][pixels][16] */
+    FV_SCOPE_IMAGE, /* floats per image; the buffer is [block][floats][16] */
+    FV_SCOPE_SHARD, /* floats per shard: partial sums over the blocks of a shard */
+    FV_SCOPE_BATCH, /* one buffer of so many floats for the whole batch */
+    FV_SCOPE_ROWS,  /* floats per image, plain: [image][floats] */
+    FV_SCOPE_PLANES /* of one image: floats per plane of 16 channels, [plane][pixels][16] */
 } fv_scope;
 
 typedef enum fv_access { FV_READ, FV_WRITE, FV_UPDATE } fv_access;
@@ -27,7 +27,7 @@ typedef enum fv_access { FV_READ, FV_WRITE, FV_UPDATE } fv_access;
 typedef struct fv_step_spec {
     fv_kernel_id kernel;
     fv_domain domain;
-    const void *args;       /* in l->arena */
+    const void *args; /* in l->arena */
     int n_operands;
     int operand[FV_MAX_OPERANDS];
     fv_access access[FV_MAX_OPERANDS];
@@ -43,8 +43,8 @@ typedef struct fv_step_spec {
 /* What a convolution on planes does to its outputs while they are warm. */
 typedef struct fv_fused {
     bool affine, relu;
-    int norm[4];            /* affine: running mean and variance, gamma, beta */
-    int residual;           /* planes that are added; -1: none */
+    int norm[4];  /* affine: running mean and variance, gamma, beta */
+    int residual; /* planes that are added; -1: none */
 } fv_fused;
 
 typedef struct fv_lower {
@@ -54,14 +54,14 @@ typedef struct fv_lower {
     int n_inputs;
     int in[FV_MAX_OPERANDS], out;
     fv_shape in_shape[FV_MAX_OPERANDS], out_shape;
-    int node;               /* number of the node: dropout's counter */
-    bool decays;            /* of the parameter that an update changes */
-    int max_batch;          /* images the plan is made for */
-    bool direct;            /* plain sums only: no Winograd */
-    int n_workers;          /* only how work is cut into tasks may depend on it */
-    const fv_fused *fused;  /* lower_planes: what is fused behind the node; NULL: nothing */
+    int node;              /* number of the node: dropout's counter */
+    bool decays;           /* of the parameter that an update changes */
+    int max_batch;         /* images the plan is made for */
+    bool direct;           /* plain sums only: no Winograd */
+    int n_workers;         /* only how work is cut into tasks may depend on it */
+    const fv_fused *fused; /* lower_planes: what is fused behind the node; NULL: nothing */
     struct fv_plan *plan;
-    fv_status status;       /* of fv__lower_int so far */
+    fv_status status; /* of fv__lower_int so far */
 } fv_lower;
 
 fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec);

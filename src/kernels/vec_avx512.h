@@ -1,23 +1,60 @@
 /* vec_avx512.h - the vector vocabulary on AVX-512: 16 lanes in one zmm register. */
 #include <immintrin.h>
 
-#define FV_V 16
-#define FV_REGISTERS 32
+#define FV_V             16
+#define FV_REGISTERS     32
 #define FV_BROADCASTS(m) 1
 typedef __m512 fv_v;
 
-FV_INLINE fv_v fv_load(const float *p) { return _mm512_loadu_ps(p); }
-FV_INLINE void fv_store(float *p, fv_v a) { _mm512_storeu_ps(p, a); }
-FV_INLINE fv_v fv_set1(float a) { return _mm512_set1_ps(a); }
-FV_INLINE fv_v fv_zero(void) { return _mm512_setzero_ps(); }
-FV_INLINE fv_v fv_add(fv_v a, fv_v b) { return _mm512_add_ps(a, b); }
-FV_INLINE fv_v fv_sub(fv_v a, fv_v b) { return _mm512_sub_ps(a, b); }
-FV_INLINE fv_v fv_mul(fv_v a, fv_v b) { return _mm512_mul_ps(a, b); }
-FV_INLINE fv_v fv_div(fv_v a, fv_v b) { return _mm512_div_ps(a, b); }
-FV_INLINE fv_v fv_sqrt(fv_v a) { return _mm512_sqrt_ps(a); }
-FV_INLINE fv_v fv_fma(fv_v a, fv_v b, fv_v c) { return _mm512_fmadd_ps(a, b, c); }
-FV_INLINE fv_v fv_max(fv_v a, fv_v b) { return _mm512_max_ps(a, b); }
-FV_INLINE fv_v fv_min(fv_v a, fv_v b) { return _mm512_min_ps(a, b); }
+/* clang-format off: a table, one operation a line */
+FV_INLINE fv_v fv_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+FV_INLINE void fv_store(float *p, fv_v a)
+{
+    _mm512_storeu_ps(p, a);
+}
+FV_INLINE fv_v fv_set1(float a)
+{
+    return _mm512_set1_ps(a);
+}
+FV_INLINE fv_v fv_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+FV_INLINE fv_v fv_add(fv_v a, fv_v b)
+{
+    return _mm512_add_ps(a, b);
+}
+FV_INLINE fv_v fv_sub(fv_v a, fv_v b)
+{
+    return _mm512_sub_ps(a, b);
+}
+FV_INLINE fv_v fv_mul(fv_v a, fv_v b)
+{
+    return _mm512_mul_ps(a, b);
+}
+FV_INLINE fv_v fv_div(fv_v a, fv_v b)
+{
+    return _mm512_div_ps(a, b);
+}
+FV_INLINE fv_v fv_sqrt(fv_v a)
+{
+    return _mm512_sqrt_ps(a);
+}
+FV_INLINE fv_v fv_fma(fv_v a, fv_v b, fv_v c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+FV_INLINE fv_v fv_max(fv_v a, fv_v b)
+{
+    return _mm512_max_ps(a, b);
+}
+FV_INLINE fv_v fv_min(fv_v a, fv_v b)
+{
+    return _mm512_min_ps(a, b);
+}
 FV_INLINE fv_v fv_if_gt(fv_v a, fv_v b, fv_v x, fv_v y)
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), y, x);

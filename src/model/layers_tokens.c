@@ -37,8 +37,7 @@ fv_status fv__layer_class_token(fv_parse *p, const fv_layer_kind *kind, const fv
 }
 
 /* Drawn small: the deviation is that of Dosovitskiy et al. 2020. */
-fv_status fv__layer_position(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
-                             int *output)
+fv_status fv__layer_position(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words, int *output)
 {
     const fv_init small = {.kind = FV_INIT_NORMAL, .scale = 0.02};
     int inputs[2] = {p->current, -1};
@@ -68,8 +67,8 @@ static fv_status projection(fv_parse *p, const fv_layer_words *words, const char
     init.fan_in = c;
     init.fan_out = features;
     int inputs[3] = {input, -1, -1};
-    FV_TRY(fv__layer_parameter(p, words->name, weight, fv__shape(2, features, c, 0, 0), init, true,
-                               &inputs[1]));
+    FV_TRY(
+        fv__layer_parameter(p, words->name, weight, fv__shape(2, features, c, 0, 0), init, true, &inputs[1]));
     if (words->bias)
         FV_TRY(fv__layer_parameter(p, words->name, bias, fv__shape(1, features, 0, 0, 0), zero, false,
                                    &inputs[2]));

@@ -109,8 +109,8 @@ fv_status fv__model_draw(fv_model *model, uint64_t seed)
 {
     FV_TRY(fv__model_allocate(model));
     for (int i = 0; i < model->n_params; i++)
-        fv__init_draw(&fv__model_tensor(model, i)->init, seed, (uint32_t)i,
-                      fv__model_values(model, i), model->params[i].n);
+        fv__init_draw(&fv__model_tensor(model, i)->init, seed, (uint32_t)i, fv__model_values(model, i),
+                      model->params[i].n);
     return FV_OK;
 }
 

@@ -43,8 +43,8 @@ struct fv_model {
     char **class_names; /* [n_class_names] of the first outputs; one block */
     int n_class_names;
     fv_data_record *trained_on; /* NULL: not known */
-    int references; /* the caller's, until it destroys the model, and one of each predictor */
-    bool settled;   /* the parameters were drawn on purpose, loaded or trained: training keeps them */
+    int references;             /* the caller's, until it destroys the model, and one of each predictor */
+    bool settled; /* the parameters were drawn on purpose, loaded or trained: training keeps them */
 };
 
 /* Parses the text, builds and verifies the graph. The text need not end in NUL. A model holds no values until

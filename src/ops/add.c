@@ -21,9 +21,17 @@ static fv_status lower(fv_lower *l)
 }
 
 const fv_op fv_op_add = {
-    .name = "add", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = 3,
+    .name = "add",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .in_place = 3,
     .cheap = true,
     .by_channel = true,
-    .infer = fv__unary_infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
-    .cases = fv__binary_cases, .n_cases = FV_N_BINARY_CASES,
+    .infer = fv__unary_infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = fv__unary_cost,
+    .cases = fv__binary_cases,
+    .n_cases = FV_N_BINARY_CASES,
 };

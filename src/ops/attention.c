@@ -231,31 +231,59 @@ static fv_status lower_dx(fv_lower *l)
 }
 
 static const fv_case cases[] = {
-    {17, {{2, {9, 5}}}, "heads=1"},  {16, {{2, {96, 65}}}, "heads=2"}, {15, {{2, {30, 7}}}, "heads=2"},
-    {3, {{2, {102, 21}}}, "heads=1"}, {2, {{2, {12, 1}}}, "heads=2"},  {1, {{2, {3, 1}}}, ""},
-    {33, {{2, {9, 23}}}, "heads=3"},  {17, {{2, {30, 9}}}, "heads=2 queries=1"},
-    {2, {{2, {12, 40}}}, "heads=1 queries=23"}, {2, {{2, {6, 203}}}, "heads=1 queries=3"},
+    {17, {{2, {9, 5}}}, "heads=1"},
+    {16, {{2, {96, 65}}}, "heads=2"},
+    {15, {{2, {30, 7}}}, "heads=2"},
+    {3, {{2, {102, 21}}}, "heads=1"},
+    {2, {{2, {12, 1}}}, "heads=2"},
+    {1, {{2, {3, 1}}}, ""},
+    {33, {{2, {9, 23}}}, "heads=3"},
+    {17, {{2, {30, 9}}}, "heads=2 queries=1"},
+    {2, {{2, {12, 40}}}, "heads=1 queries=23"},
+    {2, {{2, {6, 203}}}, "heads=1 queries=3"},
 };
 
 const fv_op fv_op_attention = {
-    .name = "attention", .n_inputs = 1, .role = {FV_ROLE_VALUE},
-    .attr_bytes = sizeof(attention_attrs), .attrs = specs, .n_attrs = 2,
-    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .name = "attention",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .attr_bytes = sizeof(attention_attrs),
+    .attrs = specs,
+    .n_attrs = 2,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };
 
 /* Inputs: dy, x. */
 static const fv_case cases_dx[] = {
-    {17, {{2, {3, 5}}, {2, {9, 5}}}, "heads=1"},    {16, {{2, {32, 65}}, {2, {96, 65}}}, "heads=2"},
-    {15, {{2, {10, 7}}, {2, {30, 7}}}, "heads=2"},  {3, {{2, {34, 21}}, {2, {102, 21}}}, "heads=1"},
-    {2, {{2, {4, 1}}, {2, {12, 1}}}, "heads=2"},    {1, {{2, {1, 1}}, {2, {3, 1}}}, ""},
-    {33, {{2, {3, 23}}, {2, {9, 23}}}, "heads=3"},  {17, {{2, {10, 1}}, {2, {30, 9}}}, "heads=2 queries=1"},
+    {17, {{2, {3, 5}}, {2, {9, 5}}}, "heads=1"},
+    {16, {{2, {32, 65}}, {2, {96, 65}}}, "heads=2"},
+    {15, {{2, {10, 7}}, {2, {30, 7}}}, "heads=2"},
+    {3, {{2, {34, 21}}, {2, {102, 21}}}, "heads=1"},
+    {2, {{2, {4, 1}}, {2, {12, 1}}}, "heads=2"},
+    {1, {{2, {1, 1}}, {2, {3, 1}}}, ""},
+    {33, {{2, {3, 23}}, {2, {9, 23}}}, "heads=3"},
+    {17, {{2, {10, 1}}, {2, {30, 9}}}, "heads=2 queries=1"},
     {2, {{2, {4, 23}}, {2, {12, 40}}}, "heads=1 queries=23"},
 };
 
 const fv_op fv_op_attention_dx = {
-    .name = "attention_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .no_gradient = true,
-    .attr_bytes = sizeof(attention_attrs), .attrs = specs, .n_attrs = 2,
-    .infer = infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = cost_dx,
-    .cases = cases_dx, .n_cases = sizeof cases_dx / sizeof *cases_dx,
+    .name = "attention_dx",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .no_gradient = true,
+    .attr_bytes = sizeof(attention_attrs),
+    .attrs = specs,
+    .n_attrs = 2,
+    .infer = infer_dx,
+    .ref = ref_dx,
+    .lower = lower_dx,
+    .cost = cost_dx,
+    .cases = cases_dx,
+    .n_cases = sizeof cases_dx / sizeof *cases_dx,
 };

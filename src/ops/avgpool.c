@@ -89,11 +89,20 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_avgpool = {
-    .name = "avgpool", .n_inputs = 1, .role = {FV_ROLE_VALUE},
-    .attr_bytes = sizeof(fv_window_attrs), .attrs = specs, .n_attrs = FV_N_POOL_WINDOW_SPECS,
+    .name = "avgpool",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .attr_bytes = sizeof(fv_window_attrs),
+    .attrs = specs,
+    .n_attrs = FV_N_POOL_WINDOW_SPECS,
     .by_channel = true,
-    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };
 
 /* ---- the gradient: input dy ----------------------------------------------------------------------- */
@@ -160,9 +169,17 @@ static const fv_case cases_dx[] = {
 };
 
 const fv_op fv_op_avgpool_dx = {
-    .name = "avgpool_dx", .n_inputs = 1, .role = {FV_ROLE_VALUE},
-    .attr_bytes = sizeof(dx_attrs), .attrs = specs_dx, .n_attrs = FV_N_POOL_WINDOW_SPECS + 1,
+    .name = "avgpool_dx",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .attr_bytes = sizeof(dx_attrs),
+    .attrs = specs_dx,
+    .n_attrs = FV_N_POOL_WINDOW_SPECS + 1,
     .no_gradient = true,
-    .infer = infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = cost_dx,
-    .cases = cases_dx, .n_cases = sizeof cases_dx / sizeof *cases_dx,
+    .infer = infer_dx,
+    .ref = ref_dx,
+    .lower = lower_dx,
+    .cost = cost_dx,
+    .cases = cases_dx,
+    .n_cases = sizeof cases_dx / sizeof *cases_dx,
 };

@@ -68,20 +68,29 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
     return (fv_cost){3 * n, 8 * n};
 }
 
-#define FV_CASE_OF(n, c, ...) \
-    {n, {__VA_ARGS__, {2, {3, c}}, {1, {c}}, {1, {c}}, {1, {c}}, {1, {c}}}, ""}
+#define FV_CASE_OF(n, c, ...)                                                                                \
+    {                                                                                                        \
+        n, {__VA_ARGS__, {2, {3, c}}, {1, {c}}, {1, {c}}, {1, {c}}, {1, {c}}}, ""                            \
+    }
 static const fv_case cases[] = {
-    FV_CASE_OF(17, 3, {3, {3, 5, 7}}), FV_CASE_OF(16, 5, {3, {5, 4, 4}}),
-    FV_CASE_OF(15, 17, {3, {17, 1, 3}}), FV_CASE_OF(1, 2, {3, {2, 1, 2}}),
-    FV_CASE_OF(17, 17, {1, {17}}), FV_CASE_OF(131, 6, {3, {6, 2, 3}}),
+    FV_CASE_OF(17, 3, {3, {3, 5, 7}}), FV_CASE_OF(16, 5, {3, {5, 4, 4}}), FV_CASE_OF(15, 17, {3, {17, 1, 3}}),
+    FV_CASE_OF(1, 2, {3, {2, 1, 2}}),  FV_CASE_OF(17, 17, {1, {17}}),     FV_CASE_OF(131, 6, {3, {6, 2, 3}}),
 };
 
 const fv_op fv_op_batchnorm = {
-    .name = "batchnorm", .n_inputs = 6, .in_place = 1, .cheap = true,
+    .name = "batchnorm",
+    .n_inputs = 6,
+    .in_place = 1,
+    .cheap = true,
     .role = {FV_ROLE_VALUE, FV_ROLE_BATCH, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER, FV_ROLE_STATISTIC,
              FV_ROLE_STATISTIC},
-    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };
 
 /* ---- batchnorm_sums: inputs dy, x, stats; [2][c]: sums of dy and of dy * xhat ---------------------- */
@@ -129,10 +138,16 @@ static const fv_case cases_sums[] = {
 };
 
 const fv_op fv_op_batchnorm_sums = {
-    .name = "batchnorm_sums", .n_inputs = 3, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE, FV_ROLE_BATCH},
+    .name = "batchnorm_sums",
+    .n_inputs = 3,
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE, FV_ROLE_BATCH},
     .no_gradient = true,
-    .infer = infer_sums, .ref = ref_sums, .lower = lower_sums, .cost = cost_sums,
-    .cases = cases_sums, .n_cases = sizeof cases_sums / sizeof *cases_sums,
+    .infer = infer_sums,
+    .ref = ref_sums,
+    .lower = lower_sums,
+    .cost = cost_sums,
+    .cases = cases_sums,
+    .n_cases = sizeof cases_sums / sizeof *cases_sums,
 };
 
 /* ---- batchnorm_dw: input sums; the gradient of beta (row 0) or gamma (row 1) ------------------------ */
@@ -174,14 +189,25 @@ static fv_cost cost_dw(const void *attrs, const fv_shape *in, fv_shape out)
 }
 
 static const fv_case cases_dw[] = {
-    {1, {{2, {2, 17}}}, ""}, {17, {{2, {2, 17}}}, "row=1"}, {1, {{2, {2, 1}}}, "row=1"},
+    {1, {{2, {2, 17}}}, ""},
+    {17, {{2, {2, 17}}}, "row=1"},
+    {1, {{2, {2, 1}}}, "row=1"},
 };
 
 const fv_op fv_op_batchnorm_dw = {
-    .name = "batchnorm_dw", .n_inputs = 1, .role = {FV_ROLE_BATCH},
-    .attr_bytes = sizeof(fv_row_attrs), .attrs = specs_dw, .n_attrs = 1, .no_gradient = true,
-    .infer = infer_dw, .ref = ref_dw, .lower = lower_dw, .cost = cost_dw,
-    .cases = cases_dw, .n_cases = sizeof cases_dw / sizeof *cases_dw,
+    .name = "batchnorm_dw",
+    .n_inputs = 1,
+    .role = {FV_ROLE_BATCH},
+    .attr_bytes = sizeof(fv_row_attrs),
+    .attrs = specs_dw,
+    .n_attrs = 1,
+    .no_gradient = true,
+    .infer = infer_dw,
+    .ref = ref_dw,
+    .lower = lower_dw,
+    .cost = cost_dw,
+    .cases = cases_dw,
+    .n_cases = sizeof cases_dw / sizeof *cases_dw,
 };
 
 /* ---- batchnorm_dx: inputs dy, x, stats, gamma, sums ------------------------------------------------- */
@@ -221,17 +247,27 @@ static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
     return (fv_cost){5 * n, 12 * n};
 }
 
-#define FV_CASE_DX(n, c, ...) \
-    {n, {__VA_ARGS__, __VA_ARGS__, {2, {3, c}}, {1, {c}}, {2, {2, c}}}, ""}
+#define FV_CASE_DX(n, c, ...)                                                                                \
+    {                                                                                                        \
+        n, {__VA_ARGS__, __VA_ARGS__, {2, {3, c}}, {1, {c}}, {2, {2, c}}}, ""                                \
+    }
 static const fv_case cases_dx[] = {
-    FV_CASE_DX(17, 3, {3, {3, 5, 7}}), FV_CASE_DX(131, 6, {3, {6, 2, 3}}),
-    FV_CASE_DX(1, 1, {3, {1, 1, 1}}), FV_CASE_DX(17, 17, {1, {17}}),
+    FV_CASE_DX(17, 3, {3, {3, 5, 7}}),
+    FV_CASE_DX(131, 6, {3, {6, 2, 3}}),
+    FV_CASE_DX(1, 1, {3, {1, 1, 1}}),
+    FV_CASE_DX(17, 17, {1, {17}}),
 };
 
 const fv_op fv_op_batchnorm_dx = {
-    .name = "batchnorm_dx", .n_inputs = 5, .in_place = 3,
+    .name = "batchnorm_dx",
+    .n_inputs = 5,
+    .in_place = 3,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE, FV_ROLE_BATCH, FV_ROLE_PARAMETER, FV_ROLE_BATCH},
     .no_gradient = true,
-    .infer = infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = cost_dx,
-    .cases = cases_dx, .n_cases = sizeof cases_dx / sizeof *cases_dx,
+    .infer = infer_dx,
+    .ref = ref_dx,
+    .lower = lower_dx,
+    .cost = cost_dx,
+    .cases = cases_dx,
+    .n_cases = sizeof cases_dx / sizeof *cases_dx,
 };

@@ -45,15 +45,28 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
     return (fv_cost){3 * n, 8 * n};
 }
 
-#define FV_CASE_OF(n, c, ...) {n, {__VA_ARGS__, {1, {c}}, {1, {c}}, {1, {c}}, {1, {c}}}, ""}
+#define FV_CASE_OF(n, c, ...)                                                                                \
+    {                                                                                                        \
+        n, {__VA_ARGS__, {1, {c}}, {1, {c}}, {1, {c}}, {1, {c}}}, ""                                         \
+    }
 static const fv_case cases[] = {
-    FV_CASE_OF(17, 3, {3, {3, 5, 7}}), FV_CASE_OF(16, 5, {3, {5, 4, 4}}),
-    FV_CASE_OF(1, 1, {3, {1, 1, 1}}), FV_CASE_OF(17, 17, {1, {17}}),
+    FV_CASE_OF(17, 3, {3, {3, 5, 7}}),
+    FV_CASE_OF(16, 5, {3, {5, 4, 4}}),
+    FV_CASE_OF(1, 1, {3, {1, 1, 1}}),
+    FV_CASE_OF(17, 17, {1, {17}}),
 };
 
 const fv_op fv_op_batchnorm_inference = {
-    .name = "batchnorm_inference", .n_inputs = 5, .in_place = 1, .no_gradient = true,
+    .name = "batchnorm_inference",
+    .n_inputs = 5,
+    .in_place = 1,
+    .no_gradient = true,
     .role = {FV_ROLE_VALUE, FV_ROLE_STATISTIC, FV_ROLE_STATISTIC, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
-    .infer = infer, .ref = ref, .lower = lower, .lower_planes = lower_planes, .cost = cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .infer = infer,
+    .ref = ref,
+    .lower = lower,
+    .lower_planes = lower_planes,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };

@@ -103,15 +103,22 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 }
 
 static const fv_case cases[] = {
-    {17, {{3, {3, 5, 7}}}, ""}, {16, {{3, {5, 4, 4}}}, ""}, {15, {{3, {17, 1, 3}}}, ""},
-    {1, {{3, {1, 1, 1}}}, ""},  {17, {{1, {17}}}, ""},      {131, {{3, {6, 2, 3}}}, ""},
+    {17, {{3, {3, 5, 7}}}, ""},   {16, {{3, {5, 4, 4}}}, ""}, {15, {{3, {17, 1, 3}}}, ""},
+    {1, {{3, {1, 1, 1}}}, ""},    {17, {{1, {17}}}, ""},      {131, {{3, {6, 2, 3}}}, ""},
     {17, {{3, {2, 31, 19}}}, ""},
 };
 
 const fv_op fv_op_batchnorm_stats = {
-    .name = "batchnorm_stats", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .no_gradient = true,
-    .infer = infer, .ref = ref, .lower = lower, .cost = cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .name = "batchnorm_stats",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .no_gradient = true,
+    .infer = infer,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };
 
 /* ---- batchnorm_track: running = (1 - momentum) running + momentum * row of the batch's -------------
@@ -169,8 +176,17 @@ static const fv_case cases_track[] = {
 };
 
 const fv_op fv_op_batchnorm_track = {
-    .name = "batchnorm_track", .n_inputs = 2, .role = {FV_ROLE_STATISTIC, FV_ROLE_BATCH},
-    .attr_bytes = sizeof(fv_row_attrs), .attrs = specs_row, .n_attrs = 1, .no_gradient = true,
-    .infer = infer_track, .ref = ref_track, .lower = lower_track, .cost = cost_track,
-    .cases = cases_track, .n_cases = sizeof cases_track / sizeof *cases_track,
+    .name = "batchnorm_track",
+    .n_inputs = 2,
+    .role = {FV_ROLE_STATISTIC, FV_ROLE_BATCH},
+    .attr_bytes = sizeof(fv_row_attrs),
+    .attrs = specs_row,
+    .n_attrs = 1,
+    .no_gradient = true,
+    .infer = infer_track,
+    .ref = ref_track,
+    .lower = lower_track,
+    .cost = cost_track,
+    .cases = cases_track,
+    .n_cases = sizeof cases_track / sizeof *cases_track,
 };

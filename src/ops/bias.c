@@ -52,16 +52,24 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 }
 
 static const fv_case cases[] = {
-    {17, {{3, {3, 5, 7}}, {1, {3}}}, ""}, {16, {{3, {5, 4, 4}}, {1, {5}}}, ""},
+    {17, {{3, {3, 5, 7}}, {1, {3}}}, ""},   {16, {{3, {5, 4, 4}}, {1, {5}}}, ""},
     {15, {{3, {17, 1, 3}}, {1, {17}}}, ""}, {1, {{3, {1, 1, 1}}, {1, {1}}}, ""},
     {17, {{1, {17}}, {1, {17}}}, ""},
 };
 
 const fv_op fv_op_bias = {
-    .name = "bias", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER}, .in_place = 1,
+    .name = "bias",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
+    .in_place = 1,
     .cheap = true,
-    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };
 
 /* ---- bias_db: input dy ---------------------------------------------------------------------------- */
@@ -114,13 +122,20 @@ static fv_cost cost_db(const void *attrs, const fv_shape *in, fv_shape out)
 }
 
 static const fv_case cases_db[] = {
-    {17, {{3, {3, 5, 7}}}, ""},  {16, {{3, {5, 4, 4}}}, ""}, {15, {{3, {17, 1, 3}}}, ""},
-    {1, {{3, {1, 1, 1}}}, ""},   {17, {{1, {17}}}, ""},      {131, {{3, {6, 2, 3}}}, ""},
-    {17, {{2, {5, 65}}}, ""},    {3, {{3, {6, 20, 17}}}, ""},
+    {17, {{3, {3, 5, 7}}}, ""}, {16, {{3, {5, 4, 4}}}, ""},  {15, {{3, {17, 1, 3}}}, ""},
+    {1, {{3, {1, 1, 1}}}, ""},  {17, {{1, {17}}}, ""},       {131, {{3, {6, 2, 3}}}, ""},
+    {17, {{2, {5, 65}}}, ""},   {3, {{3, {6, 20, 17}}}, ""},
 };
 
 const fv_op fv_op_bias_db = {
-    .name = "bias_db", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .no_gradient = true,
-    .infer = infer_db, .ref = ref_db, .lower = lower_db, .cost = cost_db,
-    .cases = cases_db, .n_cases = sizeof cases_db / sizeof *cases_db,
+    .name = "bias_db",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .no_gradient = true,
+    .infer = infer_db,
+    .ref = ref_db,
+    .lower = lower_db,
+    .cost = cost_db,
+    .cases = cases_db,
+    .n_cases = sizeof cases_db / sizeof *cases_db,
 };

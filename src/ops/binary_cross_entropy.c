@@ -48,9 +48,17 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_binary_cross_entropy = {
-    .name = "binary_cross_entropy", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_LABEL}, .is_loss = true,
-    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .name = "binary_cross_entropy",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
+    .is_loss = true,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };
 
 /* ---- the gradient: inputs z, label ---------------------------------------------------------------- */
@@ -73,8 +81,15 @@ static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
 }
 
 const fv_op fv_op_binary_cross_entropy_dx = {
-    .name = "binary_cross_entropy_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
-    .in_place = 1, .no_gradient = true,
-    .infer = infer, .ref = ref_dx, .lower = lower_dx, .cost = cost_dx,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .name = "binary_cross_entropy_dx",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
+    .in_place = 1,
+    .no_gradient = true,
+    .infer = infer,
+    .ref = ref_dx,
+    .lower = lower_dx,
+    .cost = cost_dx,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };

@@ -186,8 +186,8 @@ static void each_row(const fv_conv_attrs *a, const operands *v, void (*visit)(ro
         for (int i = 0; i < n; i++)
             for (int ky = 0; ky < v->w_shape.dim[2]; ky++)
                 for (int kx = 0; kx < v->w_shape.dim[3]; kx++) {
-                    const row r = {.w = w++, .x = v->x + (o / outputs * n + i) * x_pixels,
-                                   .y = v->y + o * y_pixels};
+                    const row r = {
+                        .w = w++, .x = v->x + (o / outputs * n + i) * x_pixels, .y = v->y + o * y_pixels};
                     rows_of_weight(a, v, ky, kx, r, visit);
                 }
 }
@@ -210,8 +210,12 @@ static void ref_dx(const fv_ref *r)
     const int64_t in = fv__shape_count(r->in_shape[0]), out = fv__shape_count(r->out_shape);
     memset(r->out, 0, (size_t)(r->n * out) * sizeof *r->out);
     for (int n = 0; n < r->n; n++) {
-        const operands v = {(double *)r->in[0] + n * in, (double *)r->in[1], r->out + n * out,
-                            r->in_shape[0],              r->in_shape[1],     r->out_shape};
+        const operands v = {(double *)r->in[0] + n * in,
+                            (double *)r->in[1],
+                            r->out + n * out,
+                            r->in_shape[0],
+                            r->in_shape[1],
+                            r->out_shape};
         each_row(r->attrs, &v, to_x);
     }
 }
@@ -221,8 +225,12 @@ static void ref_dw(const fv_ref *r)
     const int64_t dy = fv__shape_count(r->in_shape[0]), x = fv__shape_count(r->in_shape[1]);
     memset(r->out, 0, (size_t)fv__shape_count(r->out_shape) * sizeof *r->out);
     for (int n = 0; n < r->n; n++) {
-        const operands v = {(double *)r->in[0] + n * dy, r->out,       (double *)r->in[1] + n * x,
-                            r->in_shape[0],              r->out_shape, r->in_shape[1]};
+        const operands v = {(double *)r->in[0] + n * dy,
+                            r->out,
+                            (double *)r->in[1] + n * x,
+                            r->in_shape[0],
+                            r->out_shape,
+                            r->in_shape[1]};
         each_row(r->attrs, &v, to_w);
     }
 }

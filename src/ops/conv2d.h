@@ -7,8 +7,8 @@
 
 /* The kernel's view of a convolution from x to y, but for the offsets. */
 fv_conv_args fv__conv_forward_args(const fv_conv_attrs *a, fv_shape x, fv_shape w, fv_shape y);
-double fv__conv_products(const fv_conv_args *g);  /* multiply-adds of one image */
-double fv__conv_bytes(fv_shape x, fv_shape y);    /* of two tensors of one image */
+double fv__conv_products(const fv_conv_args *g); /* multiply-adds of one image */
+double fv__conv_bytes(fv_shape x, fv_shape y);   /* of two tensors of one image */
 
 /* Whether Winograd's F(4x4, 3x3) does it: by shape alone. */
 bool fv__conv_winograd_pays(const fv_lower *l, const fv_conv_args *g);

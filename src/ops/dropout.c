@@ -58,8 +58,8 @@ static void drop(const fv_ref *r, float rate, uint32_t node)
     const uint32_t below = (uint32_t)((double)rate * 0x1p32);
     for (int n = 0; n < r->n; n++)
         for (int64_t e = 0; e < count; e++) {
-            const fv_u32x4 draw = fv__philox(r->seed, (uint32_t)(e / 4), (uint32_t)n, r->step,
-                                             node << 8 | FV_STREAM_DROPOUT);
+            const fv_u32x4 draw =
+                fv__philox(r->seed, (uint32_t)(e / 4), (uint32_t)n, r->step, node << 8 | FV_STREAM_DROPOUT);
             const double x = r->in[0][n * count + e];
             const bool kept = !r->training || draw.v[e % 4] >= below;
             r->out[n * count + e] = !kept ? 0 * x : r->training ? x / (1 - (double)rate) : x;
@@ -102,21 +102,43 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_dropout = {
-    .name = "dropout", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = 1,
-    .attr_bytes = sizeof(dropout_attrs), .attrs = specs, .n_attrs = 1,
-    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .name = "dropout",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .in_place = 1,
+    .attr_bytes = sizeof(dropout_attrs),
+    .attrs = specs,
+    .n_attrs = 1,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = fv__unary_cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };
 
 static const fv_case cases_dx[] = {
-    {17, {{3, {3, 5, 7}}}, "node=3"},    {16, {{3, {5, 4, 4}}}, "rate=0.25"},
-    {15, {{1, {17}}}, "rate=0.1 node=1"}, {1, {{3, {1, 1, 1}}}, ""},
+    {17, {{3, {3, 5, 7}}}, "node=3"},
+    {16, {{3, {5, 4, 4}}}, "rate=0.25"},
+    {15, {{1, {17}}}, "rate=0.1 node=1"},
+    {1, {{3, {1, 1, 1}}}, ""},
 };
 
 /* Input: dy. */
 const fv_op fv_op_dropout_dx = {
-    .name = "dropout_dx", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = 1, .no_gradient = true,
-    .attr_bytes = sizeof(dropout_dx_attrs), .attrs = specs_dx, .n_attrs = sizeof specs_dx / sizeof *specs_dx,
-    .infer = infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = fv__unary_cost,
-    .cases = cases_dx, .n_cases = sizeof cases_dx / sizeof *cases_dx,
+    .name = "dropout_dx",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .in_place = 1,
+    .no_gradient = true,
+    .attr_bytes = sizeof(dropout_dx_attrs),
+    .attrs = specs_dx,
+    .n_attrs = sizeof specs_dx / sizeof *specs_dx,
+    .infer = infer_dx,
+    .ref = ref_dx,
+    .lower = lower_dx,
+    .cost = fv__unary_cost,
+    .cases = cases_dx,
+    .n_cases = sizeof cases_dx / sizeof *cases_dx,
 };

@@ -50,9 +50,17 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_flatten = {
-    .name = "flatten", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .is_view = true,
-    .infer = infer, .grad = fv__unflatten, .ref = ref, .lower_planes = lower_planes, .cost = cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .name = "flatten",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .is_view = true,
+    .infer = infer,
+    .grad = fv__unflatten,
+    .ref = ref,
+    .lower_planes = lower_planes,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };
 
 /* ---- unflatten: the shape stands in the attributes ------------------------------------------------ */
@@ -60,8 +68,10 @@ const fv_op fv_op_flatten = {
 #define DIM(i) offsetof(unflatten_attrs, dim) + (i) * sizeof(int), 0, FV_MAX_DIM
 static const fv_attr_spec specs[] = {
     {"rank", FV_ATTR_INT, offsetof(unflatten_attrs, rank), 1, FV_MAX_RANK, 3},
-    {"d0", FV_ATTR_INT, DIM(0), 1}, {"d1", FV_ATTR_INT, DIM(1), 1},
-    {"d2", FV_ATTR_INT, DIM(2), 1}, {"d3", FV_ATTR_INT, DIM(3), 0},
+    {"d0", FV_ATTR_INT, DIM(0), 1},
+    {"d1", FV_ATTR_INT, DIM(1), 1},
+    {"d2", FV_ATTR_INT, DIM(2), 1},
+    {"d3", FV_ATTR_INT, DIM(3), 0},
 };
 #undef DIM
 
@@ -86,13 +96,24 @@ static fv_status grad_back(fv_grad *g)
 }
 
 static const fv_case cases_back[] = {
-    {17, {{1, {105}}}, "rank=3 d0=3 d1=5 d2=7"}, {16, {{1, {80}}}, "d0=5 d1=4 d2=4"},
-    {15, {{1, {51}}}, "d0=17 d1=1 d2=3"},        {1, {{1, {1}}}, ""},
+    {17, {{1, {105}}}, "rank=3 d0=3 d1=5 d2=7"},
+    {16, {{1, {80}}}, "d0=5 d1=4 d2=4"},
+    {15, {{1, {51}}}, "d0=17 d1=1 d2=3"},
+    {1, {{1, {1}}}, ""},
 };
 
 const fv_op fv_op_unflatten = {
-    .name = "unflatten", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .is_view = true,
-    .attr_bytes = sizeof(unflatten_attrs), .attrs = specs, .n_attrs = sizeof specs / sizeof *specs,
-    .infer = infer_back, .grad = grad_back, .ref = ref, .cost = cost,
-    .cases = cases_back, .n_cases = sizeof cases_back / sizeof *cases_back,
+    .name = "unflatten",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .is_view = true,
+    .attr_bytes = sizeof(unflatten_attrs),
+    .attrs = specs,
+    .n_attrs = sizeof specs / sizeof *specs,
+    .infer = infer_back,
+    .grad = grad_back,
+    .ref = ref,
+    .cost = cost,
+    .cases = cases_back,
+    .n_cases = sizeof cases_back / sizeof *cases_back,
 };

@@ -44,16 +44,31 @@ static fv_status lower(fv_lower *l)
 }
 
 const fv_op fv_op_gelu = {
-    .name = "gelu", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = true,
+    .name = "gelu",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .in_place = true,
     .by_channel = true,
-    .infer = fv__unary_infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
-    .cases = fv__unary_cases, .n_cases = FV_N_UNARY_CASES,
+    .infer = fv__unary_infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = fv__unary_cost,
+    .cases = fv__unary_cases,
+    .n_cases = FV_N_UNARY_CASES,
 };
 
 /* Inputs: dy, x. */
 const fv_op fv_op_gelu_dx = {
-    .name = "gelu_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = true,
+    .name = "gelu_dx",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .in_place = true,
     .no_gradient = true,
-    .infer = fv__unary_infer, .ref = ref_dx, .lower = lower, .cost = fv__unary_cost,
-    .cases = fv__binary_cases, .n_cases = FV_N_BINARY_CASES,
+    .infer = fv__unary_infer,
+    .ref = ref_dx,
+    .lower = lower,
+    .cost = fv__unary_cost,
+    .cases = fv__binary_cases,
+    .n_cases = FV_N_BINARY_CASES,
 };

@@ -25,8 +25,15 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 }
 
 const fv_op fv_op_identity = {
-    .name = "identity", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .is_view = true,
+    .name = "identity",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .is_view = true,
     .by_channel = true,
-    .infer = fv__unary_infer, .grad = grad, .ref = ref, .cost = cost,
-    .cases = fv__unary_cases, .n_cases = FV_N_UNARY_CASES,
+    .infer = fv__unary_infer,
+    .grad = grad,
+    .ref = ref,
+    .cost = cost,
+    .cases = fv__unary_cases,
+    .n_cases = FV_N_UNARY_CASES,
 };

@@ -15,8 +15,8 @@ fv_status fv__graph_for_inference(const fv_graph *from, fv_graph *to)
             node->op = &fv_op_identity;
             node->attrs = NULL;
         } else if (node->op == &fv_op_batchnorm) {
-            const int trained[] = {node->input[0], node->input[4], node->input[5], node->input[2],
-                                   node->input[3], -1};
+            const int trained[] = {node->input[0], node->input[4], node->input[5],
+                                   node->input[2], node->input[3], -1};
             node->op = &fv_op_batchnorm_inference;
             node->n_inputs = 5;
             memcpy(node->input, trained, sizeof trained);

@@ -91,7 +91,10 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
     return (fv_cost){7 * n, 8 * n};
 }
 
-#define FV_CASE_OF(n, c, ...) {n, {__VA_ARGS__, {1, {c}}, {1, {c}}}, ""}
+#define FV_CASE_OF(n, c, ...)                                                                                \
+    {                                                                                                        \
+        n, {__VA_ARGS__, {1, {c}}, {1, {c}}}, ""                                                             \
+    }
 static const fv_case cases[] = {
     FV_CASE_OF(17, 3, {2, {3, 5}}),    FV_CASE_OF(16, 48, {2, {48, 65}}), FV_CASE_OF(15, 17, {2, {17, 1}}),
     FV_CASE_OF(2, 1, {2, {1, 4}}),     FV_CASE_OF(17, 17, {1, {17}}),     FV_CASE_OF(131, 6, {3, {6, 2, 3}}),
@@ -99,10 +102,17 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_layernorm = {
-    .name = "layernorm", .n_inputs = 3, .in_place = true,
+    .name = "layernorm",
+    .n_inputs = 3,
+    .in_place = true,
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
-    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };
 
 /* ---- layernorm_dx: inputs dy, x, gamma ------------------------------------------------------------- */
@@ -147,18 +157,27 @@ static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
     return (fv_cost){14 * n, 12 * n};
 }
 
-#define FV_CASE_DX(n, c, ...) {n, {__VA_ARGS__, __VA_ARGS__, {1, {c}}}, ""}
+#define FV_CASE_DX(n, c, ...)                                                                                \
+    {                                                                                                        \
+        n, {__VA_ARGS__, __VA_ARGS__, {1, {c}}}, ""                                                          \
+    }
 static const fv_case cases_dx[] = {
-    FV_CASE_DX(17, 3, {2, {3, 5}}),  FV_CASE_DX(16, 48, {2, {48, 65}}), FV_CASE_DX(15, 17, {2, {17, 1}}),
-    FV_CASE_DX(17, 17, {1, {17}}),   FV_CASE_DX(131, 6, {3, {6, 2, 3}}), FV_CASE_DX(3, 331, {2, {331, 5}}),
+    FV_CASE_DX(17, 3, {2, {3, 5}}), FV_CASE_DX(16, 48, {2, {48, 65}}),  FV_CASE_DX(15, 17, {2, {17, 1}}),
+    FV_CASE_DX(17, 17, {1, {17}}),  FV_CASE_DX(131, 6, {3, {6, 2, 3}}), FV_CASE_DX(3, 331, {2, {331, 5}}),
 };
 
 const fv_op fv_op_layernorm_dx = {
-    .name = "layernorm_dx", .n_inputs = 3, .in_place = true,
+    .name = "layernorm_dx",
+    .n_inputs = 3,
+    .in_place = true,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE, FV_ROLE_PARAMETER},
     .no_gradient = true,
-    .infer = infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = cost_dx,
-    .cases = cases_dx, .n_cases = sizeof cases_dx / sizeof *cases_dx,
+    .infer = infer_dx,
+    .ref = ref_dx,
+    .lower = lower_dx,
+    .cost = cost_dx,
+    .cases = cases_dx,
+    .n_cases = sizeof cases_dx / sizeof *cases_dx,
 };
 
 /* ---- layernorm_dw: inputs dy, x --------------------------------------------------------------------- */
@@ -192,13 +211,20 @@ static fv_status lower_dw(fv_lower *l)
 }
 
 static const fv_case cases_dw[] = {
-    {17, {{2, {3, 5}}, {2, {3, 5}}}, ""},     {16, {{2, {48, 65}}, {2, {48, 65}}}, ""},
-    {15, {{2, {17, 1}}, {2, {17, 1}}}, ""},   {131, {{3, {6, 2, 3}}, {3, {6, 2, 3}}}, ""},
-    {17, {{1, {17}}, {1, {17}}}, ""},         {17, {{2, {3, 597}}, {2, {3, 597}}}, ""},
+    {17, {{2, {3, 5}}, {2, {3, 5}}}, ""},   {16, {{2, {48, 65}}, {2, {48, 65}}}, ""},
+    {15, {{2, {17, 1}}, {2, {17, 1}}}, ""}, {131, {{3, {6, 2, 3}}, {3, {6, 2, 3}}}, ""},
+    {17, {{1, {17}}, {1, {17}}}, ""},       {17, {{2, {3, 597}}, {2, {3, 597}}}, ""},
 };
 
 const fv_op fv_op_layernorm_dw = {
-    .name = "layernorm_dw", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .no_gradient = true,
-    .infer = infer_dw, .ref = ref_dw, .lower = lower_dw, .cost = cost,
-    .cases = cases_dw, .n_cases = sizeof cases_dw / sizeof *cases_dw,
+    .name = "layernorm_dw",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .no_gradient = true,
+    .infer = infer_dw,
+    .ref = ref_dw,
+    .lower = lower_dw,
+    .cost = cost,
+    .cases = cases_dw,
+    .n_cases = sizeof cases_dw / sizeof *cases_dw,
 };

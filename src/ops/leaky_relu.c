@@ -57,12 +57,23 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_leaky_relu = {
-    .name = "leaky_relu", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = 1,
+    .name = "leaky_relu",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .in_place = 1,
     .cheap = true,
-    .attr_bytes = sizeof(leaky_attrs), .attrs = specs, .n_attrs = sizeof specs / sizeof *specs,
-    .by_channel = true, .side = fv__unary_side,
-    .infer = fv__unary_infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .attr_bytes = sizeof(leaky_attrs),
+    .attrs = specs,
+    .n_attrs = sizeof specs / sizeof *specs,
+    .by_channel = true,
+    .side = fv__unary_side,
+    .infer = fv__unary_infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = fv__unary_cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };
 
 static const fv_case cases_dx[] = {
@@ -74,9 +85,18 @@ static const fv_case cases_dx[] = {
 
 /* Inputs: dy, and y (at0=0) or x (at0=1). */
 const fv_op fv_op_leaky_relu_dx = {
-    .name = "leaky_relu_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = 3,
-    .attr_bytes = sizeof(leaky_attrs), .attrs = specs, .n_attrs = sizeof specs / sizeof *specs,
+    .name = "leaky_relu_dx",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .in_place = 3,
+    .attr_bytes = sizeof(leaky_attrs),
+    .attrs = specs,
+    .n_attrs = sizeof specs / sizeof *specs,
     .no_gradient = true,
-    .infer = fv__unary_infer, .ref = ref_dx, .lower = lower, .cost = fv__unary_cost,
-    .cases = cases_dx, .n_cases = sizeof cases_dx / sizeof *cases_dx,
+    .infer = fv__unary_infer,
+    .ref = ref_dx,
+    .lower = lower,
+    .cost = fv__unary_cost,
+    .cases = cases_dx,
+    .n_cases = sizeof cases_dx / sizeof *cases_dx,
 };

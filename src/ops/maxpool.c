@@ -107,11 +107,22 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_maxpool = {
-    .name = "maxpool", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .cheap = true,
-    .attr_bytes = sizeof(fv_window_attrs), .attrs = specs, .n_attrs = FV_N_POOL_WINDOW_SPECS,
-    .by_channel = true, .side = side,
-    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .name = "maxpool",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .cheap = true,
+    .attr_bytes = sizeof(fv_window_attrs),
+    .attrs = specs,
+    .n_attrs = FV_N_POOL_WINDOW_SPECS,
+    .by_channel = true,
+    .side = side,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };
 
 /* ---- the gradient: inputs dy, x ------------------------------------------------------------------- */
@@ -171,9 +182,17 @@ static const fv_case cases_dx[] = {
 };
 
 const fv_op fv_op_maxpool_dx = {
-    .name = "maxpool_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
-    .attr_bytes = sizeof(fv_window_attrs), .attrs = specs, .n_attrs = FV_N_POOL_WINDOW_SPECS,
+    .name = "maxpool_dx",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .attr_bytes = sizeof(fv_window_attrs),
+    .attrs = specs,
+    .n_attrs = FV_N_POOL_WINDOW_SPECS,
     .no_gradient = true,
-    .infer = infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = cost_dx,
-    .cases = cases_dx, .n_cases = sizeof cases_dx / sizeof *cases_dx,
+    .infer = infer_dx,
+    .ref = ref_dx,
+    .lower = lower_dx,
+    .cost = cost_dx,
+    .cases = cases_dx,
+    .n_cases = sizeof cases_dx / sizeof *cases_dx,
 };

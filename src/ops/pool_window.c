@@ -35,11 +35,17 @@ fv_status fv__pool_sizes(fv_context *ctx, const fv_window_attrs *window, fv_shap
 fv_pool_args fv__pool_args(const fv_window_attrs *window, fv_shape in, fv_shape out)
 {
     return (fv_pool_args){
-        .c = in.dim[0], .h = in.dim[1], .w = in.dim[2],
-        .oh = out.dim[1], .ow = out.dim[2],
-        .kh = window->kernel[0], .kw = window->kernel[1],
-        .stride_h = resolved_stride(window, 0), .stride_w = resolved_stride(window, 1),
-        .pad_h = window->pad[0], .pad_w = window->pad[1],
+        .c = in.dim[0],
+        .h = in.dim[1],
+        .w = in.dim[2],
+        .oh = out.dim[1],
+        .ow = out.dim[2],
+        .kh = window->kernel[0],
+        .kw = window->kernel[1],
+        .stride_h = resolved_stride(window, 0),
+        .stride_w = resolved_stride(window, 1),
+        .pad_h = window->pad[0],
+        .pad_w = window->pad[1],
     };
 }
 

@@ -6,10 +6,12 @@
 #include "ops/ops.h"
 
 /* Rows of an attribute table for the fv_window_attrs that stands at `offset` of an op's attributes. */
-#define FV_POOL_WINDOW_SPECS(offset)                                                                      \
-    {"kernel", FV_ATTR_PAIR, (offset) + offsetof(fv_window_attrs, kernel), 1, FV_MAX_DIM, 2},             \
-    {"stride", FV_ATTR_PAIR, (offset) + offsetof(fv_window_attrs, stride), 0, FV_MAX_DIM, 0},             \
-    {"pad", FV_ATTR_PAIR, (offset) + offsetof(fv_window_attrs, pad), 0, FV_MAX_DIM, 0}
+#define FV_POOL_WINDOW_SPECS(offset)                                                                         \
+    {"kernel", FV_ATTR_PAIR, (offset) + offsetof(fv_window_attrs, kernel), 1, FV_MAX_DIM, 2},                \
+        {"stride", FV_ATTR_PAIR, (offset) + offsetof(fv_window_attrs, stride), 0, FV_MAX_DIM, 0},            \
+    {                                                                                                        \
+        "pad", FV_ATTR_PAIR, (offset) + offsetof(fv_window_attrs, pad), 0, FV_MAX_DIM, 0                     \
+    }
 #define FV_N_POOL_WINDOW_SPECS 3
 
 /* Output floor((size + 2 pad - kernel) / stride) + 1 in each direction, of an image [c][h][w]. `what` begins

@@ -49,23 +49,46 @@ static fv_status lower(fv_lower *l)
 }
 
 const fv_op fv_op_relu = {
-    .name = "relu", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = 1,
+    .name = "relu",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .in_place = 1,
     .cheap = true,
-    .attr_bytes = sizeof(relu_attrs), .attrs = specs, .n_attrs = 1,
-    .by_channel = true, .side = fv__unary_side,
-    .infer = fv__unary_infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
-    .cases = fv__unary_cases, .n_cases = FV_N_UNARY_CASES,
+    .attr_bytes = sizeof(relu_attrs),
+    .attrs = specs,
+    .n_attrs = 1,
+    .by_channel = true,
+    .side = fv__unary_side,
+    .infer = fv__unary_infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = fv__unary_cost,
+    .cases = fv__unary_cases,
+    .n_cases = FV_N_UNARY_CASES,
 };
 
 static const fv_case cases_dx[] = {
-    {17, {{3, {3, 5, 7}}, {3, {3, 5, 7}}}, ""}, {16, {{3, {5, 4, 4}}, {3, {5, 4, 4}}}, "at0=1"},
-    {15, {{1, {17}}, {1, {17}}}, "at0=1"},      {1, {{3, {1, 1, 1}}, {3, {1, 1, 1}}}, "at0=0"},
+    {17, {{3, {3, 5, 7}}, {3, {3, 5, 7}}}, ""},
+    {16, {{3, {5, 4, 4}}, {3, {5, 4, 4}}}, "at0=1"},
+    {15, {{1, {17}}, {1, {17}}}, "at0=1"},
+    {1, {{3, {1, 1, 1}}, {3, {1, 1, 1}}}, "at0=0"},
 };
 
 /* Inputs: dy, and y (at0=0) or x (at0=1). */
 const fv_op fv_op_relu_dx = {
-    .name = "relu_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = 3,
-    .attr_bytes = sizeof(relu_attrs), .attrs = specs, .n_attrs = 1, .no_gradient = true,
-    .infer = fv__unary_infer, .ref = ref_dx, .lower = lower, .cost = fv__unary_cost,
-    .cases = cases_dx, .n_cases = sizeof cases_dx / sizeof *cases_dx,
+    .name = "relu_dx",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .in_place = 3,
+    .attr_bytes = sizeof(relu_attrs),
+    .attrs = specs,
+    .n_attrs = 1,
+    .no_gradient = true,
+    .infer = fv__unary_infer,
+    .ref = ref_dx,
+    .lower = lower,
+    .cost = fv__unary_cost,
+    .cases = cases_dx,
+    .n_cases = sizeof cases_dx / sizeof *cases_dx,
 };

@@ -60,8 +60,14 @@ static const fv_case cases[] = {
 };
 
 const fv_op fv_op_sgd = {
-    .name = "sgd", .n_inputs = 3, .role = {FV_ROLE_PARAMETER, FV_ROLE_GRADIENT, FV_ROLE_STATE},
+    .name = "sgd",
+    .n_inputs = 3,
+    .role = {FV_ROLE_PARAMETER, FV_ROLE_GRADIENT, FV_ROLE_STATE},
     .no_gradient = true,
-    .infer = infer, .ref = ref, .lower = lower, .cost = cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .infer = infer,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };

@@ -50,14 +50,22 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 }
 
 static const fv_case cases[] = {
-    {17, {{1, {10}}}, ""}, {1, {{1, {1}}}, ""},    {16, {{1, {2}}}, ""},
+    {17, {{1, {10}}}, ""}, {1, {{1, {1}}}, ""},   {16, {{1, {2}}}, ""},
     {15, {{1, {3}}}, ""},  {3, {{1, {257}}}, ""},
 };
 
 const fv_op fv_op_softmax = {
-    .name = "softmax", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = 1,
-    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .name = "softmax",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .in_place = 1,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };
 
 /* ---- the gradient: inputs dy, y ------------------------------------------------------------------- */
@@ -100,13 +108,22 @@ static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
 }
 
 static const fv_case cases_dx[] = {
-    {17, {{1, {10}}, {1, {10}}}, ""}, {1, {{1, {1}}, {1, {1}}}, ""}, {15, {{1, {3}}, {1, {3}}}, ""},
+    {17, {{1, {10}}, {1, {10}}}, ""},
+    {1, {{1, {1}}, {1, {1}}}, ""},
+    {15, {{1, {3}}, {1, {3}}}, ""},
     {3, {{1, {257}}, {1, {257}}}, ""},
 };
 
 const fv_op fv_op_softmax_dx = {
-    .name = "softmax_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = 1,
+    .name = "softmax_dx",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .in_place = 1,
     .no_gradient = true,
-    .infer = infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = cost_dx,
-    .cases = cases_dx, .n_cases = sizeof cases_dx / sizeof *cases_dx,
+    .infer = infer_dx,
+    .ref = ref_dx,
+    .lower = lower_dx,
+    .cost = cost_dx,
+    .cases = cases_dx,
+    .n_cases = sizeof cases_dx / sizeof *cases_dx,
 };

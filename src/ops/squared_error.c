@@ -39,14 +39,24 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 }
 
 static const fv_case cases[] = {
-    {17, {{1, {10}}, {1, {1}}}, ""}, {1, {{1, {1}}, {1, {1}}}, ""}, {16, {{1, {2}}, {1, {1}}}, ""},
+    {17, {{1, {10}}, {1, {1}}}, ""},
+    {1, {{1, {1}}, {1, {1}}}, ""},
+    {16, {{1, {2}}, {1, {1}}}, ""},
     {3, {{1, {257}}, {1, {1}}}, ""},
 };
 
 const fv_op fv_op_squared_error = {
-    .name = "squared_error", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_LABEL}, .is_loss = true,
-    .infer = fv__loss_infer, .grad = grad, .ref = ref, .lower = lower, .cost = cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .name = "squared_error",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
+    .is_loss = true,
+    .infer = fv__loss_infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };
 
 /* ---- the gradient: inputs p, label ---------------------------------------------------------------- */
@@ -76,8 +86,15 @@ static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
 }
 
 const fv_op fv_op_squared_error_dx = {
-    .name = "squared_error_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_LABEL}, .in_place = 1,
+    .name = "squared_error_dx",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
+    .in_place = 1,
     .no_gradient = true,
-    .infer = fv__loss_infer_dx, .ref = ref_dx, .lower = lower_dx, .cost = cost_dx,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .infer = fv__loss_infer_dx,
+    .ref = ref_dx,
+    .lower = lower_dx,
+    .cost = cost_dx,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };

@@ -67,14 +67,23 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 }
 
 static const fv_case cases[] = {
-    {17, {{3, {3, 5, 7}}, {1, {3}}, {1, {3}}}, ""}, {16, {{3, {5, 4, 4}}, {1, {5}}, {1, {5}}}, ""},
+    {17, {{3, {3, 5, 7}}, {1, {3}}, {1, {3}}}, ""},    {16, {{3, {5, 4, 4}}, {1, {5}}, {1, {5}}}, ""},
     {15, {{3, {17, 1, 3}}, {1, {17}}, {1, {17}}}, ""}, {1, {{3, {1, 1, 1}}, {1, {1}}, {1, {1}}}, ""},
     {17, {{1, {17}}, {1, {17}}, {1, {17}}}, ""},
 };
 
 const fv_op fv_op_standardise = {
-    .name = "standardise", .n_inputs = 3,
-    .role = {FV_ROLE_VALUE, FV_ROLE_STATISTIC, FV_ROLE_STATISTIC}, .in_place = 1, .cheap = true,
-    .infer = infer, .grad = grad, .ref = ref, .lower = lower, .lower_planes = lower_planes, .cost = cost,
-    .cases = cases, .n_cases = sizeof cases / sizeof *cases,
+    .name = "standardise",
+    .n_inputs = 3,
+    .role = {FV_ROLE_VALUE, FV_ROLE_STATISTIC, FV_ROLE_STATISTIC},
+    .in_place = 1,
+    .cheap = true,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .lower_planes = lower_planes,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
 };

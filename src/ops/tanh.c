@@ -39,16 +39,31 @@ static fv_status lower(fv_lower *l)
 }
 
 const fv_op fv_op_tanh = {
-    .name = "tanh", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .in_place = 1,
+    .name = "tanh",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .in_place = 1,
     .by_channel = true,
-    .infer = fv__unary_infer, .grad = grad, .ref = ref, .lower = lower, .cost = fv__unary_cost,
-    .cases = fv__unary_cases, .n_cases = FV_N_UNARY_CASES,
+    .infer = fv__unary_infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = fv__unary_cost,
+    .cases = fv__unary_cases,
+    .n_cases = FV_N_UNARY_CASES,
 };
 
 /* Inputs: dy, y. */
 const fv_op fv_op_tanh_dx = {
-    .name = "tanh_dx", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .in_place = 1,
+    .name = "tanh_dx",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .in_place = 1,
     .no_gradient = true,
-    .infer = fv__unary_infer, .ref = ref_dx, .lower = lower, .cost = fv__unary_cost,
-    .cases = fv__binary_cases, .n_cases = FV_N_BINARY_CASES,
+    .infer = fv__unary_infer,
+    .ref = ref_dx,
+    .lower = lower,
+    .cost = fv__unary_cost,
+    .cases = fv__binary_cases,
+    .n_cases = FV_N_BINARY_CASES,
 };

@@ -103,9 +103,16 @@ static void ref_tokens(const fv_ref *r)
 static const fv_case cases_tokens[] = {{17, {{3, {3, 5, 7}}}, ""}, {1, {{3, {1, 1, 1}}}, ""}};
 
 const fv_op fv_op_tokens = {
-    .name = "tokens", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .is_view = true,
-    .infer = infer_tokens, .grad = fv__unflatten, .ref = ref_tokens, .cost = cost,
-    .cases = cases_tokens, .n_cases = sizeof cases_tokens / sizeof *cases_tokens,
+    .name = "tokens",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .is_view = true,
+    .infer = infer_tokens,
+    .grad = fv__unflatten,
+    .ref = ref_tokens,
+    .cost = cost,
+    .cases = cases_tokens,
+    .n_cases = sizeof cases_tokens / sizeof *cases_tokens,
 };
 
 /* ---- class_token: inputs x, v ---------------------------------------------------------------------- */
@@ -148,9 +155,16 @@ static const fv_case cases_class[] = {
 };
 
 const fv_op fv_op_class_token = {
-    .name = "class_token", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
-    .infer = infer_class, .grad = grad_class, .ref = ref_class, .lower = lower_class, .cost = cost,
-    .cases = cases_class, .n_cases = sizeof cases_class / sizeof *cases_class,
+    .name = "class_token",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
+    .infer = infer_class,
+    .grad = grad_class,
+    .ref = ref_class,
+    .lower = lower_class,
+    .cost = cost,
+    .cases = cases_class,
+    .n_cases = sizeof cases_class / sizeof *cases_class,
 };
 
 /* ---- position: inputs x, p -------------------------------------------------------------------------- */
@@ -193,9 +207,17 @@ static const fv_case cases_position[] = {
 };
 
 const fv_op fv_op_position = {
-    .name = "position", .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER}, .in_place = true,
-    .infer = infer_position, .grad = grad_position, .ref = ref_position, .lower = lower_position,
-    .cost = cost, .cases = cases_position, .n_cases = sizeof cases_position / sizeof *cases_position,
+    .name = "position",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
+    .in_place = true,
+    .infer = infer_position,
+    .grad = grad_position,
+    .ref = ref_position,
+    .lower = lower_position,
+    .cost = cost,
+    .cases = cases_position,
+    .n_cases = sizeof cases_position / sizeof *cases_position,
 };
 
 /* ---- position_dw: input dy; the sum over images of its first tokens, [1][count][c] ------------------- */
@@ -239,14 +261,25 @@ static fv_status lower_sum(fv_lower *l)
 }
 
 static const fv_case cases_sum[] = {
-    {17, {{2, {3, 5}}}, "count=5"}, {70, {{2, {17, 7}}}, "count=1"}, {1, {{2, {1, 1}}}, ""},
+    {17, {{2, {3, 5}}}, "count=5"},
+    {70, {{2, {17, 7}}}, "count=1"},
+    {1, {{2, {1, 1}}}, ""},
 };
 
 const fv_op fv_op_position_dw = {
-    .name = "position_dw", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .no_gradient = true,
-    .attr_bytes = sizeof(sum_attrs), .attrs = specs_sum, .n_attrs = 1,
-    .infer = infer_sum, .ref = ref_sum, .lower = lower_sum, .cost = cost,
-    .cases = cases_sum, .n_cases = sizeof cases_sum / sizeof *cases_sum,
+    .name = "position_dw",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .no_gradient = true,
+    .attr_bytes = sizeof(sum_attrs),
+    .attrs = specs_sum,
+    .n_attrs = 1,
+    .infer = infer_sum,
+    .ref = ref_sum,
+    .lower = lower_sum,
+    .cost = cost,
+    .cases = cases_sum,
+    .n_cases = sizeof cases_sum / sizeof *cases_sum,
 };
 
 /* ---- slice ------------------------------------------------------------------------------------------ */
@@ -285,15 +318,26 @@ static fv_status lower_slice(fv_lower *l)
 }
 
 static const fv_case cases_slice[] = {
-    {17, {{2, {3, 5}}}, "count=1"}, {16, {{2, {17, 65}}}, "first=1"}, {3, {{2, {2, 7}}}, "first=2 count=3"},
+    {17, {{2, {3, 5}}}, "count=1"},
+    {16, {{2, {17, 65}}}, "first=1"},
+    {3, {{2, {2, 7}}}, "first=2 count=3"},
     {1, {{2, {1, 1}}}, ""},
 };
 
 const fv_op fv_op_slice = {
-    .name = "slice", .n_inputs = 1, .role = {FV_ROLE_VALUE},
-    .attr_bytes = sizeof(slice_attrs), .attrs = specs_slice, .n_attrs = 2,
-    .infer = infer_slice, .grad = grad_slice, .ref = ref_slice, .lower = lower_slice, .cost = cost,
-    .cases = cases_slice, .n_cases = sizeof cases_slice / sizeof *cases_slice,
+    .name = "slice",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .attr_bytes = sizeof(slice_attrs),
+    .attrs = specs_slice,
+    .n_attrs = 2,
+    .infer = infer_slice,
+    .grad = grad_slice,
+    .ref = ref_slice,
+    .lower = lower_slice,
+    .cost = cost,
+    .cases = cases_slice,
+    .n_cases = sizeof cases_slice / sizeof *cases_slice,
 };
 
 /* ---- slice_dx: input dy, put in its place among `tokens`, zeros around it ---------------------------- */
@@ -324,13 +368,23 @@ static fv_status lower_place(fv_lower *l)
 }
 
 static const fv_case cases_place[] = {
-    {17, {{2, {3, 1}}}, "tokens=5"}, {16, {{2, {17, 64}}}, "first=1 tokens=65"},
+    {17, {{2, {3, 1}}}, "tokens=5"},
+    {16, {{2, {17, 64}}}, "first=1 tokens=65"},
     {3, {{2, {2, 3}}}, "first=2 tokens=7"},
 };
 
 const fv_op fv_op_slice_dx = {
-    .name = "slice_dx", .n_inputs = 1, .role = {FV_ROLE_VALUE}, .no_gradient = true,
-    .attr_bytes = sizeof(place_attrs), .attrs = specs_place, .n_attrs = 2,
-    .infer = infer_place, .ref = ref_place, .lower = lower_place, .cost = cost,
-    .cases = cases_place, .n_cases = sizeof cases_place / sizeof *cases_place,
+    .name = "slice_dx",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .no_gradient = true,
+    .attr_bytes = sizeof(place_attrs),
+    .attrs = specs_place,
+    .n_attrs = 2,
+    .infer = infer_place,
+    .ref = ref_place,
+    .lower = lower_place,
+    .cost = cost,
+    .cases = cases_place,
+    .n_cases = sizeof cases_place / sizeof *cases_place,
 };

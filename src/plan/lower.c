@@ -159,15 +159,15 @@ static fv_status add_tensors(fv_plan *plan)
         const bool per_image = tensor->role == FV_ROLE_VALUE || tensor->role == FV_ROLE_INPUT;
         int buffer;
         FV_TRY(fv__plan_buffer(plan,
-                          (fv_buffer){.name = tensor->name,
-                                      .scope = per_image ? FV_SCOPE_IMAGE : FV_SCOPE_BATCH,
-                                      .floats = fv__shape_count(tensor->shape),
-                                      .place = tensor->role == FV_ROLE_PARAMETER ||
-                                                       tensor->role == FV_ROLE_STATISTIC ||
-                                                       tensor->role == FV_ROLE_STATE
-                                                   ? FV_PLACE_EXTERNAL
-                                                   : FV_PLACE_NONE},
-                          &buffer));
+                               (fv_buffer){.name = tensor->name,
+                                           .scope = per_image ? FV_SCOPE_IMAGE : FV_SCOPE_BATCH,
+                                           .floats = fv__shape_count(tensor->shape),
+                                           .place = tensor->role == FV_ROLE_PARAMETER ||
+                                                            tensor->role == FV_ROLE_STATISTIC ||
+                                                            tensor->role == FV_ROLE_STATE
+                                                        ? FV_PLACE_EXTERNAL
+                                                        : FV_PLACE_NONE},
+                               &buffer));
         plan->buffers[buffer].tensor = (int)t;
     }
     return FV_OK;

@@ -4,7 +4,7 @@
 
 #include "plan/plan.h"
 
-fv_status fv__plan_lower(fv_plan *plan);    /* nodes -> steps and buffers */
+fv_status fv__plan_lower(fv_plan *plan); /* nodes -> steps and buffers */
 
 /* Parts of the first pass where options.planes. A node is lowered on planes, with what is fused behind it,
  * which is marked in skip[node], as is what nobody wants; FV_ERR_UNSUPPORTED, and nothing done: it cannot. */
@@ -13,10 +13,10 @@ fv_status fv__planes_lower_node(fv_plan *plan, int k, bool *skip);
 /* Turns a tensor on planes into lanes, for those that read it there; nothing where it is not on planes. */
 fv_status fv__planes_out(fv_plan *plan, int tensor);
 
-fv_status fv__plan_fuse(fv_plan *plan);     /* some steps do the next one's work too */
-fv_status fv__plan_segment(fv_plan *plan);  /* steps -> phases */
-fv_status fv__plan_remake(fv_plan *plan);   /* steps made again on the way back */
-fv_status fv__plan_place(fv_plan *plan);    /* buffers -> addresses */
+fv_status fv__plan_fuse(fv_plan *plan);    /* some steps do the next one's work too */
+fv_status fv__plan_segment(fv_plan *plan); /* steps -> phases */
+fv_status fv__plan_remake(fv_plan *plan);  /* steps made again on the way back */
+fv_status fv__plan_place(fv_plan *plan);   /* buffers -> addresses */
 
 /* Appends a buffer that shares no other's memory; *out: its number. */
 fv_status fv__plan_buffer(fv_plan *plan, fv_buffer buffer, int *out);

@@ -21,19 +21,19 @@
 #define FV_SHARDS 8
 
 typedef struct fv_plan_options {
-    int batch;        /* images of one run, at most */
-    int n_workers;    /* only how blocks are grouped into tasks depends on it */
+    int batch;     /* images of one run, at most */
+    int n_workers; /* only how blocks are grouped into tasks depends on it */
     /* What is wanted: nodes that nothing wanted depends on stay out of the plan. Gradients always are. */
     bool output, loss;
-    bool updates;     /* the update nodes */
-    bool direct;      /* convolutions by their plain sums: no Winograd */
-    bool unfused;     /* every node in steps of its own */
-    bool keep;        /* what the way back reads is kept from the way forward, nothing is made again */
-    bool planes;      /* for inference of one image (batch 1): its channels side by side instead of 16 images,
-                       * as far as the operations can */
-    bool frozen;      /* what is prepared from parameters is kept from run to run; see fv__run_refresh */
-    bool keep_all;    /* every node but updates, and no buffer shares memory with another: tests and checks
-                       * can read every tensor */
+    bool updates;  /* the update nodes */
+    bool direct;   /* convolutions by their plain sums: no Winograd */
+    bool unfused;  /* every node in steps of its own */
+    bool keep;     /* what the way back reads is kept from the way forward, nothing is made again */
+    bool planes;   /* for inference of one image (batch 1): its channels side by side instead of 16 images,
+                    * as far as the operations can */
+    bool frozen;   /* what is prepared from parameters is kept from run to run; see fv__run_refresh */
+    bool keep_all; /* every node but updates, and no buffer shares memory with another: tests and checks
+                    * can read every tensor */
 } fv_plan_options;
 
 typedef enum fv_place {
@@ -45,16 +45,16 @@ typedef enum fv_place {
 
 typedef struct fv_buffer {
     const char *name;
-    int tensor;          /* of the graph, that it holds; -1: none */
+    int tensor; /* of the graph, that it holds; -1: none */
     fv_scope scope;
-    int64_t floats;      /* per image, shard, batch, row or plane, by scope */
-    int planes;          /* FV_SCOPE_PLANES: so many */
-    int alias;           /* the buffer whose memory it shares (views, in place); itself if none */
-    int remade;          /* the buffer whose value it holds once more (remake.c); -1: none */
+    int64_t floats; /* per image, shard, batch, row or plane, by scope */
+    int planes;     /* FV_SCOPE_PLANES: so many */
+    int alias;      /* the buffer whose memory it shares (views, in place); itself if none */
+    int remade;     /* the buffer whose value it holds once more (remake.c); -1: none */
     fv_place place;
-    int first, last;     /* steps between which it lives; first -1: before all, last n_steps: after all */
-    int64_t offset;      /* floats from the start of its arena */
-    int64_t stride;      /* floats from a block (or shard) to the next */
+    int first, last; /* steps between which it lives; first -1: before all, last n_steps: after all */
+    int64_t offset;  /* floats from the start of its arena */
+    int64_t stride;  /* floats from a block (or shard) to the next */
 } fv_buffer;
 
 typedef struct fv_step {
@@ -66,12 +66,12 @@ typedef struct fv_step {
 } fv_step;
 
 typedef struct fv_phase {
-    int first_step, n_steps;   /* in steps[]: sorted by phase, per-block steps first */
+    int first_step, n_steps; /* in steps[]: sorted by phase, per-block steps first */
     int n_block_steps;
-    int group;                 /* blocks a worker takes through at once */
-    int blocks_per_task;       /* whole shards, where sums are sharded */
-    int64_t local_floats;      /* of one block's values that live and die in this phase */
-    bool is_update;            /* changes parameters: only after the search for non-finite gradients */
+    int group;            /* blocks a worker takes through at once */
+    int blocks_per_task;  /* whole shards, where sums are sharded */
+    int64_t local_floats; /* of one block's values that live and die in this phase */
+    bool is_update;       /* changes parameters: only after the search for non-finite gradients */
 } fv_phase;
 
 /* Who reads a tensor. */
@@ -85,7 +85,7 @@ typedef struct fv_plan {
     fv_arena arena;
     const fv_kernels *kernels;
     fv_plan_options options;
-    const fv_graph *graph;     /* a copy of its own */
+    const fv_graph *graph; /* a copy of its own */
     int max_blocks, blocks_per_shard;
     fv_buffer *buffers;
     size_t n_buffers, buffer_capacity;

@@ -5,10 +5,10 @@
 
 #include "base/context.h"
 
-#define FV_MAX_RANK 4
-#define FV_MAX_DIM (1 << 24)       /* of one dimension  */
+#define FV_MAX_RANK   4
+#define FV_MAX_DIM    (1 << 24)    /* of one dimension  */
 #define FV_MAX_VALUES 2147483647ll /* of a whole tensor: products of its dimensions fit an int */
-#define FV_LANES 16                /* images in a block; part of the arithmetic, not of the machine */
+#define FV_LANES      16           /* images in a block; part of the arithmetic, not of the machine */
 
 typedef struct fv_shape {
     int rank;

@@ -20,7 +20,10 @@ typedef struct field {
     size_t offset;
 } field;
 
-#define OPTION(key, type, member) {key, type, offsetof(fv_train_options, member)}
+#define OPTION(key, type, member)                                                                            \
+    {                                                                                                        \
+        key, type, offsetof(fv_train_options, member)                                                        \
+    }
 static const field option_fields[] = {
     OPTION("epochs", FIELD_INT, epochs),
     OPTION("batch", FIELD_INT, batch),
@@ -35,20 +38,19 @@ static const field option_fields[] = {
     OPTION("valid", FIELD_INT, n_valid),
 };
 
-#define POSITION(key, type, member) {key, type, offsetof(fv_position, member)}
+#define POSITION(key, type, member)                                                                          \
+    {                                                                                                        \
+        key, type, offsetof(fv_position, member)                                                             \
+    }
 static const field position_fields[] = {
-    POSITION("images", FIELD_INT, images),
-    POSITION("epoch", FIELD_INT, epoch),
-    POSITION("step", FIELD_INT64, step),
-    POSITION("updates", FIELD_INT64, updates),
-    POSITION("loss_sum", FIELD_BITS, loss_sum),
-    POSITION("best", FIELD_BITS, best),
-    POSITION("run", FIELD_BITS, run),
-    POSITION("data_digest", FIELD_BITS, data),
+    POSITION("images", FIELD_INT, images),      POSITION("epoch", FIELD_INT, epoch),
+    POSITION("step", FIELD_INT64, step),        POSITION("updates", FIELD_INT64, updates),
+    POSITION("loss_sum", FIELD_BITS, loss_sum), POSITION("best", FIELD_BITS, best),
+    POSITION("run", FIELD_BITS, run),           POSITION("data_digest", FIELD_BITS, data),
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-#define VALUE_BYTES 32
+#define VALUE_BYTES  32
 
 static void show(const field *f, const void *from, char value[VALUE_BYTES])
 {
@@ -95,10 +97,9 @@ static fv_status read_field(fv_context *ctx, const fv_safetensors *file, const f
     uint64_t bits = 0;
     if (!value || !whole(value, f->type == FIELD_BITS ? 16 : 10, &bits) ||
         (f->type == FIELD_INT && bits > INT32_MAX) || (f->type == FIELD_INT64 && bits > INT64_MAX))
-        return fv__fail(ctx, FV_ERR_INPUT, "%s: metadata '%s': expected %s, found %s",
-                        fv__safetensors_path(file), f->key,
-                        f->type == FIELD_BITS ? "16 hexadecimal digits" : "a whole number",
-                        value ? value : "none");
+        return fv__fail(
+            ctx, FV_ERR_INPUT, "%s: metadata '%s': expected %s, found %s", fv__safetensors_path(file), f->key,
+            f->type == FIELD_BITS ? "16 hexadecimal digits" : "a whole number", value ? value : "none");
     if (f->type == FIELD_INT)
         *(int *)at = (int)bits;
     else

@@ -17,17 +17,17 @@ typedef struct loop {
     fv_train_options options;
     fv_trainer *trainer;
     fv_evaluator *evaluator;
-    int lock;                   /* of the run folder; -1: none */
-    fv_weights last;            /* while a run is being resumed */
+    int lock;        /* of the run folder; -1: none */
+    fv_weights last; /* while a run is being resumed */
     int n_train, batch;
-    int64_t steps;              /* of an epoch */
-    uint32_t *order;            /* [n_train]: of this epoch */
-    const uint8_t **pixels;     /* [batch] */
+    int64_t steps;          /* of an epoch */
+    uint32_t *order;        /* [n_train]: of this epoch */
+    const uint8_t **pixels; /* [batch] */
     int *labels;
     int8_t (*shifts)[2];
     fv_position at;
-    double seconds;             /* of training, this call */
-    int64_t samples;            /* trained on, this call */
+    double seconds;  /* of training, this call */
+    int64_t samples; /* trained on, this call */
     double epoch_seconds;
     int64_t epoch_samples;
     fv_progress report;
@@ -96,10 +96,9 @@ static fv_status check_values(const loop *l)
     const fv_model *const m = l->model;
     for (int p = 0; p < m->n_params; p++) {
         const fv_param *const param = &m->params[p];
-        const bool well =
-            l->trainer->plan->kernels->all_finite(fv__model_values(m, p), (int64_t)param->n);
-        if (well && l->trainer->plan->kernels->all_finite(l->trainer->momentum + param->offset,
-                                                          (int64_t)param->n))
+        const bool well = l->trainer->plan->kernels->all_finite(fv__model_values(m, p), (int64_t)param->n);
+        if (well &&
+            l->trainer->plan->kernels->all_finite(l->trainer->momentum + param->offset, (int64_t)param->n))
             continue;
         const char *const name = m->graph.tensors[param->tensor].name;
         const char *const what = !well ? "" : "the momentum of ";
@@ -174,8 +173,7 @@ static fv_status resume_run(loop *l)
         return FV_ERR_INPUT; /* the message stands */
     fv__weights_close(&l->last);
     if (l->train->record || changed)
-        FV_TRY(fv__model_describe_data(l->model,
-                                       changed ? (const char *const *)l->train->class_names : NULL,
+        FV_TRY(fv__model_describe_data(l->model, changed ? (const char *const *)l->train->class_names : NULL,
                                        l->train->n_classes, l->train->record));
     if (changed) {
         l->at.best = INFINITY;
@@ -287,10 +285,16 @@ static fv_status one_step(loop *l)
     }
     if (o->shift > 0)
         draw_shifts(l, first, n);
-    const fv_batch batch = {.n = n, .pixels = l->pixels, .shifts = o->shift > 0 ? l->shifts : NULL,
-                            .labels = l->labels, .samples = l->order + first, .seed = o->seed,
-                            .step = (uint32_t)l->at.updates, .lr = (float)learning_rate(l, l->at.updates),
-                            .momentum = (float)o->momentum, .weight_decay = (float)o->weight_decay};
+    const fv_batch batch = {.n = n,
+                            .pixels = l->pixels,
+                            .shifts = o->shift > 0 ? l->shifts : NULL,
+                            .labels = l->labels,
+                            .samples = l->order + first,
+                            .seed = o->seed,
+                            .step = (uint32_t)l->at.updates,
+                            .lr = (float)learning_rate(l, l->at.updates),
+                            .momentum = (float)o->momentum,
+                            .weight_decay = (float)o->weight_decay};
     const fv_status status = fv__trainer_step(l->trainer, &batch, &l->at.loss_sum);
     if (status == FV_ERR_NONFINITE) {
         char message[FV_MESSAGE_BYTES];
@@ -403,8 +407,14 @@ static fv_status run_epochs(loop *l)
 fv_status fv__train(fv_model *model, const fv_data *train, const fv_data *test,
                     const fv_train_options *options, fv_progress_fn progress, void *user)
 {
-    loop l = {.ctx = model->ctx, .model = model, .train = train, .test = test, .options = *options,
-              .lock = -1, .progress = progress, .user = user};
+    loop l = {.ctx = model->ctx,
+              .model = model,
+              .train = train,
+              .test = test,
+              .options = *options,
+              .lock = -1,
+              .progress = progress,
+              .user = user};
     fv_status status = begin(&l);
     if (status == FV_OK) {
         model->settled = true;

@@ -49,10 +49,10 @@ void fv__bind_model(fv_run *run, const fv_model *model);
 typedef struct fv_trainer {
     fv_context *ctx;
     fv_model *model;
-    fv_graph graph;   /* forward, loss, gradients, updates */
+    fv_graph graph; /* forward, loss, gradients, updates */
     fv_plan *plan;
     fv_run *run;
-    float *momentum;  /* as model->values */
+    float *momentum; /* as model->values */
 } fv_trainer;
 
 fv_status fv__trainer_create(fv_model *model, int batch, const char *optimizer, fv_trainer **out);
@@ -68,14 +68,14 @@ void fv__set_statistics(fv_model *model, const fv_data *data, int n);
 
 /* Where training stands: all that a checkpoint must hold beside the tensors. */
 typedef struct fv_position {
-    int images;          /* of an epoch: a run goes on with as many as it began with */
-    int epoch;           /* epochs finished */
-    int64_t step;        /* updates done in the next one */
-    int64_t updates;     /* in all */
-    double loss_sum;     /* over the images of the unfinished epoch */
-    double best;         /* lowest validation error or training loss; infinity before the first */
-    uint64_t run;        /* which run this is: fv__run_identity when it began */
-    uint64_t data;       /* fv__data_digest of what it is trained on */
+    int images;      /* of an epoch: a run goes on with as many as it began with */
+    int epoch;       /* epochs finished */
+    int64_t step;    /* updates done in the next one */
+    int64_t updates; /* in all */
+    double loss_sum; /* over the images of the unfinished epoch */
+    double best;     /* lowest validation error or training loss; infinity before the first */
+    uint64_t run;    /* which run this is: fv__run_identity when it began */
+    uint64_t data;   /* fv__data_digest of what it is trained on */
 } fv_position;
 
 fv_status fv__train(fv_model *model, const fv_data *train, const fv_data *test,
