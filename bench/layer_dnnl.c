@@ -3,7 +3,7 @@
  * Every memory is in the layout that the primitive asks for (format "any"); bringing values into it and back
  * is done outside of what is timed. Variants: for convolutions its own choice of algorithm, direct, Winograd;
  * for linear layers an inner product, and a matrix product of the whole batch. */
-#include "layers.h"
+#include "bench_layers.h"
 
 #include <dlfcn.h>
 #include <dnnl.h>

@@ -1,6 +1,6 @@
 /* layer_fovea.c - Fovea's side of bench_layers: one operation alone in a graph, planned and run as training
  * runs it. A run counts whole: packing of weights, sums over shards, the search for NaN, barriers. */
-#include "layers.h"
+#include "bench_layers.h"
 
 #include "ops/ops.h"
 #include "plan/plan.h"

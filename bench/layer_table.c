@@ -3,7 +3,7 @@
  * vgg8: six 3x3 convolutions on 32x32 colour; resnet18: its form for 32x32 (He et al. 2016, 3x3 stem, no
  * pooling before the blocks); resnet50: 224x224, the stride in the 3x3 of a bottleneck; vit: 64 patches of
  * 4x4 and a class token, width 192. */
-#include "layers.h"
+#include "bench_layers.h"
 
 #include <stdio.h>
 

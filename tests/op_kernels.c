@@ -236,8 +236,8 @@ static int64_t buffer_floats(const bench *b, const fv_buffer *buffer)
         return block_floats(buffer) * b->n_blocks;
     case FV_SCOPE_SHARD:
         return buffer->floats * b->n_shards;
-    case FV_SCOPE_PLANES:
-        return buffer->floats * buffer->planes;
+    case FV_SCOPE_C16:
+        return buffer->floats * buffer->bundles;
     case FV_SCOPE_BATCH:
         break;
     }

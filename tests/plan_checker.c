@@ -42,11 +42,11 @@ static bool is_written(const fv_plan *plan, int b)
     return false;
 }
 
-/* The tensor that is held, in lanes or on planes; -1: a buffer of the plan's own. */
+/* The tensor that is held, in lanes or in c16; -1: a buffer of the plan's own. */
 static int tensor_of(const fv_plan *plan, int b)
 {
     for (int t = 0; t < (int)plan->graph->n_tensors; t++)
-        if (t == b || (plan->on_planes && plan->on_planes[t] == b))
+        if (t == b || (plan->in_c16 && plan->in_c16[t] == b))
             return t;
     return -1;
 }
@@ -58,7 +58,7 @@ static int value_of(const fv_plan *plan, int b)
         const fv_node *node = &plan->graph->nodes[plan->graph->tensors[t].source];
         if (!node->op->is_view || is_written(plan, b))
             break;
-        b = b == t ? node->input[0] : plan->on_planes[node->input[0]];
+        b = b == t ? node->input[0] : plan->in_c16[node->input[0]];
     }
     return b;
 }
@@ -108,7 +108,7 @@ static void check_operands(const fv_plan *plan)
     for (int s = 0; s < (int)plan->n_steps; s++) {
         const fv_step *step = &plan->steps[s], *first = NULL;
         const int out = step->spec.operand[0], value = meaning_of(plan, out);
-        for (int k = 1; k < step->spec.n_operands && step->node && !plan->on_planes; k++) {
+        for (int k = 1; k < step->spec.n_operands && step->node && !plan->in_c16; k++) {
             const int t = meaning_of(plan, step->spec.operand[k]);
             if (reads(&step->spec, k) && t < (int)plan->graph->n_tensors)
                 CHECK(may_read(plan, node_of(plan, step), t), "step %s reads %s", step_name(plan, s),
@@ -268,8 +268,8 @@ static life life_of(const fv_plan *plan, int root)
         floats += stride * (plan->max_blocks - 1);
     else if (b->scope == FV_SCOPE_SHARD)
         floats += stride * (FV_SHARDS - 1);
-    else if (b->scope == FV_SCOPE_PLANES)
-        floats += stride * (b->planes - 1);
+    else if (b->scope == FV_SCOPE_C16)
+        floats += stride * (b->bundles - 1);
     CHECK(b->scope == FV_SCOPE_BATCH || stride >= b->floats * (per_image ? FV_LANES : 1), "%s: stride %lld",
           b->name, (long long)stride);
     l.begin = b->offset;

@@ -299,7 +299,7 @@ static fv_status predict(void)
     return fv_predict(f.model, f.data, 0, 12, probabilities);
 }
 
-/* For two images a plan on planes is made first, and given up: most of a transformer does not go there. */
+/* For two images a plan in c16 is made first, and given up: most of a transformer does not go there. */
 static fv_status prepare_two(void)
 {
     fv_predictor *p = NULL;

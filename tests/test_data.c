@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "data/dataset.h"
-#include "data/digits.h"
+#include "data/digit_drawing.h"
 #include "io/image.h"
 #include "scratch.h"
 

@@ -375,7 +375,7 @@ static void a_variance_that_overflows(void **state)
     fv_data_destroy(data);
 }
 
-/* Running statistics that overflowed are no division by infinity either, for one image on planes and for many
+/* Running statistics that overflowed are no division by infinity either, for one image in c16 and for many
  * in lanes. */
 static void an_infinite_running_variance(void **state)
 {

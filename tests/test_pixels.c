@@ -56,9 +56,9 @@ static void check_kernels(const fv_kernels *kernels)
         for (int k = 0; k < WIDTH; k++)
             expect(lanes[(n / FV_LANES * WIDTH + k) * FV_LANES + n % FV_LANES], pixels[n][k], isa, "gather");
     call.end = 1;
-    kernels->run[FV_KERNEL_gather_planes](&call);
+    kernels->run[FV_KERNEL_gather_c16](&call);
     for (int k = 0; k < WIDTH; k++)
-        expect(lanes[k * FV_LANES], pixels[0][k], isa, "gather_planes");
+        expect(lanes[k * FV_LANES], pixels[0][k], isa, "gather_c16");
 }
 
 static void every_pixel_is_divided(void **state)
@@ -74,7 +74,7 @@ static void every_pixel_is_divided(void **state)
     }
 }
 
-/* One image alone goes by planes, many by lanes. */
+/* One image alone goes in c16, many by lanes. */
 static void pixels_and_values_are_alike(void **state)
 {
     (void)state;

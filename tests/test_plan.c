@@ -50,7 +50,7 @@ static void placements(void **state)
                 check_plan(&inference, o, model_at(i), "evaluation");
                 o.frozen = true;
                 check_plan(&inference, o, model_at(i), "evaluation, frozen");
-                o.planes = true;
+                o.c16 = true;
                 if (batches[b] == 1)
                     check_plan(&inference, o, model_at(i), "evaluation of one image");
             }

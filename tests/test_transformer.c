@@ -1,6 +1,6 @@
 /* test_transformer.c - the vision transformer as a whole: against PyTorch's numbers, what its words refuse,
  * and that it learns. Its operations one by one are in test_ops, its bits in test_determinism and
- * test_planes. */
+ * test_one_image. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

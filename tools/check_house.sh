@@ -1,6 +1,6 @@
 #!/bin/sh
 # check_house.sh [FOLDER] - the rules of the house that a machine can read: sizes of files, lines and
-# functions, words that src/ does not know, and a README in every folder with sources. Prints each breach as
+# functions, words that src/ does not know, file names used twice, and a README in every folder with sources. Prints each breach as
 # FILE:LINE and exits 1; exits 0 where there is none.
 set -eu
 cd "${1:-$(dirname "$0")/..}"
@@ -52,6 +52,10 @@ function check_words(text) { # of src/, outside comments that take whole lines
     sub(/\/[^\/]*$/, "", folder)
     if (file !~ /\.h$/)
         folders[folder] = 1
+    name = substr(file, length(folder) + 2)
+    if (name in named)
+        breach("the name " name " is taken by " named[name])
+    named[name] = file
     opened = 0
     while ((getline text < file) > 0) {
         line++

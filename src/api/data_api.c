@@ -1,7 +1,7 @@
 /* data_api.c - fovea.h's data sets: finding one by its name, and looking into it. */
 #include "base/record.h"
 #include "data/dataset.h"
-#include "data/digits.h"
+#include "data/digit_drawing.h"
 #include "io/file.h"
 #include "io/image.h"
 #include "tensor/shape.h"

@@ -82,7 +82,7 @@ typedef struct fv_case {
     const char *words;
 } fv_case;
 
-struct fv_lower; /* plan/lower.h */
+struct fv_lower; /* kernels/lower.h */
 
 typedef struct fv_op {
     const char *name;
@@ -103,11 +103,12 @@ typedef struct fv_op {
     uint64_t (*side)(const fv_ref *r); /* of a function with kinks: a hash of the smooth piece that each
                                         * element of its inputs is on; NULL: smooth everywhere */
     fv_status (*lower)(struct fv_lower *l);
-    /* One image on planes of 16 channels: either each channel is treated by itself, and `lower` serves for
-     * planes as for blocks; or there is a lowering of its own, which says FV_ERR_UNSUPPORTED, and nothing
-     * else, to a shape it cannot do. With neither, the operation takes its image in lanes. */
+    /* A plan of one image stores 16 channels of it, not 16 images, in a vector (the layout c16). Set
+     * `by_channel` if the operation treats channels independently: `lower` then works unchanged, a bundle of
+     * 16 channels in place of a block. Otherwise set `lower_c16`, which returns FV_ERR_UNSUPPORTED, and
+     * appends nothing, for a shape that it cannot handle. With neither, the image is in lane 0 of 16. */
     bool by_channel;
-    fv_status (*lower_planes)(struct fv_lower *l);
+    fv_status (*lower_c16)(struct fv_lower *l);
     fv_cost (*cost)(const void *attrs, const fv_shape *in, fv_shape out);
     const fv_case *cases;
     int n_cases;

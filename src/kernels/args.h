@@ -158,9 +158,9 @@ static inline size_t fv__winograd_dw_scratch(int outputs, int inputs)
     return 12 * (FV_WINOGRAD_DW_TERMS * (o + i) + o * i + 3 * 16) + 9 * o * i;
 }
 
-/* ---- one image on planes: 16 of its channels side by side (planes.inc) ---------------------------- */
+/* ---- one image, 16 of its channels side by side (conv_c16.inc) ------------------------------ */
 
-/* Planes of outputs whose weights lie together, in a panel: [panel][k][width], width = 16 * (4, or what is
+/* Bundles of outputs whose weights lie together, in a panel: [panel][k][width], width = 16 * (4, or what is
  * left over). */
 #define FV_PANEL 4
 
@@ -177,23 +177,23 @@ typedef struct fv_finish_args {
     bool bias, affine, relu;
 } fv_finish_args;
 
-typedef struct fv_planes_out_args {
+typedef struct fv_c16_out_args {
     int64_t channels, pixels;
     int step;
-} fv_planes_out_args;
+} fv_c16_out_args;
 
-typedef struct fv_planes_args {
+typedef struct fv_c16_args {
     fv_conv_args conv;
     fv_finish_args finish;
-    int in_planes, out_planes;
+    int in_bundles, out_bundles;
     bool pointwise;             /* a window of one pixel, no padding */
     bool runs;                  /* a linear layer of a vector: its sums are made of FV_LINEAR_RUN terms */
     int rows;                   /* of outputs, or of tiles */
     int row_units, panel_units; /* into so many ranges are the rows and the panels of weights cut */
     int channels;               /* of a larger window: so many are unfolded at a time */
     int offsets;                /* 16, or a run's terms, or a window's pixels if they are more */
-    const int32_t *offset;      /* [4][offsets]: k * 16 * (1 to 4 planes of a panel) */
-} fv_planes_args;
+    const int32_t *offset;      /* [4][offsets]: k * 16 * (1 to 4 bundles of a panel) */
+} fv_c16_args;
 
 /* A channel's plane of `pixels` vectors: bias, standardise, channel_sum. */
 typedef struct fv_plane_args {
@@ -235,7 +235,7 @@ typedef struct fv_row_args {
 
 /* A linear layer of a vector adds its terms up in runs of so many, and the runs one after the other: a sum of
  * 12,288 terms loses a sixth of what it would lose term after term. The bits depend on this. What a run reads
- * of x (in planes.inc of the weights) stays in L1 while every tile uses it. */
+ * of x (in conv_c16.inc of the weights) stays in L1 while every tile uses it. */
 #define FV_LINEAR_RUN 128
 
 /* y[m] = sum over k of w[m * row_stride + k * column_stride] * x[k] + b[m] */

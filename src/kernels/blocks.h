@@ -41,14 +41,14 @@
 #define FV_WINOGRAD_DW_INPUTS  64
 #define FV_WINOGRAD_DW_TILES   4
 
-/* ---- one image on planes ------------------------------------------------------------------------------ */
+/* ---- one image, in c16 -------------------------------------------------------------------------------- */
 
-/* planes.inc: what a unit reads of x again and again; terms whose weights stay in L1 while all pixels of the
- * unit pass over them; terms that are unfolded at a time. */
-#define FV_PLANES_BYTES (256 * 1024)
-#define FV_PLANES_TERMS 128
+/* conv_c16.inc: what a unit reads of x again and again; terms whose weights stay in L1 while all pixels of
+ * the unit pass over them; terms that are unfolded at a time. */
+#define FV_C16_BYTES    (256 * 1024)
+#define FV_C16_TERMS    128
 #define FV_UNFOLD_TERMS 144
-/* winograd_planes.inc: channels whose weights are transformed at a time. */
+/* winograd_c16.inc: channels whose weights are transformed at a time. */
 #define FV_WINOGRAD_CHUNK 32
 
 /* ---- attention, layer normalisation ------------------------------------------------------------------- */

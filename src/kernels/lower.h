@@ -11,7 +11,7 @@
 typedef enum fv_domain {
     FV_PER_BLOCK, /* independent per block of 16 images: may run depth first with its neighbours */
     FV_PER_RANGE, /* over the whole batch, parallel over ranges of units */
-    FV_PER_PLANE  /* as FV_PER_BLOCK's kernels, with planes of one image for blocks; units are planes */
+    FV_PER_BUNDLE /* as FV_PER_BLOCK's kernels, with bundles of one image for blocks; units are bundles */
 } fv_domain;
 
 typedef enum fv_scope {
@@ -19,7 +19,7 @@ typedef enum fv_scope {
     FV_SCOPE_SHARD, /* floats per shard: partial sums over the blocks of a shard */
     FV_SCOPE_BATCH, /* one buffer of so many floats for the whole batch */
     FV_SCOPE_ROWS,  /* floats per image, plain: [image][floats] */
-    FV_SCOPE_PLANES /* of one image: floats per plane of 16 channels, [plane][pixels][16] */
+    FV_SCOPE_C16    /* of one image: floats per bundle of 16 channels, [bundle][pixels][16] */
 } fv_scope;
 
 typedef enum fv_access { FV_READ, FV_WRITE, FV_UPDATE } fv_access;
@@ -40,11 +40,11 @@ typedef struct fv_step_spec {
     double flops, bytes;    /* per image (FV_PER_BLOCK) or per whole batch (FV_PER_RANGE) */
 } fv_step_spec;
 
-/* What a convolution on planes does to its outputs while they are warm. */
+/* What a convolution in c16 does to its outputs while they are warm. */
 typedef struct fv_fused {
     bool affine, relu;
     int norm[4];  /* affine: running mean and variance, gamma, beta */
-    int residual; /* planes that are added; -1: none */
+    int residual; /* a buffer in c16 that is added; -1: none */
 } fv_fused;
 
 typedef struct fv_lower {
@@ -59,7 +59,7 @@ typedef struct fv_lower {
     int max_batch;         /* images the plan is made for */
     bool direct;           /* plain sums only: no Winograd */
     int n_workers;         /* only how work is cut into tasks may depend on it */
-    const fv_fused *fused; /* lower_planes: what is fused behind the node; NULL: nothing */
+    const fv_fused *fused; /* lower_c16: what is fused behind the node; NULL: nothing */
     struct fv_plan *plan;
     fv_status status; /* of fv__lower_int so far */
 } fv_lower;

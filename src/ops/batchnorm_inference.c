@@ -4,7 +4,7 @@
  *
  * Stands in the place of batchnorm in a graph for inference, from which nothing is learned. */
 #include "ops/batchnorm.h"
-#include "ops/planes.h"
+#include "ops/conv_c16.h"
 
 #include <math.h>
 
@@ -31,11 +31,11 @@ static fv_status lower(fv_lower *l)
     return fv__lower_simple(l, FV_KERNEL_batchnorm_inference, &args, sizeof args);
 }
 
-static fv_status lower_planes(fv_lower *l)
+static fv_status lower_c16(fv_lower *l)
 {
     const fv_plane_args planes = fv__batchnorm_planes(l->out_shape);
     const fv_fused fused = {.affine = true, .norm = {l->in[1], l->in[2], l->in[3], l->in[4]}, .residual = -1};
-    return fv__planes_lower_finish(l, &fused, planes.channels, planes.pixels);
+    return fv__c16_lower_finish(l, &fused, planes.channels, planes.pixels);
 }
 
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
@@ -65,7 +65,7 @@ const fv_op fv_op_batchnorm_inference = {
     .infer = infer,
     .ref = ref,
     .lower = lower,
-    .lower_planes = lower_planes,
+    .lower_c16 = lower_c16,
     .cost = cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,

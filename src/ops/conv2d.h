@@ -20,7 +20,7 @@ bool fv__conv_pixels_pays(const fv_conv_args *g);
 fv_status fv__conv_lower_pixels(fv_lower *l, const fv_conv_args *conv, bool zeros, int weights, int bias);
 
 fv_status fv__conv_lower(fv_lower *l);
-fv_status fv__conv_lower_planes(fv_lower *l);
+fv_status fv__conv_lower_c16(fv_lower *l);
 fv_status fv__conv_lower_dx(fv_lower *l);
 fv_status fv__conv_lower_dw(fv_lower *l);
 /* The same while a block of x and dy is warm: for sequences, whose layers follow each other. */

@@ -1,6 +1,6 @@
 /* conv2d_lower.c - conv2d and its gradients in terms of kernels: sizes, offsets, block sizes. */
 #include "ops/conv2d.h"
-#include "ops/planes.h"
+#include "ops/conv_c16.h"
 
 /* Columns of x that windows read: [begin, end), of which some may lie outside. */
 typedef struct columns {
@@ -191,12 +191,12 @@ fv_status fv__conv_lower(fv_lower *l)
     return part ? lower_parts(l, part, 1, false, l->in[1], bias) : FV_ERR_MEMORY;
 }
 
-fv_status fv__conv_lower_planes(fv_lower *l)
+fv_status fv__conv_lower_c16(fv_lower *l)
 {
     const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
     if (g.groups > 1) /* a vector of 16 outputs would see several groups of inputs */
         return FV_ERR_UNSUPPORTED;
-    return fv__planes_lower_conv(l, &g, fv__conv_winograd_pays(l, &g) ? FV_PLANES_WINOGRAD : FV_PLANES_CONV);
+    return fv__c16_lower_conv(l, &g, fv__conv_winograd_pays(l, &g) ? FV_C16_WINOGRAD : FV_C16_CONV);
 }
 
 /* The phases of dx in one direction that a tap reaches. A stride may be longer than the kernel, and leave

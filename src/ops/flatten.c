@@ -1,5 +1,5 @@
 /* flatten.c - an image [c][h][w] read as a vector [c*h*w], and back. Nothing moves: a view. */
-#include "ops/planes.h"
+#include "ops/conv_c16.h"
 #include "ops/ops.h"
 
 #include <string.h>
@@ -33,9 +33,9 @@ static void ref(const fv_ref *r)
     memcpy(r->out, r->in[0], (size_t)n * sizeof *r->out);
 }
 
-static fv_status lower_planes(fv_lower *l)
+static fv_status lower_c16(fv_lower *l)
 {
-    return fv__planes_lower_out(l, l->in_shape[0], 1);
+    return fv__c16_lower_out(l, l->in_shape[0], 1);
 }
 
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
@@ -57,7 +57,7 @@ const fv_op fv_op_flatten = {
     .infer = infer,
     .grad = fv__unflatten,
     .ref = ref,
-    .lower_planes = lower_planes,
+    .lower_c16 = lower_c16,
     .cost = cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,

@@ -10,7 +10,7 @@
 #include "kernels/lower.h"
 #include "ops/conv2d.h"
 #include "ops/ops.h"
-#include "ops/planes.h"
+#include "ops/conv_c16.h"
 
 #include <string.h>
 
@@ -161,16 +161,16 @@ static fv_status lower(fv_lower *l)
     return lower_matmul(l, (fv_matmul_args){.m = n_out, .k = n_in, .row_stride = n_in, .column_stride = 1});
 }
 
-static fv_status lower_vector_planes(fv_lower *l)
+static fv_status lower_vector_c16(fv_lower *l)
 {
     const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
-    return fv__planes_lower_conv(l, &g, FV_PLANES_LINEAR);
+    return fv__c16_lower_conv(l, &g, FV_C16_LINEAR);
 }
 
-static fv_status lower_planes(fv_lower *l)
+static fv_status lower_c16(fv_lower *l)
 {
     return lower_as_conv(l, &l->in_shape[1],
-                         tokens_of(l->out_shape) > 1 ? fv__conv_lower_planes : lower_vector_planes);
+                         tokens_of(l->out_shape) > 1 ? fv__conv_lower_c16 : lower_vector_c16);
 }
 
 static fv_status lower_dx(fv_lower *l)
@@ -276,7 +276,7 @@ const fv_op fv_op_linear = {
     .grad = grad,
     .ref = ref,
     .lower = lower,
-    .lower_planes = lower_planes,
+    .lower_c16 = lower_c16,
     .cost = cost,
     .cases = cases,
     .n_cases = COUNT(cases),

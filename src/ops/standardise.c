@@ -41,11 +41,11 @@ static fv_status lower(fv_lower *l)
     return fv__lower_simple(l, FV_KERNEL_standardise, &args, sizeof args);
 }
 
-static fv_status lower_planes(fv_lower *l)
+static fv_status lower_c16(fv_lower *l)
 {
     const fv_chw image = fv__shape_chw(l->out_shape);
     const fv_gather_args args = {image.c, image.h, image.w};
-    const fv_step_spec s = {.kernel = FV_KERNEL_standardise_planes,
+    const fv_step_spec s = {.kernel = FV_KERNEL_standardise_c16,
                             .domain = FV_PER_RANGE,
                             .args = fv__lower_args(l, &args, sizeof args),
                             .n_operands = 4,
@@ -82,7 +82,7 @@ const fv_op fv_op_standardise = {
     .grad = grad,
     .ref = ref,
     .lower = lower,
-    .lower_planes = lower_planes,
+    .lower_c16 = lower_c16,
     .cost = cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,

@@ -201,7 +201,7 @@ static fv_status lower_node(fv_plan *plan, int k)
     const fv_graph *const graph = plan->graph;
     const fv_node *const node = &graph->nodes[k];
     for (int i = 0; i < node->n_inputs; i++)
-        FV_TRY(fv__planes_out(plan, node->input[i]));
+        FV_TRY(fv__one_image_out(plan, node->input[i]));
     if (node->op->is_view) {
         plan->buffers[node->output].alias = fv__plan_root(plan, node->input[0]);
         return FV_OK;
@@ -247,7 +247,7 @@ static fv_status lower_input(fv_plan *plan)
 fv_status fv__plan_lower(fv_plan *plan)
 {
     const fv_graph *const graph = plan->graph;
-    const bool planes = plan->options.planes && graph->input >= 0;
+    const bool one_image = plan->options.c16 && graph->input >= 0;
     bool *wanted;
     bool *const skip = fv__arena_alloc(&plan->arena, graph->n_nodes, sizeof *skip); /* not wanted, or fused */
     if (!skip)
@@ -257,15 +257,15 @@ fv_status fv__plan_lower(fv_plan *plan)
     for (size_t k = 0; k < graph->n_nodes; k++)
         skip[k] = !wanted[graph->nodes[k].output];
     if (graph->input >= 0 && wanted[graph->input])
-        FV_TRY(planes ? fv__planes_input(plan, skip) : lower_input(plan));
+        FV_TRY(one_image ? fv__one_image_input(plan, skip) : lower_input(plan));
     for (int k = 0; k < (int)graph->n_nodes; k++) {
         if (skip[k])
             continue;
-        const fv_status status = planes ? fv__planes_lower_node(plan, k, skip) : FV_ERR_UNSUPPORTED;
+        const fv_status status = one_image ? fv__one_image_lower_node(plan, k, skip) : FV_ERR_UNSUPPORTED;
         FV_TRY(status == FV_ERR_UNSUPPORTED ? lower_node(plan, k) : status);
     }
-    for (size_t t = 0; planes && t < graph->n_tensors; t++)
+    for (size_t t = 0; one_image && t < graph->n_tensors; t++)
         if ((int)t == graph->output || (int)t == graph->loss)
-            FV_TRY(fv__planes_out(plan, (int)t));
+            FV_TRY(fv__one_image_out(plan, (int)t));
     return FV_OK;
 }

@@ -6,12 +6,13 @@
 
 fv_status fv__plan_lower(fv_plan *plan); /* nodes -> steps and buffers */
 
-/* Parts of the first pass where options.planes. A node is lowered on planes, with what is fused behind it,
- * which is marked in skip[node], as is what nobody wants; FV_ERR_UNSUPPORTED, and nothing done: it cannot. */
-fv_status fv__planes_input(fv_plan *plan, const bool *skip);
-fv_status fv__planes_lower_node(fv_plan *plan, int k, bool *skip);
-/* Turns a tensor on planes into lanes, for those that read it there; nothing where it is not on planes. */
-fv_status fv__planes_out(fv_plan *plan, int tensor);
+/* Parts of the first pass where options.c16. A node is lowered in the layout c16, with what is fused behind
+ * it, which is marked in skip[node], as is what nobody wants; FV_ERR_UNSUPPORTED, and nothing done: it
+ * cannot. */
+fv_status fv__one_image_input(fv_plan *plan, const bool *skip);
+fv_status fv__one_image_lower_node(fv_plan *plan, int k, bool *skip);
+/* Copies a tensor in c16 into lanes, for those that read it there; nothing where it is not in c16. */
+fv_status fv__one_image_out(fv_plan *plan, int tensor);
 
 fv_status fv__plan_fuse(fv_plan *plan);    /* some steps do the next one's work too */
 fv_status fv__plan_segment(fv_plan *plan); /* steps -> phases */

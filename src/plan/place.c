@@ -75,7 +75,7 @@ static int64_t round_up(int64_t floats)
     return (floats + FV_LANES - 1) / FV_LANES * FV_LANES;
 }
 
-/* Room for one block, shard, plane or the whole: what `stride` steps over. */
+/* Room for one block, shard, bundle or the whole: what `stride` steps over. */
 static int64_t unit_floats(const fv_buffer *b)
 {
     return b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS ? b->floats * FV_LANES
@@ -99,9 +99,9 @@ int64_t fv__plan_floats(const fv_plan *plan, const fv_buffer *b)
 {
     if (b->place == FV_PLACE_LOCAL || b->scope == FV_SCOPE_BATCH)
         return unit_floats(b);
-    return unit_floats(b) * (b->scope == FV_SCOPE_SHARD    ? FV_SHARDS
-                             : b->scope == FV_SCOPE_PLANES ? b->planes
-                                                           : plan->max_blocks);
+    return unit_floats(b) * (b->scope == FV_SCOPE_SHARD ? FV_SHARDS
+                             : b->scope == FV_SCOPE_C16 ? b->bundles
+                                                        : plan->max_blocks);
 }
 
 int fv__plan_phase_of(const fv_plan *plan, int step)

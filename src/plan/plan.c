@@ -117,8 +117,8 @@ static fv_status print_memory(const fv_plan *plan, fv_text *text)
 fv_status fv__plan_print(const fv_plan *plan, fv_text *text)
 {
     const char *const isa = fv__isa_name(plan->kernels->isa);
-    if (plan->on_planes)
-        fv__text_add(text, "one image, on planes of %d channels; kernels for %s\n", FV_LANES, isa);
+    if (plan->in_c16)
+        fv__text_add(text, "one image, %d channels in a vector (c16); kernels for %s\n", FV_LANES, isa);
     else
         fv__text_add(text, "batch %d: %d block%s of %d images; kernels for %s\n", plan->options.batch,
                      plan->max_blocks, plan->max_blocks == 1 ? "" : "s", FV_LANES, isa);

@@ -29,7 +29,7 @@ typedef struct fv_plan_options {
     bool direct;   /* convolutions by their plain sums: no Winograd */
     bool unfused;  /* every node in steps of its own */
     bool keep;     /* what the way back reads is kept from the way forward, nothing is made again */
-    bool planes;   /* for inference of one image (batch 1): its channels side by side instead of 16 images,
+    bool c16;      /* for inference of one image (batch 1): its channels side by side instead of 16 images,
                     * as far as the operations can */
     bool frozen;   /* what is prepared from parameters is kept from run to run; see fv__run_refresh */
     bool keep_all; /* every node but updates, and no buffer shares memory with another: tests and checks
@@ -47,8 +47,8 @@ typedef struct fv_buffer {
     const char *name;
     int tensor; /* of the graph, that it holds; -1: none */
     fv_scope scope;
-    int64_t floats; /* per image, shard, batch, row or plane, by scope */
-    int planes;     /* FV_SCOPE_PLANES: so many */
+    int64_t floats; /* per image, shard, batch, row or bundle, by scope */
+    int bundles;    /* FV_SCOPE_C16: how many */
     int alias;      /* the buffer whose memory it shares (views, in place); itself if none */
     int remade;     /* the buffer whose value it holds once more (remake.c); -1: none */
     fv_place place;
@@ -93,9 +93,9 @@ typedef struct fv_plan {
     size_t n_steps, step_capacity;
     fv_phase *phases;
     int n_phases, n_prepared; /* the first n_prepared phases need no images */
-    int *on_planes;           /* [tensor]: the buffer that holds it so, -1: none; NULL: no plan for planes */
-    bool *in_lanes;           /* [tensor] on planes: whether it is in lanes too */
-    fv_readers *readers;      /* [tensor], while a plan for planes is lowered: nodes that read it */
+    int *in_c16;         /* [tensor]: the buffer that holds it so, -1: none; NULL: not a plan of one image */
+    bool *in_lanes;      /* [tensor] in c16: whether it is in lanes too */
+    fv_readers *readers; /* [tensor], while a plan of one image is lowered: nodes that read it */
     int64_t shared_floats, local_floats, scratch_floats;
 } fv_plan;
 

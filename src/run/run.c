@@ -163,7 +163,7 @@ static void call_kernel(fv_run *run, int s, int worker, fv_call *call)
         const int root = fv__plan_root(plan, spec->operand[k]);
         call->p[k] = resolve(run, root, worker, call->first_block);
         call->stride[k] = plan->buffers[root].stride;
-        if (spec->domain == FV_PER_PLANE)
+        if (spec->domain == FV_PER_BUNDLE)
             call->p[k] += call->begin * call->stride[k];
     }
     for (int k = spec->n_operands; k < FV_MAX_OPERANDS; k++)
@@ -206,7 +206,7 @@ static void run_range(fv_run *run, int s, int task, int worker)
     fv_call call = {.n_blocks = run->n_blocks,
                     .begin = spec->units * task / run->n_range_tasks[s],
                     .end = spec->units * (task + 1) / run->n_range_tasks[s]};
-    if (spec->domain == FV_PER_PLANE)
+    if (spec->domain == FV_PER_BUNDLE)
         call.n_blocks = (int)(call.end - call.begin);
     call_kernel(run, s, worker, &call);
     check_gradient(run, s, &call);

@@ -20,9 +20,9 @@ static void check_plan(const fv_graph *graph, fv_plan_options options)
     fv_plan *plan = NULL;
     char name[128];
     snprintf(name, sizeof name,
-             "batch %d, %d workers, updates %d, direct %d, unfused %d, keep %d, planes %d, all %d",
+             "batch %d, %d workers, updates %d, direct %d, unfused %d, keep %d, c16 %d, all %d",
              options.batch, options.n_workers, options.updates, options.direct, options.unfused, options.keep,
-             options.planes, options.keep_all);
+             options.c16, options.keep_all);
     if (fuzz_well(ctx, name, fv__plan_create(ctx, graph, &options, &plan)) &&
         plan->n_steps <= MOST_CHECKED_STEPS)
         fuzz_expect(plan_mistakes(plan, name) == 0, "a plan with mistakes: %s", name);
@@ -65,7 +65,7 @@ static void plan_inference(const fv_model *model)
                                              .loss = way == 3,
                                              .direct = way == 1,
                                              .frozen = way < 3,
-                                             .planes = way < 3,
+                                             .c16 = way < 3,
                                              .unfused = way == 4});
     fv__graph_deinit(&graph);
 }

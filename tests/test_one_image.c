@@ -1,4 +1,4 @@
-/* test_planes.c - one image on planes of 16 channels has the bits that it has among others: whole networks,
+/* test_one_image.c - one image in the layout c16 has the bits that it has among others: whole networks,
  * and seeded random convolutions with what is fused behind them, on every ISA; and what a frozen plan keeps.
  */
 #include <stdarg.h>
@@ -83,9 +83,9 @@ static size_t n_fused(const fv_plan *plan)
     size_t n = 0;
     for (size_t s = 0; s < plan->n_steps; s++) {
         const fv_kernel_id kernel = plan->steps[s].spec.kernel;
-        if (kernel != FV_KERNEL_conv_planes && kernel != FV_KERNEL_winograd_planes)
+        if (kernel != FV_KERNEL_conv_c16 && kernel != FV_KERNEL_winograd_c16)
             continue;
-        const fv_finish_args *const finish = &((const fv_planes_args *)plan->steps[s].spec.args)->finish;
+        const fv_finish_args *const finish = &((const fv_c16_args *)plan->steps[s].spec.args)->finish;
         n += finish->affine + finish->relu + (plan->steps[s].spec.n_operands > 4);
     }
     return n;
@@ -104,27 +104,27 @@ static size_t compare(fv_context *c, fv_model *m, const char *model)
 {
     one_image one = image_for(c, m);
     float *const lanes = malloc((size_t)one.n_out * sizeof *lanes);
-    float *const planes = malloc((size_t)one.n_out * sizeof *planes);
+    float *const c16 = malloc((size_t)one.n_out * sizeof *c16);
     assert_non_null(lanes);
-    assert_non_null(planes);
+    assert_non_null(c16);
     for (int direct = 0; direct <= 1; direct++) {
         outputs(c, &one, m, (fv_plan_options){.n_workers = 2, .direct = direct}, lanes);
         for (int n_workers = 1; n_workers <= 3; n_workers++) {
-            const fv_plan_options o = {.n_workers = n_workers, .planes = true, .direct = direct};
-            outputs(c, &one, m, o, planes);
-            assert_same(lanes, planes, one.n_out, "on planes", model);
+            const fv_plan_options o = {.n_workers = n_workers, .c16 = true, .direct = direct};
+            outputs(c, &one, m, o, c16);
+            assert_same(lanes, c16, one.n_out, "in c16", model);
         }
-        const fv_plan_options all = {.n_workers = 2, .planes = true, .direct = direct, .keep_all = true};
-        outputs(c, &one, m, all, planes);
-        assert_same(lanes, planes, one.n_out, "nothing fused", model);
+        const fv_plan_options all = {.n_workers = 2, .c16 = true, .direct = direct, .keep_all = true};
+        outputs(c, &one, m, all, c16);
+        assert_same(lanes, c16, one.n_out, "nothing fused", model);
     }
     fv_plan *plan;
-    fv_run *const run = make_run(c, &one, m, (fv_plan_options){.n_workers = 2, .planes = true}, &plan);
+    fv_run *const run = make_run(c, &one, m, (fv_plan_options){.n_workers = 2, .c16 = true}, &plan);
     const size_t fused = n_fused(plan);
     fv__run_destroy(run);
     fv__plan_destroy(plan);
     free(lanes);
-    free(planes);
+    free(c16);
     free((void *)one.values);
     fv__graph_deinit(&one.graph);
     return fused;
@@ -216,7 +216,7 @@ static void test_frozen(void **state)
     one_image one = image_for(ctx, m);
     float before[10], after[10], kept[10], expected[10];
     fv_plan *plan;
-    const fv_plan_options options = {.n_workers = 2, .planes = true, .frozen = true};
+    const fv_plan_options options = {.n_workers = 2, .c16 = true, .frozen = true};
     fv_run *const run = make_run(ctx, &one, m, options, &plan);
     assert_int_equal(one.n_out, 10);
     assert_true(plan->n_prepared > 0);

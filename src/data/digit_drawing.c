@@ -1,4 +1,4 @@
-/* digits.c - handwritten-like digits drawn from strokes, so that training needs no download.
+/* digit_drawing.c - handwritten-like digits drawn from strokes, so that training needs no download.
  *
  *     template points -> jitter -> smooth curves -> bend the plane -> slant, stretch, turn
  *                     -> fit the 20x20 middle -> ink by distance to the pen's path
@@ -7,7 +7,7 @@
  * a Bernstein patch of 4x4 random shifts, smooth and of low frequency, as the elastic distortions of Simard,
  * Steinkraus and Platt (ICDAR 2003). Every draw is a Philox draw of (seed, split, index), and the arithmetic
  * is + - * / and sqrt alone: the same picture, to the bit, everywhere and in any order. */
-#include "data/digits.h"
+#include "data/digit_drawing.h"
 
 #include "base/pool.h"
 #include "base/rng.h"

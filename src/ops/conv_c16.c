@@ -1,18 +1,18 @@
-/* planes.c - the convolution of one image, whose channels lie side by side (kernels/planes.inc), as steps:
- * weights and constants are packed before any image comes, then come the sums, cut into units for the
+/* conv_c16.c - the convolution of one image, whose channels lie side by side (kernels/conv_c16.inc), as
+ * steps: weights and constants are packed before any image comes, then come the sums, cut into units for the
  * workers. */
-#include "ops/planes.h"
+#include "ops/conv_c16.h"
 
 /* Units for each worker, at least: so that they end together. */
-#define FV_PLANES_UNITS 2
+#define FV_C16_UNITS 2
 
-int fv__planes(int channels)
+int fv__c16_bundles(int channels)
 {
     return (channels + FV_LANES - 1) / FV_LANES;
 }
 
-/* Floats between a window's weights, for panels of 1 to 4 planes. */
-static fv_status make_offsets(fv_lower *l, fv_planes_args *g)
+/* Floats between a window's weights, for panels of 1 to 4 bundles. */
+static fv_status make_offsets(fv_lower *l, fv_c16_args *g)
 {
     const int taps = fv__lower_int(l, (int64_t)g->conv.kh * g->conv.kw, "pixels of a window");
     const int least = g->runs ? FV_LINEAR_RUN : FV_LANES;
@@ -22,19 +22,19 @@ static fv_status make_offsets(fv_lower *l, fv_planes_args *g)
     int32_t *const offset = fv__arena_alloc(l->arena, FV_PANEL * (size_t)g->offsets, sizeof *offset);
     if (!offset)
         return FV_ERR_MEMORY;
-    for (int planes = 1; planes <= FV_PANEL; planes++)
+    for (int bundles = 1; bundles <= FV_PANEL; bundles++)
         for (int k = 0; k < g->offsets; k++)
-            offset[(planes - 1) * g->offsets + k] = k * planes * FV_LANES;
+            offset[(bundles - 1) * g->offsets + k] = k * bundles * FV_LANES;
     g->offset = offset;
     return FV_OK;
 }
 
 /* Ranges of rows, so that what a unit reads stays in L2; ranges of panels, so that every worker has some. */
-static void cut_units(const fv_lower *l, fv_planes_args *g, int64_t row_bytes)
+static void cut_units(const fv_lower *l, fv_c16_args *g, int64_t row_bytes)
 {
-    const int wanted = FV_PLANES_UNITS * (l->n_workers > 0 ? l->n_workers : 1);
-    const int panels = fv__ceil_div(g->out_planes, FV_PANEL);
-    g->row_units = fv__ceil_div(g->rows * row_bytes, FV_PLANES_BYTES);
+    const int wanted = FV_C16_UNITS * (l->n_workers > 0 ? l->n_workers : 1);
+    const int panels = fv__ceil_div(g->out_bundles, FV_PANEL);
+    g->row_units = fv__ceil_div(g->rows * row_bytes, FV_C16_BYTES);
     g->row_units = g->row_units < g->rows ? g->row_units : g->rows;
     g->panel_units = fv__ceil_div(wanted, g->row_units);
     if (g->panel_units > panels) {
@@ -48,15 +48,15 @@ static void cut_units(const fv_lower *l, fv_planes_args *g, int64_t row_bytes)
 static fv_status pack(fv_lower *l, const fv_conv_args *c, int *packed)
 {
     const fv_panel_args args = {c->o, (int64_t)c->i * c->kh * c->kw};
-    const int planes = fv__planes(c->o);
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, args.k * planes * FV_LANES, packed));
+    const int bundles = fv__c16_bundles(c->o);
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, args.k * bundles * FV_LANES, packed));
     const fv_step_spec s = {.kernel = FV_KERNEL_pack_panels,
                             .domain = FV_PER_RANGE,
                             .args = fv__lower_args(l, &args, sizeof args),
                             .n_operands = 2,
                             .operand = {*packed, l->in[1]},
                             .access = {FV_WRITE, FV_READ},
-                            .units = fv__ceil_div(planes, FV_PANEL),
+                            .units = fv__ceil_div(bundles, FV_PANEL),
                             .grain = 1,
                             .bytes = 8.0 * (double)args.k * c->o};
     return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
@@ -65,7 +65,7 @@ static fv_status pack(fv_lower *l, const fv_conv_args *c, int *packed)
 static fv_status pack_finish(fv_lower *l, const fv_finish_args *finish, const fv_fused *fused, int bias,
                              int *constants)
 {
-    const int planes = fv__planes(finish->channels);
+    const int bundles = fv__c16_bundles(finish->channels);
     fv_step_spec s = {.kernel = FV_KERNEL_pack_finish,
                       .domain = FV_PER_RANGE,
                       .args = fv__lower_args(l, finish, sizeof *finish),
@@ -73,7 +73,7 @@ static fv_status pack_finish(fv_lower *l, const fv_finish_args *finish, const fv
                       .access = {FV_WRITE},
                       .units = 1,
                       .grain = 1};
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, (int64_t)planes * 4 * FV_LANES, constants));
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, (int64_t)bundles * 4 * FV_LANES, constants));
     s.operand[0] = *constants;
     if (finish->bias)
         s.operand[s.n_operands++] = bias;
@@ -87,10 +87,10 @@ typedef struct unit_floats {
     int64_t row, beside;
 } unit_floats;
 
-static unit_floats floats_of(const fv_planes_args *g, bool winograd)
+static unit_floats floats_of(const fv_c16_args *g, bool winograd)
 {
     const fv_conv_args *const c = &g->conv;
-    const int64_t in = (int64_t)g->in_planes * FV_LANES, line = (int64_t)c->i * c->in_w;
+    const int64_t in = (int64_t)g->in_bundles * FV_LANES, line = (int64_t)c->i * c->in_w;
     if (winograd)
         return (unit_floats){(int64_t)36 * fv__ceil_div(c->ow, 4) * (in + FV_PANEL * FV_LANES),
                              36 * (FV_WINOGRAD_CHUNK * FV_PANEL + 1) * FV_LANES};
@@ -101,21 +101,21 @@ static unit_floats floats_of(const fv_planes_args *g, bool winograd)
     return (unit_floats){(int64_t)c->ow * g->channels * c->kh * c->kw, 0};
 }
 
-fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, fv_planes_sums sums)
+fv_status fv__c16_lower_conv(fv_lower *l, const fv_conv_args *conv, fv_c16_sums sums)
 {
-    const bool winograd = sums == FV_PLANES_WINOGRAD;
+    const bool winograd = sums == FV_C16_WINOGRAD;
     const fv_fused none = {.residual = -1}, *const fused = l->fused ? l->fused : &none;
-    fv_planes_args g = {.conv = *conv,
-                        .finish = {.channels = conv->o,
-                                   .pixels = (int64_t)conv->oh * conv->ow,
-                                   .bias = l->n_inputs > 2,
-                                   .affine = fused->affine,
-                                   .relu = fused->relu},
-                        .in_planes = fv__planes(conv->i),
-                        .out_planes = fv__planes(conv->o),
-                        .pointwise = conv->kh == 1 && conv->kw == 1 && conv->pad_h == 0 && conv->pad_w == 0,
-                        .runs = sums == FV_PLANES_LINEAR,
-                        .rows = winograd ? fv__ceil_div(conv->oh, 4) : conv->oh};
+    fv_c16_args g = {.conv = *conv,
+                     .finish = {.channels = conv->o,
+                                .pixels = (int64_t)conv->oh * conv->ow,
+                                .bias = l->n_inputs > 2,
+                                .affine = fused->affine,
+                                .relu = fused->relu},
+                     .in_bundles = fv__c16_bundles(conv->i),
+                     .out_bundles = fv__c16_bundles(conv->o),
+                     .pointwise = conv->kh == 1 && conv->kw == 1 && conv->pad_h == 0 && conv->pad_w == 0,
+                     .runs = sums == FV_C16_LINEAR,
+                     .rows = winograd ? fv__ceil_div(conv->oh, 4) : conv->oh};
     const int64_t taps = (int64_t)conv->kh * conv->kw,
                   some = taps < FV_UNFOLD_TERMS ? FV_UNFOLD_TERMS / taps : 1;
     int packed, constants;
@@ -130,7 +130,7 @@ fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, fv_planes
     FV_TRY(pack(l, conv, &packed));
     FV_TRY(pack_finish(l, &g.finish, fused, l->in[2], &constants));
     const double products = (double)conv->o * conv->oh * conv->ow * conv->i * conv->kh * conv->kw;
-    const fv_step_spec s = {.kernel = winograd ? FV_KERNEL_winograd_planes : FV_KERNEL_conv_planes,
+    const fv_step_spec s = {.kernel = winograd ? FV_KERNEL_winograd_c16 : FV_KERNEL_conv_c16,
                             .domain = FV_PER_RANGE,
                             .args = fv__lower_args(l, &g, sizeof g),
                             .n_operands = fused->residual >= 0 ? 5 : 4,
@@ -147,18 +147,18 @@ fv_status fv__planes_lower_conv(fv_lower *l, const fv_conv_args *conv, fv_planes
     return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
 }
 
-fv_status fv__planes_lower_finish(fv_lower *l, const fv_fused *fused, int channels, int64_t pixels)
+fv_status fv__c16_lower_finish(fv_lower *l, const fv_fused *fused, int channels, int64_t pixels)
 {
     const fv_finish_args finish = {.channels = channels, .pixels = pixels, .affine = fused->affine};
     int constants;
     FV_TRY(pack_finish(l, &finish, fused, -1, &constants));
-    const fv_step_spec s = {.kernel = FV_KERNEL_finish_planes,
+    const fv_step_spec s = {.kernel = FV_KERNEL_finish_c16,
                             .domain = FV_PER_RANGE,
                             .args = fv__lower_args(l, &finish, sizeof finish),
                             .n_operands = 3,
                             .operand = {l->out, l->in[0], constants},
                             .access = {FV_WRITE, FV_READ, FV_READ},
-                            .units = fv__planes(channels),
+                            .units = fv__c16_bundles(channels),
                             .grain = 1,
                             .of_images = true,
                             .flops = 3.0 * channels * (double)pixels,
@@ -166,11 +166,11 @@ fv_status fv__planes_lower_finish(fv_lower *l, const fv_fused *fused, int channe
     return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
 }
 
-fv_status fv__planes_lower_out(fv_lower *l, fv_shape shape, int step)
+fv_status fv__c16_lower_out(fv_lower *l, fv_shape shape, int step)
 {
     const fv_chw image = fv__shape_chw(shape);
-    const fv_planes_out_args args = {image.c, (int64_t)image.h * image.w, step};
-    const fv_step_spec s = {.kernel = FV_KERNEL_planes_out,
+    const fv_c16_out_args args = {image.c, (int64_t)image.h * image.w, step};
+    const fv_step_spec s = {.kernel = FV_KERNEL_c16_out,
                             .domain = FV_PER_RANGE,
                             .args = fv__lower_args(l, &args, sizeof args),
                             .n_operands = 2,

@@ -1,24 +1,23 @@
-/* planes.c - part of the first pass: one image, its channels side by side, while the operations can.
+/* one_image.c - part of the first pass: one image, its channels side by side, while the operations can.
  *
- * A tensor on planes has a buffer of its own beside the tensor's. An operation that cannot work so finds its
+ * A tensor in c16 has a buffer of its own beside the tensor's. An operation that cannot work so finds its
  * inputs turned into lane 0 of 16 images, as the other operations know them. What stands alone behind a
  * convolution (batch normalisation, a residual, ReLU) becomes part of it. */
 #include "plan/passes.h"
 
 #include "ops/ops.h"
-#include "ops/planes.h"
+#include "ops/conv_c16.h"
 
-static fv_status add_planes(fv_plan *plan, int tensor)
+static fv_status add_c16(fv_plan *plan, int tensor)
 {
     const fv_tensor *const t = &plan->graph->tensors[tensor];
     const fv_chw image = fv__shape_chw(t->shape);
     fv_lower l = {.plan = plan};
-    FV_TRY(fv__lower_buffer(&l, FV_SCOPE_PLANES, (int64_t)image.h * image.w * FV_LANES,
-                            &plan->on_planes[tensor]));
-    fv_buffer *const b = &plan->buffers[plan->on_planes[tensor]];
+    FV_TRY(fv__lower_buffer(&l, FV_SCOPE_C16, (int64_t)image.h * image.w * FV_LANES, &plan->in_c16[tensor]));
+    fv_buffer *const b = &plan->buffers[plan->in_c16[tensor]];
     b->name = t->name;
     b->tensor = tensor;
-    b->planes = fv__planes(image.c);
+    b->bundles = fv__c16_bundles(image.c);
     return FV_OK;
 }
 
@@ -42,25 +41,25 @@ static fv_status find_readers(fv_plan *plan, const bool *skip)
     return plan->readers ? FV_OK : FV_ERR_MEMORY;
 }
 
-fv_status fv__planes_input(fv_plan *plan, const bool *skip)
+fv_status fv__one_image_input(fv_plan *plan, const bool *skip)
 {
     const fv_graph *const graph = plan->graph;
     const fv_chw image = fv__shape_chw(graph->tensors[graph->input].shape);
     const fv_gather_args args = {image.c, image.h, image.w};
     fv_lower l = {.arena = &plan->arena, .plan = plan, .node = -1};
-    plan->on_planes = fv__arena_alloc(&plan->arena, graph->n_tensors, sizeof *plan->on_planes);
+    plan->in_c16 = fv__arena_alloc(&plan->arena, graph->n_tensors, sizeof *plan->in_c16);
     plan->in_lanes = fv__arena_alloc(&plan->arena, graph->n_tensors, sizeof *plan->in_lanes);
-    if (!plan->on_planes || !plan->in_lanes)
+    if (!plan->in_c16 || !plan->in_lanes)
         return FV_ERR_MEMORY;
     for (size_t t = 0; t < graph->n_tensors; t++)
-        plan->on_planes[t] = -1;
+        plan->in_c16[t] = -1;
     FV_TRY(find_readers(plan, skip));
-    FV_TRY(add_planes(plan, graph->input));
-    const fv_step_spec s = {.kernel = FV_KERNEL_gather_planes,
+    FV_TRY(add_c16(plan, graph->input));
+    const fv_step_spec s = {.kernel = FV_KERNEL_gather_c16,
                             .domain = FV_PER_RANGE,
                             .args = fv__lower_args(&l, &args, sizeof args),
                             .n_operands = 1,
-                            .operand = {plan->on_planes[graph->input]},
+                            .operand = {plan->in_c16[graph->input]},
                             .access = {FV_WRITE},
                             .units = image.h,
                             .grain = 32,
@@ -96,9 +95,9 @@ static int find_fused(const fv_plan *plan, int k, fv_fused *fused, int nodes[FUS
                 fused->norm[i] = n->input[1 + i];
         } else if (n->op == &fv_op_add && fused->residual < 0 && !fused->relu) {
             const int other = n->input[n->input[0] == tensor];
-            if (other == tensor || plan->on_planes[other] < 0)
+            if (other == tensor || plan->in_c16[other] < 0)
                 break;
-            fused->residual = plan->on_planes[other];
+            fused->residual = plan->in_c16[other];
         } else if (n->op == &fv_op_relu && !fused->relu) {
             fused->relu = true;
         } else {
@@ -125,8 +124,8 @@ static fv_lower begin(fv_plan *plan, int k)
                   .plan = plan,
                   .n_inputs = node->n_inputs};
     for (int i = 0; i < node->n_inputs; i++) {
-        const int planes = plan->on_planes[node->input[i]];
-        l.in[i] = planes >= 0 ? planes : node->input[i];
+        const int c16 = plan->in_c16[node->input[i]];
+        l.in[i] = c16 >= 0 ? c16 : node->input[i];
         l.in_shape[i] = graph->tensors[node->input[i]].shape;
     }
     return l;
@@ -138,10 +137,10 @@ static fv_shape of_one_channel(fv_shape shape)
     return shape;
 }
 
-/* The steps that blocks of 16 images would have, with planes of 16 channels in their place. */
+/* The steps that blocks of 16 images would have, with bundles of 16 channels in their place. */
 static fv_status lower_by_channel(fv_plan *plan, int k, fv_lower *l)
 {
-    const int planes = fv__planes(l->out_shape.dim[0]);
+    const int bundles = fv__c16_bundles(l->out_shape.dim[0]);
     const size_t first = plan->n_steps;
     l->out_shape = of_one_channel(l->out_shape);
     for (int i = 0; i < l->n_inputs; i++)
@@ -149,36 +148,36 @@ static fv_status lower_by_channel(fv_plan *plan, int k, fv_lower *l)
     FV_TRY(plan->graph->nodes[k].op->lower(l));
     for (size_t s = first; s < plan->n_steps; s++) {
         fv_step_spec *const spec = &plan->steps[s].spec;
-        spec->domain = FV_PER_PLANE;
-        spec->units = planes;
+        spec->domain = FV_PER_BUNDLE;
+        spec->units = bundles;
         spec->grain = 1;
-        spec->flops *= planes * FV_LANES;
-        spec->bytes *= planes * FV_LANES;
+        spec->flops *= bundles * FV_LANES;
+        spec->bytes *= bundles * FV_LANES;
     }
     return FV_OK;
 }
 
-/* A view of planes is one still, unless pixels would have to move between planes. */
+/* A view of a tensor in c16 stays one, unless values would have to move between bundles. */
 static bool stays_view(const fv_node *node, const fv_lower *l)
 {
     const fv_chw image = fv__shape_chw(l->in_shape[0]);
-    return node->op->is_view && (!node->op->lower_planes || (image.h == 1 && image.w == 1));
+    return node->op->is_view && (!node->op->lower_c16 || (image.h == 1 && image.w == 1));
 }
 
-fv_status fv__planes_lower_node(fv_plan *plan, int k, bool *skip)
+fv_status fv__one_image_lower_node(fv_plan *plan, int k, bool *skip)
 {
     const fv_node *const node = &plan->graph->nodes[k];
-    bool able = node->op->by_channel || node->op->lower_planes;
+    bool able = node->op->by_channel || node->op->lower_c16;
     for (int i = 0; i < node->n_inputs; i++)
         if (plan->graph->tensors[node->input[i]].role == FV_ROLE_VALUE ||
             plan->graph->tensors[node->input[i]].role == FV_ROLE_INPUT)
-            able = able && plan->on_planes[node->input[i]] >= 0;
+            able = able && plan->in_c16[node->input[i]] >= 0;
     if (!able)
         return FV_ERR_UNSUPPORTED;
     fv_lower l = begin(plan, k);
     if (stays_view(node, &l)) {
-        FV_TRY(add_planes(plan, node->output));
-        plan->buffers[plan->on_planes[node->output]].alias = fv__plan_root(plan, l.in[0]);
+        FV_TRY(add_c16(plan, node->output));
+        plan->buffers[plan->in_c16[node->output]].alias = fv__plan_root(plan, l.in[0]);
         return FV_OK;
     }
     fv_fused fused;
@@ -186,12 +185,11 @@ fv_status fv__planes_lower_node(fv_plan *plan, int k, bool *skip)
     const bool sums = node->op == &fv_op_conv2d || node->op == &fv_op_linear;
     const int out = sums ? find_fused(plan, k, &fused, behind) : node->output;
     l.fused = sums ? &fused : NULL;
-    FV_TRY(add_planes(plan, out));
-    l.out = plan->on_planes[out];
-    const fv_status status =
-        node->op->by_channel ? lower_by_channel(plan, k, &l) : node->op->lower_planes(&l);
+    FV_TRY(add_c16(plan, out));
+    l.out = plan->in_c16[out];
+    const fv_status status = node->op->by_channel ? lower_by_channel(plan, k, &l) : node->op->lower_c16(&l);
     if (status == FV_ERR_UNSUPPORTED)
-        plan->on_planes[out] = -1;
+        plan->in_c16[out] = -1;
     for (int i = 0; status == FV_OK && behind[i] >= 0; i++) {
         skip[behind[i]] = true;
         count_reader(plan, behind[i], -1);
@@ -199,15 +197,15 @@ fv_status fv__planes_lower_node(fv_plan *plan, int k, bool *skip)
     return status;
 }
 
-fv_status fv__planes_out(fv_plan *plan, int tensor)
+fv_status fv__one_image_out(fv_plan *plan, int tensor)
 {
-    if (!plan->on_planes || plan->on_planes[tensor] < 0 || plan->in_lanes[tensor])
+    if (!plan->in_c16 || plan->in_c16[tensor] < 0 || plan->in_lanes[tensor])
         return FV_OK;
     fv_lower l = {.arena = &plan->arena,
                   .plan = plan,
                   .node = plan->graph->tensors[tensor].source,
                   .out = tensor,
-                  .in = {plan->on_planes[tensor]}};
+                  .in = {plan->in_c16[tensor]}};
     plan->in_lanes[tensor] = true;
-    return fv__planes_lower_out(&l, plan->graph->tensors[tensor].shape, FV_LANES);
+    return fv__c16_lower_out(&l, plan->graph->tensors[tensor].shape, FV_LANES);
 }

@@ -1,4 +1,4 @@
-/* digits.h - the built-in procedural set: 28x28 handwritten-like digits, white on black. */
+/* digit_drawing.h - the built-in procedural set: 28x28 handwritten-like digits, white on black. */
 #ifndef FV_DATA_DIGITS_H
 #define FV_DATA_DIGITS_H
 

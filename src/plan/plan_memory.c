@@ -1,9 +1,9 @@
-/* memory.c - what the memory of a plan is needed for. */
+/* plan_memory.c - what the memory of a plan is needed for. */
 #include "plan/passes.h"
 
 static bool is_activation(const fv_buffer *b)
 {
-    return b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS || b->scope == FV_SCOPE_PLANES;
+    return b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS || b->scope == FV_SCOPE_C16;
 }
 
 /* The most that is there of the images in one phase, and the first such phase: what begins in a phase and

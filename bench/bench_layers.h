@@ -1,4 +1,4 @@
-/* layers.h - what the parts of bench_layers share: the layers, and the two sides that compute them. */
+/* bench_layers.h - what the parts of bench_layers share: the layers, and the two sides that compute them. */
 #ifndef BENCH_LAYERS_H
 #define BENCH_LAYERS_H
 

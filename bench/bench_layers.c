@@ -1,11 +1,11 @@
-/* layers.c - bench_layers: the layers of known networks, one by one, beside oneDNN in one process.
+/* bench_layers.c - bench_layers: the layers of known networks, one by one, beside oneDNN in one process.
  *
  * For every layer and pass both sides get the same values, must agree on the result, and are then timed by
  * turns: fovea, oneDNN, the machine's peak, fovea ... A turn is a pause, in which the other side's threads
  * fall asleep, some runs that do not count, then some that do. Figures are medians over the turns; the ratio
  * is the median of each turn's own (above 1: Fovea is faster). Of oneDNN's variants the fastest counts; its
  * reorders of values and weights do not, Fovea's do. */
-#include "layers.h"
+#include "bench_layers.h"
 
 #include "base/clock.h"
 #include "base/rng.h"
