@@ -31,10 +31,10 @@ static fv_shape shape_of(const layer *l, operand_id which)
     const int size = which == OPERAND_X ? l->size : layer_out_size(l);
     const int channels = which == OPERAND_X ? l->i : l->o, k = l->kernel;
     if (which == OPERAND_W)
-        return is_conv(l) ? fv__shape(4, l->o, l->i, k, k) : fv__shape(2, l->o, l->i, 0, 0);
+        return is_conv(l) ? FV_SHAPE(l->o, l->i, k, k) : FV_SHAPE(l->o, l->i);
     if (!is_conv(l))
-        return fv__shape(size > 1 ? 2 : 1, channels, size, 0, 0);
-    return fv__shape(3, channels, size, size, 0);
+        return fv__shape(size > 1 ? 2 : 1, (int[]){channels, size});
+    return FV_SHAPE(channels, size, size);
 }
 
 static void set_word(fv_context *ctx, const fv_op *op, void *attrs, const char *word, int h, int w)

@@ -238,7 +238,7 @@ FV_API fv_model_info fv_model_describe(const fv_model *model);
 typedef struct fv_layer_info {
     const char *name; /* "c1", or the operation's name for a layer without one */
     const char *kind; /* "conv" */
-    int shape[4];     /* of its output, per image */
+    int shape[6];     /* of its output, per image */
     int rank;
     int64_t n_parameters, flops, activation_bytes;
 } fv_layer_info;
@@ -246,7 +246,7 @@ FV_API fv_layer_info fv_model_layer(const fv_model *model, int index);
 
 typedef struct fv_parameter_info {
     const char *name; /* "c1.weight" */
-    int shape[4];
+    int shape[6];
     int rank;
     const float *values; /* plain layout, borrowed; NULL where they are needed for the first time and there
                           * is no memory for them: fv_message says so */

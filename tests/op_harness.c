@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEED = 20, MAX_ATTR_BYTES = 64, CHECKED_VALUES = 40 };
+enum { SEED = 20, MAX_ATTR_BYTES = 512, CHECKED_VALUES = 40 };
 
 /* ---- the operation -------------------------------------------------------------------------------- */
 

@@ -25,7 +25,7 @@ static void a_large_mean_costs_no_digits(void **state)
     (void)state;
     enum { N = 40, C = 3, PIXELS = 6 };
     op_call call = {.op = fv__op_find("batchnorm_stats"), .n = N, .what = "a large mean"};
-    call.shape[0] = fv__shape(3, C, 2, 3, 0);
+    call.shape[0] = FV_SHAPE(C, 2, 3);
     call.value[0] = calloc((size_t)N * C * PIXELS, sizeof(double));
     assert_non_null(call.value[0]);
     double mean[C] = {0}, var[C] = {0};

@@ -98,9 +98,9 @@ static fv_status build(fv_graph *graph, fv_context *ctx)
     fv__graph_init(graph, ctx, source);
     memset(source, 'x', sizeof source - 1);
     int image, weight, weight2, a, b, c, dw;
-    FV_TRY(fv__graph_tensor(graph, "image", fv__shape(3, 3, 8, 8, 0), FV_ROLE_INPUT, &image));
-    FV_TRY(fv__graph_tensor(graph, "s.weight", fv__shape(1, 2, 0, 0, 0), FV_ROLE_PARAMETER, &weight));
-    FV_TRY(fv__graph_tensor(graph, "weight2", fv__shape(1, 3, 0, 0, 0), FV_ROLE_PARAMETER, &weight2));
+    FV_TRY(fv__graph_tensor(graph, "image", FV_SHAPE(3, 8, 8), FV_ROLE_INPUT, &image));
+    FV_TRY(fv__graph_tensor(graph, "s.weight", FV_SHAPE(2), FV_ROLE_PARAMETER, &weight));
+    FV_TRY(fv__graph_tensor(graph, "weight2", FV_SHAPE(3), FV_ROLE_PARAMETER, &weight2));
     graph->input = image;
     scale_attrs attrs = {.power = 2, .factor = 0.25f};
     fv_node_spec spec = {.op = &scale,
@@ -161,7 +161,7 @@ static void test_build(void **state)
     assert_string_equal(out->name, "join");
     assert_int_equal(out->source, 2);
     assert_int_equal(out->of, -1);
-    assert_true(fv__shape_equal(out->shape, fv__shape(3, 6, 8, 8, 0)));
+    assert_true(fv__shape_equal(out->shape, FV_SHAPE(6, 8, 8)));
 
     const fv_node *dw = &graph.nodes[3]; /* layer and line are the forward node's */
     assert_string_equal(dw->name, "s.dweight");
@@ -182,8 +182,7 @@ static void test_names(void **state)
     fv_graph graph;
     fv__graph_init(&graph, &ctx, NULL);
     int image, out;
-    assert_int_equal(fv__graph_tensor(&graph, "image", fv__shape(1, 4, 0, 0, 0), FV_ROLE_INPUT, &image),
-                     FV_OK);
+    assert_int_equal(fv__graph_tensor(&graph, "image", FV_SHAPE(4), FV_ROLE_INPUT, &image), FV_OK);
     static const char *const cases[][2] = {{"join", "join"},     {"join", "join2"},   {"join", "join3"},
                                            {"join2", "join2_2"}, {"image", "image2"}, {NULL, "join4"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -198,13 +197,10 @@ static void test_names(void **state)
         assert_string_equal(graph.tensors[out].name, cases[i][1]);
         assert_string_equal(graph.nodes[i].layer, cases[i][1]);
     }
-    assert_int_equal(fv__graph_tensor(&graph, "join3", fv__shape(1, 4, 0, 0, 0), FV_ROLE_PARAMETER, &out),
-                     FV_ERR_INPUT);
+    assert_int_equal(fv__graph_tensor(&graph, "join3", FV_SHAPE(4), FV_ROLE_PARAMETER, &out), FV_ERR_INPUT);
     assert_string_equal(ctx.message, "model: tensor 'join3': the name is taken");
-    assert_int_equal(fv__graph_tensor(&graph, "", fv__shape(1, 4, 0, 0, 0), FV_ROLE_PARAMETER, &out),
-                     FV_ERR_INTERNAL);
-    assert_int_equal(fv__graph_tensor(&graph, "w", fv__shape(1, 0, 0, 0, 0), FV_ROLE_PARAMETER, &out),
-                     FV_ERR_INPUT);
+    assert_int_equal(fv__graph_tensor(&graph, "", FV_SHAPE(4), FV_ROLE_PARAMETER, &out), FV_ERR_INTERNAL);
+    assert_int_equal(fv__graph_tensor(&graph, "w", FV_SHAPE(0), FV_ROLE_PARAMETER, &out), FV_ERR_INPUT);
     assert_int_equal(fv__graph_verify(&graph), FV_OK);
     fv__graph_deinit(&graph);
 }

@@ -53,9 +53,8 @@ static void build(fixture *f)
     memset(f, 0, sizeof *f);
     f->ctx.allocator = (fv_allocator){take, give, NULL};
     fv__graph_init(&f->graph, &f->ctx, "test");
-    assert_int_equal(fv__graph_tensor(&f->graph, "x", fv__shape(3, 2, 3, 2, 0), FV_ROLE_INPUT, &f->x), FV_OK);
-    assert_int_equal(fv__graph_tensor(&f->graph, "b", fv__shape(1, 2, 0, 0, 0), FV_ROLE_PARAMETER, &f->b),
-                     FV_OK);
+    assert_int_equal(fv__graph_tensor(&f->graph, "x", FV_SHAPE(2, 3, 2), FV_ROLE_INPUT, &f->x), FV_OK);
+    assert_int_equal(fv__graph_tensor(&f->graph, "b", FV_SHAPE(2), FV_ROLE_PARAMETER, &f->b), FV_OK);
     f->graph.input = f->x;
     const int biased = append(&f->graph, &fv_op_bias, "biased", f->x, f->b);
     f->dropped = append(&f->graph, &fv_op_dropout, "drop", biased, -1);
@@ -180,7 +179,7 @@ static void test_refusals(void **state)
     expect_refusal(&f, &fv_op_add, f.x, f.flat, NULL,
                    "test:3: add n: expected two inputs of one shape; found 2x3x2 ('x') and 12 ('flat')");
     int c;
-    assert_int_equal(fv__graph_tensor(&f.graph, "c", fv__shape(1, 5, 0, 0, 0), FV_ROLE_PARAMETER, &c), FV_OK);
+    assert_int_equal(fv__graph_tensor(&f.graph, "c", FV_SHAPE(5), FV_ROLE_PARAMETER, &c), FV_OK);
     expect_refusal(&f, &fv_op_bias, f.x, c, NULL,
                    "test:3: bias n: 'c' has shape 5; expected 2, a number per channel");
     const float bad[] = {1.0f, -0.1f, 1.5f, NAN};

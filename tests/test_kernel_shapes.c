@@ -223,9 +223,9 @@ static void test_conv(void **state)
         if (turn % WINOGRAD_ONE_IN != 1)
             shrink(&l, limit_of(turn));
         const int n_in = l.groups * l.i, n_out = l.groups * l.o;
-        const fv_shape x = fv__shape(3, n_in, l.h, l.w, 0), y = fv__shape(3, n_out, l.oh, l.ow, 0);
-        const fv_shape w = fv__shape(4, n_out, l.i, l.kh, l.kw), none = {0};
-        const fv_shape bias = turn % 2 ? fv__shape(1, n_out, 0, 0, 0) : none;
+        const fv_shape x = FV_SHAPE(n_in, l.h, l.w), y = FV_SHAPE(n_out, l.oh, l.ow);
+        const fv_shape w = FV_SHAPE(n_out, l.i, l.kh, l.kw), none = {0};
+        const fv_shape bias = turn % 2 ? FV_SHAPE(n_out) : none;
         check_op(&l, turn, "conv2d", x, w, bias, (int64_t)l.i * l.kh * l.kw, &rng);
         check_op(&l, turn, "conv2d_dx", y, w, none, (int64_t)l.o * l.kh * l.kw, &rng);
         check_op(&l, turn, "conv2d_dw", y, x, none, (int64_t)l.n * l.oh * l.ow, &rng);
@@ -240,8 +240,9 @@ static void test_linear(void **state)
         layer l = draw_linear(&rng);
         shrink(&l, limit_of(turn));
         const int rank = l.ow > 1 || turn % 8 == 0 ? 2 : 1; /* a sequence may have one token */
-        const fv_shape x = fv__shape(rank, l.i, l.ow, 0, 0), y = fv__shape(rank, l.o, l.ow, 0, 0), none = {0};
-        const fv_shape w = fv__shape(2, l.o, l.i, 0, 0), bias = turn % 2 ? fv__shape(1, l.o, 0, 0, 0) : none;
+        const fv_shape x = fv__shape(rank, (int[]){l.i, l.ow}), y = fv__shape(rank, (int[]){l.o, l.ow}),
+                       none = {0};
+        const fv_shape w = FV_SHAPE(l.o, l.i), bias = turn % 2 ? FV_SHAPE(l.o) : none;
         check_op(&l, turn, "linear", x, w, bias, l.i, &rng);
         check_op(&l, turn, "linear_dx", y, w, none, l.o, &rng);
         check_op(&l, turn, "linear_dw", y, x, none, (int64_t)l.n * l.ow, &rng);
@@ -272,9 +273,9 @@ static void test_attention(void **state)
         const int heads = draw(&rng, 1, 4), size = draw_small(&rng, 40), tokens = draw_small(&rng, 90);
         const int64_t work = (int64_t)heads * size * tokens * tokens, most = limit_of(turn) / 4 / work;
         const int images = draw_small(&rng, 40), n = images <= most ? images : most > 0 ? (int)most : 1;
-        const fv_shape x = fv__shape(2, 3 * heads * size, tokens, 0, 0);
+        const fv_shape x = FV_SHAPE(3 * heads * size, tokens);
         const int queries = draw(&rng, 0, 1) ? tokens : draw(&rng, 1, tokens);
-        const fv_shape y = fv__shape(2, heads * size, queries, 0, 0);
+        const fv_shape y = FV_SHAPE(heads * size, queries);
         const double tolerance = 0x1p-22 * (size + tokens + 8);
         char words[64];
         snprintf(words, sizeof words, "heads=%d queries=%d", heads, queries);
@@ -291,7 +292,7 @@ static void test_layernorm(void **state)
     for (int turn = 0; turn < N_SHAPES; turn++) {
         fv_rng rng = fv__rng(seed, FV_STREAM_CHECK, 4, (uint32_t)turn);
         const int c = draw_small(&rng, 100), tokens = draw_small(&rng, 30), n = draw_small(&rng, 40);
-        const fv_shape x = fv__shape(2, c, tokens, 0, 0), gamma = fv__shape(1, c, 0, 0, 0);
+        const fv_shape x = FV_SHAPE(c, tokens), gamma = FV_SHAPE(c);
         const double unit = 0x1p-22 * (c < 8 ? 316 : 8);
         check_shapes(turn, "layernorm", n, (fv_shape[3]){x, gamma, gamma}, "", unit * (c + 8), &rng);
         check_shapes(turn, "layernorm_dx", n, (fv_shape[3]){x, x, gamma}, "", 4 * unit * (c + 8), &rng);

@@ -276,7 +276,7 @@ static void test_wrong_loss_shapes(void **state)
     fv_infer q = {.ctx = ctx, .what = "here", .n_inputs = 2, .input = {&z, &label}};
     assert_int_equal(fv_op_binary_cross_entropy.infer(&q), FV_ERR_INPUT);
     assert_string_equal(fv_message(ctx), "here: binary cross-entropy expected one output, found 2");
-    label.shape = fv__shape(1, 3, 0, 0, 0);
+    label.shape = FV_SHAPE(3);
     assert_int_equal(fv_op_cross_entropy.infer(&q), FV_ERR_INPUT);
     assert_string_equal(fv_message(ctx), "here: expected one label per image, found 'label' of 3");
     fv_context_destroy(ctx);

@@ -42,14 +42,13 @@ static void make_graph(fv_context *ctx, const shape_case *c, bool backward, fv_g
 {
     fv__graph_init(graph, ctx, "winograd");
     const int out_h = c->h + 2 * c->pad - 2, out_w = c->w + 2 * c->pad - 2;
-    const fv_shape x = backward ? fv__shape(3, c->o, out_h, out_w, 0) : fv__shape(3, c->i, c->h, c->w, 0);
+    const fv_shape x = backward ? FV_SHAPE(c->o, out_h, out_w) : FV_SHAPE(c->i, c->h, c->w);
     assert_int_equal(fv__graph_tensor(graph, "x", x, FV_ROLE_INPUT, &tensor[0]), FV_OK);
-    assert_int_equal(
-        fv__graph_tensor(graph, "w", fv__shape(4, c->o, c->i, 3, 3), FV_ROLE_PARAMETER, &tensor[1]), FV_OK);
+    assert_int_equal(fv__graph_tensor(graph, "w", FV_SHAPE(c->o, c->i, 3, 3), FV_ROLE_PARAMETER, &tensor[1]),
+                     FV_OK);
     const bool bias = c->bias && !backward;
     if (bias)
-        assert_int_equal(
-            fv__graph_tensor(graph, "b", fv__shape(1, c->o, 0, 0, 0), FV_ROLE_PARAMETER, &tensor[2]), FV_OK);
+        assert_int_equal(fv__graph_tensor(graph, "b", FV_SHAPE(c->o), FV_ROLE_PARAMETER, &tensor[2]), FV_OK);
     const fv_conv_attrs attrs = {
         .stride = {1, 1}, .pad = {c->pad, c->pad}, .dilation = {1, 1}, .groups = 1, .size = {c->h, c->w}};
     const fv_node_spec spec = {.op = backward ? &fv_op_conv2d_dx : &fv_op_conv2d,

@@ -76,12 +76,11 @@ static void make_graph(fv_context *ctx, const shape_case *c, fv_graph *graph, in
     int of;
     const int out_h = c->h + 2 * c->pad - 2, out_w = c->w + 2 * c->pad - 2;
     fv__graph_init(graph, ctx, "winograd");
-    assert_int_equal(
-        fv__graph_tensor(graph, "dy", fv__shape(3, c->o, out_h, out_w, 0), FV_ROLE_VALUE, &tensor[0]), FV_OK);
-    assert_int_equal(
-        fv__graph_tensor(graph, "x", fv__shape(3, c->i, c->h, c->w, 0), FV_ROLE_VALUE, &tensor[1]), FV_OK);
-    assert_int_equal(fv__graph_tensor(graph, "w", fv__shape(4, c->o, c->i, 3, 3), FV_ROLE_PARAMETER, &of),
+    assert_int_equal(fv__graph_tensor(graph, "dy", FV_SHAPE(c->o, out_h, out_w), FV_ROLE_VALUE, &tensor[0]),
                      FV_OK);
+    assert_int_equal(fv__graph_tensor(graph, "x", FV_SHAPE(c->i, c->h, c->w), FV_ROLE_VALUE, &tensor[1]),
+                     FV_OK);
+    assert_int_equal(fv__graph_tensor(graph, "w", FV_SHAPE(c->o, c->i, 3, 3), FV_ROLE_PARAMETER, &of), FV_OK);
     const fv_conv_attrs attrs = {
         .stride = {1, 1}, .pad = {c->pad, c->pad}, .dilation = {1, 1}, .groups = 1, .size = {3, 3}};
     const fv_node_spec spec = {.op = &fv_op_conv2d_dw,
@@ -164,9 +163,9 @@ static double *reference(const problem *p, bool absolute)
                       .n = c->n,
                       .n_inputs = 2,
                       .in = {in[0], in[1]},
-                      .in_shape = {fv__shape(3, c->o, out_h, out_w, 0), fv__shape(3, c->i, c->h, c->w, 0)},
+                      .in_shape = {FV_SHAPE(c->o, out_h, out_w), FV_SHAPE(c->i, c->h, c->w)},
                       .out = dw,
-                      .out_shape = fv__shape(4, c->o, c->i, 3, 3)};
+                      .out_shape = FV_SHAPE(c->o, c->i, 3, 3)};
     fv_op_conv2d_dw.ref(&r);
     free(in[0]);
     free(in[1]);

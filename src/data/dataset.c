@@ -39,7 +39,7 @@ fv_status fv__data_check_sizes(fv_context *ctx, const char *name, int n, int c, 
     if (n_classes < 0 || n_classes > FV_MAX_CLASSES)
         return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: expected at most %d classes, found %d", what,
                         FV_MAX_CLASSES, n_classes);
-    return fv__shape_check(ctx, fv__shape(3, c, h, w, 0), what);
+    return fv__shape_check(ctx, FV_SHAPE(c, h, w), what);
 }
 
 /* Bytes of n pictures; SIZE_MAX, which no allocator gives, where that overflows. */

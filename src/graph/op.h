@@ -10,17 +10,36 @@
 /* ---- attributes: the words an operation takes in the model text ---------------------------------- */
 
 typedef enum fv_attr_type {
-    FV_ATTR_INT,  /* int                                */
-    FV_ATTR_PAIR, /* int[2]: "5x5", or "2" for both     */
-    FV_ATTR_FLOAT /* float                              */
+    FV_ATTR_INT,    /* int: "3"                                                                  */
+    FV_ATTR_PAIR,   /* int[2]: "5x5", or "2" for both                                            */
+    FV_ATTR_FLOAT,  /* float: "0.5"                                                              */
+    FV_ATTR_SIZES,  /* fv_sizes: a number per direction, "3x5x5", or one for all; or a choice    */
+    FV_ATTR_CHOICE, /* fv_choice: one of some words, of which "constant:" takes a number behind  */
+    FV_ATTR_LIST,   /* int n, then int[count]: "2x0x1"                                           */
+    FV_ATTR_TABLE   /* int n, then int[count]: "0.1/2", rows of numbers, -1 at the end of each   */
 } fv_attr_type;
+
+#define FV_DIRECTIONS 3 /* in which a window slides, at most */
+
+/* One number for each direction, outermost first. */
+typedef struct fv_sizes {
+    int n; /* numbers given: 1 stands for all directions; 0: a word, choices[at[0]] */
+    int at[FV_DIRECTIONS];
+} fv_sizes;
+
+typedef struct fv_choice {
+    int index; /* in choices */
+    float value;
+} fv_choice;
 
 typedef struct fv_attr_spec {
     const char *word; /* "stride" */
     fv_attr_type type;
     size_t offset;   /* in the op's attribute struct */
-    double min, max; /* inclusive */
-    double initial;  /* where the text does not say; see also fv_op.defaults */
+    double min, max; /* of every number, inclusive; a choice's number */
+    double initial;  /* where the text does not say: every number; a choice's index; a list is empty */
+    const char *const *choices; /* NULL at the end: of CHOICE; words that SIZES takes instead of numbers */
+    int count;                  /* LIST, TABLE: numbers that the attribute has room for */
 } fv_attr_spec;
 
 /* ---- the questions asked of an operation ---------------------------------------------------------- */
@@ -123,5 +142,8 @@ void fv__attrs_default(const fv_op *op, void *attrs);
 /* Sets one attribute from "word=value"; messages begin with `what`. */
 fv_status fv__attrs_set(fv_context *ctx, const fv_op *op, void *attrs, const char *word, const char *value,
                         const char *what);
+/* The numbers for `n` directions. Where others were given: FV_ERR_INPUT, "WHAT: WORD: expected ...". */
+fv_status fv__sizes_spread(fv_context *ctx, const fv_sizes *sizes, int n, const char *word, const char *what,
+                           int out[FV_DIRECTIONS]);
 
 #endif

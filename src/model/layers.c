@@ -101,8 +101,7 @@ static fv_status weighted(fv_parse *p, const fv_layer_kind *kind, const fv_layer
     int inputs[3] = {p->current, -1, -1};
     FV_TRY(fv__layer_parameter(p, words->name, "weight", weight, init, true, &inputs[1]));
     if (words->bias)
-        FV_TRY(fv__layer_parameter(p, words->name, "bias", fv__shape(1, weight.dim[0], 0, 0, 0), zero, false,
-                                   &inputs[2]));
+        FV_TRY(fv__layer_parameter(p, words->name, "bias", FV_SHAPE(weight.dim[0]), zero, false, &inputs[2]));
     return fv__layer_node(p, kind->op, words->name, words->name, words->bias ? 3 : 2, inputs, words->attrs,
                           output);
 }
@@ -129,7 +128,7 @@ static fv_status build_conv(fv_parse *p, const fv_layer_kind *kind, const fv_lay
     FV_TRY(expect_image(p, layer));
     const fv_conv_attrs *const attrs = (const void *)words->attrs;
     const int seen = in.dim[0] < attrs->groups ? 1 : in.dim[0] / attrs->groups; /* the node checks it */
-    return weighted(p, kind, words, fv__shape(4, words->count, seen, kh, kw), output);
+    return weighted(p, kind, words, FV_SHAPE(words->count, seen, kh, kw), output);
 }
 
 static fv_status build_linear(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
@@ -143,14 +142,14 @@ static fv_status build_linear(fv_parse *p, const fv_layer_kind *kind, const fv_l
             "linear %s reads a vector, but its input is an image of %s; put a 'flatten' line "
             "before it",
             words->name, fv__shape_text(in, text));
-    return weighted(p, kind, words, fv__shape(2, words->count, in.dim[0], 0, 0), output);
+    return weighted(p, kind, words, FV_SHAPE(words->count, in.dim[0]), output);
 }
 
 static fv_status build_bias(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words, int *output)
 {
     const fv_init zero = {.kind = FV_INIT_ZERO};
     int inputs[2] = {p->current, -1};
-    const fv_shape shape = fv__shape(1, fv__layer_input(p).dim[0], 0, 0, 0);
+    const fv_shape shape = FV_SHAPE(fv__layer_input(p).dim[0]);
     FV_TRY(fv__layer_parameter(p, words->name, "bias", shape, zero, false, &inputs[1]));
     return fv__layer_node(p, kind->op, words->name, words->name, 2, inputs, words->attrs, output);
 }
@@ -172,7 +171,7 @@ static fv_status build_batchnorm(fv_parse *p, const fv_layer_kind *kind, const f
                                  int *output)
 {
     const fv_init zero = {.kind = FV_INIT_ZERO}, one = {.kind = FV_INIT_CONSTANT, .scale = 1};
-    const fv_shape shape = fv__shape(1, fv__layer_input(p).dim[0], 0, 0, 0);
+    const fv_shape shape = FV_SHAPE(fv__layer_input(p).dim[0]);
     char name[FV_NAME_MAX_BYTES + 32];
     snprintf(name, sizeof name, "%s.stats", words->name);
     fv_node_spec stats = {.op = fv__op_find("batchnorm_stats"),

@@ -7,7 +7,7 @@
 #include "model/words.h"
 
 #define FV_MAX_LAYERS     20000
-#define FV_ATTR_MAX_BYTES 64
+#define FV_ATTR_MAX_BYTES 512
 #define FV_MAX_KINDS      32
 
 /* The state of reading one text. */

@@ -31,7 +31,7 @@ fv_status fv__layer_class_token(fv_parse *p, const fv_layer_kind *kind, const fv
 {
     int inputs[2] = {p->current, -1};
     FV_TRY(expect_sequence(p, kind->word, words->name));
-    const fv_shape shape = fv__shape(3, 1, 1, fv__layer_input(p).dim[0], 0);
+    const fv_shape shape = FV_SHAPE(1, 1, fv__layer_input(p).dim[0]);
     FV_TRY(fv__layer_parameter(p, words->name, NULL, shape, zero, false, &inputs[1]));
     return part(p, kind->op, words, "before", 2, inputs, NULL, output);
 }
@@ -42,7 +42,7 @@ fv_status fv__layer_position(fv_parse *p, const fv_layer_kind *kind, const fv_la
     const fv_init small = {.kind = FV_INIT_NORMAL, .scale = 0.02};
     int inputs[2] = {p->current, -1};
     FV_TRY(expect_sequence(p, kind->word, words->name));
-    const fv_shape in = fv__layer_input(p), shape = fv__shape(3, 1, in.dim[1], in.dim[0], 0);
+    const fv_shape in = fv__layer_input(p), shape = FV_SHAPE(1, in.dim[1], in.dim[0]);
     FV_TRY(fv__layer_parameter(p, words->name, NULL, shape, small, false, &inputs[1]));
     return part(p, kind->op, words, "added", 2, inputs, NULL, output);
 }
@@ -51,7 +51,7 @@ fv_status fv__layer_layernorm(fv_parse *p, const fv_layer_kind *kind, const fv_l
                               int *output)
 {
     const fv_init one = {.kind = FV_INIT_CONSTANT, .scale = 1};
-    const fv_shape shape = fv__shape(1, fv__layer_input(p).dim[0], 0, 0, 0);
+    const fv_shape shape = FV_SHAPE(fv__layer_input(p).dim[0]);
     int inputs[3] = {p->current, -1, -1};
     FV_TRY(fv__layer_parameter(p, words->name, "weight", shape, one, false, &inputs[1]));
     FV_TRY(fv__layer_parameter(p, words->name, "bias", shape, zero, false, &inputs[2]));
@@ -67,11 +67,9 @@ static fv_status projection(fv_parse *p, const fv_layer_words *words, const char
     init.fan_in = c;
     init.fan_out = features;
     int inputs[3] = {input, -1, -1};
-    FV_TRY(
-        fv__layer_parameter(p, words->name, weight, fv__shape(2, features, c, 0, 0), init, true, &inputs[1]));
+    FV_TRY(fv__layer_parameter(p, words->name, weight, FV_SHAPE(features, c), init, true, &inputs[1]));
     if (words->bias)
-        FV_TRY(fv__layer_parameter(p, words->name, bias, fv__shape(1, features, 0, 0, 0), zero, false,
-                                   &inputs[2]));
+        FV_TRY(fv__layer_parameter(p, words->name, bias, FV_SHAPE(features), zero, false, &inputs[2]));
     if (node)
         return part(p, "linear", words, node, words->bias ? 3 : 2, inputs, NULL, output);
     return fv__layer_node(p, "linear", words->name, words->name, words->bias ? 3 : 2, inputs, NULL, output);

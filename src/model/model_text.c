@@ -83,7 +83,7 @@ static fv_status statistic(fv_parse *p, const char *name, int c, double value, i
 {
     fv_graph *graph = &p->model->graph;
     int id = -1;
-    FV_TRY(fv__graph_tensor(graph, name, fv__shape(1, c, 0, 0, 0), FV_ROLE_STATISTIC, &id));
+    FV_TRY(fv__graph_tensor(graph, name, FV_SHAPE(c), FV_ROLE_STATISTIC, &id));
     graph->tensors[id].init = (fv_init){.kind = FV_INIT_CONSTANT, .scale = value};
     *tensor = id;
     return FV_OK;
@@ -110,7 +110,7 @@ static fv_status read_input(fv_parse *p)
             line, word.column,
             "the image's size is '%s'; expected CxHxW such as 1x28x28, each number from 1 to %d", word.text,
             FV_MAX_DIM);
-    const fv_shape shape = fv__shape(3, (int)dim[0], (int)dim[1], (int)dim[2], 0);
+    const fv_shape shape = FV_SHAPE((int)dim[0], (int)dim[1], (int)dim[2]);
     char what[FV_MESSAGE_BYTES];
     snprintf(what, sizeof what, "%s:%d:%d: the image", line->source, line->number, word.column);
     FV_TRY(fv__shape_check(p->ctx, shape, what));
@@ -176,7 +176,7 @@ static fv_status append_loss(fv_parse *p, const loss_kind *loss)
                                                                            : "two outputs or more",
                              shape.dim[0]);
     int inputs[2] = {loss->last ? node->input[0] : p->current, -1};
-    FV_TRY(fv__graph_tensor(graph, "label", fv__shape(1, 1, 0, 0, 0), FV_ROLE_LABEL, &inputs[1]));
+    FV_TRY(fv__graph_tensor(graph, "label", FV_SHAPE(1), FV_ROLE_LABEL, &inputs[1]));
     graph->label = inputs[1];
     graph->output = p->current;
     return fv__layer_node(p, loss->op, "loss", "loss", 2, inputs, NULL, &graph->loss);

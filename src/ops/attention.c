@@ -48,7 +48,7 @@ static fv_status infer(fv_infer *q)
     if (queries > x.dim[1])
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected at most %d queries, found %d", q->what, x.dim[1],
                         queries);
-    q->out = fv__shape(2, x.dim[0] / 3, queries, 0, 0);
+    q->out = FV_SHAPE(x.dim[0] / 3, queries);
     return FV_OK;
 }
 

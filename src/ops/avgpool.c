@@ -27,7 +27,7 @@ static fv_status infer(fv_infer *q)
 {
     fv_pool_args sizes;
     FV_TRY(fv__pool_sizes(q->ctx, q->attrs, q->input[0]->shape, q->what, &sizes));
-    q->out = fv__shape(3, sizes.c, sizes.oh, sizes.ow, 0);
+    q->out = FV_SHAPE(sizes.c, sizes.oh, sizes.ow);
     return FV_OK;
 }
 
@@ -111,11 +111,11 @@ static fv_status infer_dx(fv_infer *q)
 {
     const dx_attrs *attrs = q->attrs;
     const fv_shape dy = q->input[0]->shape;
-    const fv_shape x = fv__shape(3, dy.dim[0], attrs->size[0], attrs->size[1], 0);
+    const fv_shape x = FV_SHAPE(dy.dim[0], attrs->size[0], attrs->size[1]);
     fv_pool_args sizes;
     char found[FV_SHAPE_TEXT], expected[FV_SHAPE_TEXT];
     FV_TRY(fv__pool_sizes(q->ctx, &attrs->window, x, q->what, &sizes));
-    const fv_shape wanted = fv__shape(3, sizes.c, sizes.oh, sizes.ow, 0);
+    const fv_shape wanted = FV_SHAPE(sizes.c, sizes.oh, sizes.ow);
     if (!fv__shape_equal(dy, wanted))
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a gradient of %s, found %s", q->what,
                         fv__shape_text(wanted, expected), fv__shape_text(dy, found));

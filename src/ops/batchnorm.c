@@ -99,7 +99,7 @@ static fv_status infer_sums(fv_infer *q)
 {
     const int c = q->input[0]->shape.dim[0];
     FV_TRY(fv__batchnorm_expect(q, 2, c, FV_BATCHNORM_ROWS));
-    q->out = fv__shape(2, FV_BATCHNORM_SUMS, c, 0, 0);
+    q->out = FV_SHAPE(FV_BATCHNORM_SUMS, c);
     return FV_OK;
 }
 
@@ -160,7 +160,7 @@ static fv_status infer_dw(fv_infer *q)
 {
     const fv_shape sums = q->input[0]->shape;
     FV_TRY(fv__batchnorm_expect(q, 0, sums.dim[1], FV_BATCHNORM_SUMS));
-    q->out = fv__shape(1, sums.dim[1], 0, 0, 0);
+    q->out = FV_SHAPE(sums.dim[1]);
     return FV_OK;
 }
 

@@ -14,7 +14,7 @@
 fv_status fv__batchnorm_expect(const fv_infer *q, int index, int channels, int rows)
 {
     const fv_shape s = q->input[index]->shape;
-    const fv_shape wanted = rows ? fv__shape(2, rows, channels, 0, 0) : fv__shape(1, channels, 0, 0, 0);
+    const fv_shape wanted = rows ? FV_SHAPE(rows, channels) : FV_SHAPE(channels);
     char found[FV_SHAPE_TEXT], expected[FV_SHAPE_TEXT];
     if (fv__shape_equal(s, wanted))
         return FV_OK;
@@ -67,7 +67,7 @@ fv_status fv__batchnorm_reduce(fv_lower *l, fv_kernel_id kernel, int numbers, fv
 
 static fv_status infer(fv_infer *q)
 {
-    q->out = fv__shape(2, FV_BATCHNORM_ROWS, q->input[0]->shape.dim[0], 0, 0);
+    q->out = FV_SHAPE(FV_BATCHNORM_ROWS, q->input[0]->shape.dim[0]);
     return FV_OK;
 }
 

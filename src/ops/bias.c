@@ -76,7 +76,7 @@ const fv_op fv_op_bias = {
 
 static fv_status infer_db(fv_infer *q)
 {
-    q->out = fv__shape(1, q->input[0]->shape.dim[0], 0, 0, 0);
+    q->out = FV_SHAPE(q->input[0]->shape.dim[0]);
     return FV_OK;
 }
 

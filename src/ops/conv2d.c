@@ -56,7 +56,7 @@ static fv_status infer(fv_infer *q)
                         fv__shape_text(q->input[2]->shape, text));
     int out[2];
     FV_TRY(window_check(q, x, w, out));
-    q->out = fv__shape(3, w.dim[0], out[0], out[1], 0);
+    q->out = FV_SHAPE(w.dim[0], out[0], out[1]);
     return FV_OK;
 }
 
@@ -66,7 +66,7 @@ static fv_status check_gradient(const fv_infer *q, fv_shape dy, fv_shape x, fv_s
     char found[FV_SHAPE_TEXT], expected[FV_SHAPE_TEXT];
     int out[2];
     FV_TRY(window_check(q, x, w, out));
-    const fv_shape y = fv__shape(3, w.dim[0], out[0], out[1], 0);
+    const fv_shape y = FV_SHAPE(w.dim[0], out[0], out[1]);
     if (!fv__shape_equal(dy, y))
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a gradient of %s, found %s", q->what,
                         fv__shape_text(y, expected), fv__shape_text(dy, found));
@@ -77,7 +77,7 @@ static fv_status infer_dx(fv_infer *q)
 {
     const fv_conv_attrs *const a = q->attrs;
     const fv_shape dy = q->input[0]->shape, w = q->input[1]->shape;
-    q->out = fv__shape(3, w.dim[1] * a->groups, a->size[0], a->size[1], 0);
+    q->out = FV_SHAPE(w.dim[1] * a->groups, a->size[0], a->size[1]);
     return check_gradient(q, dy, q->out, w);
 }
 
@@ -85,7 +85,7 @@ static fv_status infer_dw(fv_infer *q)
 {
     const fv_conv_attrs *const a = q->attrs;
     const fv_shape dy = q->input[0]->shape, x = q->input[1]->shape;
-    q->out = fv__shape(4, dy.dim[0], x.dim[0] / a->groups, a->size[0], a->size[1]);
+    q->out = FV_SHAPE(dy.dim[0], x.dim[0] / a->groups, a->size[0], a->size[1]);
     return check_gradient(q, dy, x, q->out);
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 typedef struct unflatten_attrs {
-    int rank, dim[FV_MAX_RANK];
+    int rank, dim[FV_MAX_RANK]; /* the list of the attribute `shape` */
 } unflatten_attrs;
 
 static fv_status infer(fv_infer *q)
@@ -15,7 +15,7 @@ static fv_status infer(fv_infer *q)
     if (n > FV_MAX_DIM)
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: %s has %lld values; expected at most %d in a vector",
                         q->what, fv__shape_text(q->input[0]->shape, found), (long long)n, FV_MAX_DIM);
-    q->out = fv__shape(1, (int)n, 0, 0, 0);
+    q->out = FV_SHAPE((int)n);
     return FV_OK;
 }
 
@@ -65,15 +65,14 @@ const fv_op fv_op_flatten = {
 
 /* ---- unflatten: the shape stands in the attributes ------------------------------------------------ */
 
-#define DIM(i) offsetof(unflatten_attrs, dim) + (i) * sizeof(int), 0, FV_MAX_DIM
 static const fv_attr_spec specs[] = {
-    {"rank", FV_ATTR_INT, offsetof(unflatten_attrs, rank), 1, FV_MAX_RANK, 3},
-    {"d0", FV_ATTR_INT, DIM(0), 1},
-    {"d1", FV_ATTR_INT, DIM(1), 1},
-    {"d2", FV_ATTR_INT, DIM(2), 1},
-    {"d3", FV_ATTR_INT, DIM(3), 0},
+    {.word = "shape",
+     .type = FV_ATTR_LIST,
+     .offset = offsetof(unflatten_attrs, rank),
+     .min = 1,
+     .max = FV_MAX_DIM,
+     .count = FV_MAX_RANK},
 };
-#undef DIM
 
 static fv_status infer_back(fv_infer *q)
 {
@@ -96,10 +95,9 @@ static fv_status grad_back(fv_grad *g)
 }
 
 static const fv_case cases_back[] = {
-    {17, {{1, {105}}}, "rank=3 d0=3 d1=5 d2=7"},
-    {16, {{1, {80}}}, "d0=5 d1=4 d2=4"},
-    {15, {{1, {51}}}, "d0=17 d1=1 d2=3"},
-    {1, {{1, {1}}}, ""},
+    {17, {{1, {105}}}, "shape=3x5x7"},     {16, {{1, {80}}}, "shape=5x4x4"},
+    {15, {{1, {51}}}, "shape=17x1x3"},     {1, {{1, {1}}}, "shape=1x1x1"},
+    {3, {{1, {24}}}, "shape=1x2x3x2x1x2"},
 };
 
 const fv_op fv_op_unflatten = {

@@ -53,7 +53,7 @@ static fv_status infer_dx(fv_infer *q)
 
 static fv_status infer_dw(fv_infer *q)
 {
-    q->out = fv__shape(2, q->input[0]->shape.dim[0], q->input[1]->shape.dim[0], 0, 0);
+    q->out = FV_SHAPE(q->input[0]->shape.dim[0], q->input[1]->shape.dim[0]);
     return FV_OK;
 }
 
@@ -115,7 +115,7 @@ static void ref_dw(const fv_ref *r)
 /* A sequence as conv2d sees it: an image of one row; weights as windows of one pixel. */
 static fv_shape as_image(fv_shape x)
 {
-    return fv__shape(3, x.dim[0], 1, tokens_of(x), 0);
+    return FV_SHAPE(x.dim[0], 1, tokens_of(x));
 }
 
 /* Sequences as images, and `weights` as windows of one pixel. */
@@ -125,8 +125,8 @@ static fv_status lower_as_conv(fv_lower *l, fv_shape *weights, fv_status (*lower
     fv_shape *const shapes[] = {&l->in_shape[0], &l->in_shape[1], &l->out_shape};
     l->attrs = &attrs;
     for (int k = 0; k < 3; k++)
-        *shapes[k] = shapes[k] == weights ? fv__shape(4, weights->dim[0], weights->dim[1], 1, 1)
-                                          : as_image(*shapes[k]);
+        *shapes[k] =
+            shapes[k] == weights ? FV_SHAPE(weights->dim[0], weights->dim[1], 1, 1) : as_image(*shapes[k]);
     return lower_conv(l);
 }
 

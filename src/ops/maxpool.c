@@ -20,7 +20,7 @@ static fv_status infer(fv_infer *q)
 {
     fv_pool_args sizes;
     FV_TRY(fv__pool_sizes(q->ctx, q->attrs, q->input[0]->shape, q->what, &sizes));
-    q->out = fv__shape(3, sizes.c, sizes.oh, sizes.ow, 0);
+    q->out = FV_SHAPE(sizes.c, sizes.oh, sizes.ow);
     return FV_OK;
 }
 
@@ -132,7 +132,7 @@ static fv_status infer_dx(fv_infer *q)
     fv_pool_args sizes;
     char found[FV_SHAPE_TEXT], expected[FV_SHAPE_TEXT];
     FV_TRY(fv__pool_sizes(q->ctx, q->attrs, q->input[1]->shape, q->what, &sizes));
-    const fv_shape dy = fv__shape(3, sizes.c, sizes.oh, sizes.ow, 0);
+    const fv_shape dy = FV_SHAPE(sizes.c, sizes.oh, sizes.ow);
     if (!fv__shape_equal(q->input[0]->shape, dy))
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a gradient of %s, found %s", q->what,
                         fv__shape_text(dy, expected), fv__shape_text(q->input[0]->shape, found));

@@ -28,7 +28,7 @@ fv_status fv__pool_sizes(fv_context *ctx, const fv_window_attrs *window, fv_shap
                                    .pad = {window->pad[0], window->pad[1]},
                                    .dilation = {1, 1}};
     FV_TRY(fv__window_check(ctx, &sizes, in, what, size));
-    *out = fv__pool_args(window, in, fv__shape(3, in.dim[0], size[0], size[1], 0));
+    *out = fv__pool_args(window, in, FV_SHAPE(in.dim[0], size[0], size[1]));
     return FV_OK;
 }
 

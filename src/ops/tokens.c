@@ -38,7 +38,7 @@ static fv_status expect_sequence(const fv_infer *q)
 /* Input 1: [1][tokens][c]. */
 static fv_status expect_vectors(const fv_infer *q, int tokens)
 {
-    const fv_shape expected = fv__shape(3, 1, tokens, q->input[0]->shape.dim[0], 0);
+    const fv_shape expected = FV_SHAPE(1, tokens, q->input[0]->shape.dim[0]);
     char found[FV_SHAPE_TEXT], text[FV_SHAPE_TEXT];
     FV_TRY(expect_sequence(q));
     if (!fv__shape_equal(q->input[1]->shape, expected))
@@ -53,7 +53,7 @@ static fv_status sequence(fv_infer *q, int64_t tokens)
     if (tokens > FV_MAX_DIM)
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected at most %d tokens, found %lld", q->what,
                         FV_MAX_DIM, (long long)tokens);
-    q->out = fv__shape(2, q->input[0]->shape.dim[0], (int)tokens, 0, 0);
+    q->out = FV_SHAPE(q->input[0]->shape.dim[0], (int)tokens);
     return FV_OK;
 }
 
@@ -233,7 +233,7 @@ static fv_status infer_sum(fv_infer *q)
     if (count > q->input[0]->shape.dim[1])
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected %d tokens or more, found %d", q->what, count,
                         q->input[0]->shape.dim[1]);
-    q->out = fv__shape(3, 1, count, q->input[0]->shape.dim[0], 0);
+    q->out = FV_SHAPE(1, count, q->input[0]->shape.dim[0]);
     return FV_OK;
 }
 

@@ -3,9 +3,8 @@
 
 #include <stdio.h>
 
-fv_shape fv__shape(int rank, int d0, int d1, int d2, int d3)
+fv_shape fv__shape(int rank, const int *dim)
 {
-    const int dim[FV_MAX_RANK] = {d0, d1, d2, d3};
     fv_shape shape = {.rank = rank};
     for (int i = 0; i < rank && i < FV_MAX_RANK; i++)
         shape.dim[i] = dim[i];
