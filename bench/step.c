@@ -132,7 +132,7 @@ static double flops_of(const stepper *s)
         fv_shape in[FV_MAX_INPUTS] = {{0}};
         for (int i = 0; i < node->n_inputs; i++)
             in[i] = g->tensors[node->input[i]].shape;
-        if (node->op->cost && (s->trainer || !node->op->is_loss))
+        if (node->op->cost && (s->trainer || node->op->part != FV_PART_LOSS))
             sum += node->op->cost(node->attrs, in, g->tensors[node->output].shape).flops;
     }
     return sum * s->batch.n;

@@ -20,32 +20,20 @@ enum { SEED = 20, MAX_ATTR_BYTES = 512, CHECKED_VALUES = 40 };
 
 /* ---- the operation -------------------------------------------------------------------------------- */
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 bool op_is_update(const fv_op *op)
 {
-    return op->role[0] == FV_ROLE_PARAMETER && op->role[1] == FV_ROLE_GRADIENT;
+    return op->part == FV_PART_UPDATE;
 }
 
 bool op_is_track(const fv_op *op)
 {
-    return op->role[0] == FV_ROLE_STATISTIC;
-}
-
-static bool output_is_of_batch(const fv_op *op)
-{
-    return ends_with(op->name, "_stats") || ends_with(op->name, "_sums");
+    return op->part == FV_PART_TRACK;
 }
 
 /* Weight and bias gradients are sums over the images, and so are a batch's statistics. */
 bool op_output_is_per_image(const fv_op *op)
 {
-    return !op_is_update(op) && !op_is_track(op) && !output_is_of_batch(op) && !ends_with(op->name, "_dw") &&
-           !ends_with(op->name, "_db");
+    return op->out == FV_ROLE_VALUE;
 }
 
 static bool role_is_per_image(fv_role role)
@@ -56,13 +44,13 @@ static bool role_is_per_image(fv_role role)
 static int64_t value_count(const op_call *call, int i)
 {
     const int64_t count = fv__shape_count(call->shape[i]);
-    return role_is_per_image(call->op->role[i]) ? count * call->n : count;
+    return role_is_per_image(fv__op_role(call->op, i)) ? count * call->n : count;
 }
 
 int op_n_inputs(const op_call *call)
 {
     int n = 0;
-    while (n < call->op->n_inputs && call->shape[n].rank > 0)
+    while (n < FV_CASE_INPUTS && call->shape[n].rank > 0)
         n++;
     return n;
 }
@@ -112,11 +100,12 @@ static int gradient_of(fv_graph *graph, const op_call *call, const op_graph *g, 
  * statistics follow x, so there they are those of x. The value drawn for them goes unused. */
 static fv_status add_input(op_graph *g, const op_call *call, int i)
 {
-    static const char *const names[FV_MAX_INPUTS] = {"in0", "in1", "in2", "in3", "in4", "in5"};
+    char name[16];
+    snprintf(name, sizeof name, "in%d", i);
     if (call->op != &fv_op_batchnorm || i != 1)
-        return fv__graph_tensor(&g->graph, names[i], call->shape[i], call->op->role[i], &g->input[i]);
+        return fv__graph_tensor(&g->graph, name, call->shape[i], fv__op_role(call->op, i), &g->input[i]);
     const fv_node_spec stats = {.op = &fv_op_batchnorm_stats,
-                                .name = names[i],
+                                .name = name,
                                 .n_inputs = 1,
                                 .input = {g->input[0]},
                                 .role = FV_ROLE_BATCH,
@@ -130,44 +119,38 @@ void op_graph_build(op_graph *g, const op_call *call, fv_context *ctx)
     assert_true(call->op->attr_bytes <= sizeof attrs);
     read_words(call, ctx, attrs);
     fv__graph_init(&g->graph, ctx, "case");
-    fv_node_spec spec = {.op = call->op, .name = "y", .role = FV_ROLE_VALUE, .of = -1, .attrs = attrs};
+    fv_node_spec spec = {.op = call->op, .name = "y", .role = call->op->out, .of = -1, .attrs = attrs};
     for (int i = 0; i < op_n_inputs(call); i++) {
         if (add_input(g, call, i) != FV_OK)
             fail_msg("%s: %s", call->what, fv_message(ctx));
         spec.input[spec.n_inputs++] = g->input[i];
-        if (call->op->role[i] == FV_ROLE_LABEL)
+        if (fv__op_role(call->op, i) == FV_ROLE_LABEL)
             g->graph.label = g->input[i];
-        if (call->op->role[i] == FV_ROLE_GRADIENT || call->op->role[i] == FV_ROLE_STATE)
+        if (fv__op_role(call->op, i) == FV_ROLE_GRADIENT || fv__op_role(call->op, i) == FV_ROLE_STATE)
             g->graph.tensors[g->input[i]].of = g->input[0];
     }
-    if (op_is_update(call->op)) {
-        spec.role = FV_ROLE_STATE;
-        spec.of = g->input[0];
+    if (op_is_update(call->op))
         g->graph.tensors[g->input[0]].decays = true;
-    } else if (op_is_track(call->op)) {
-        spec.role = FV_ROLE_STATE;
+    if (spec.role == FV_ROLE_STATE)
         spec.of = g->input[0];
-    } else if (output_is_of_batch(call->op)) {
-        spec.role = FV_ROLE_BATCH;
-    } else if (!op_output_is_per_image(call->op)) {
-        spec.role = FV_ROLE_GRADIENT;
+    else if (spec.role == FV_ROLE_GRADIENT)
         spec.of = gradient_of(&g->graph, call, g, attrs);
-    }
     if (fv__graph_node(&g->graph, &spec, &g->output) != FV_OK)
         fail_msg("%s: %s", call->what, fv_message(ctx));
     g->graph.output = g->output;
-    if (call->op->is_loss)
+    if (call->op->part == FV_PART_LOSS)
         g->graph.loss = g->output;
 }
 
 /* ---- inputs --------------------------------------------------------------------------------------- */
 
 /* Every value of the image another multiple of `step`, in random order, none nearer to 0 than a quarter. At
- * least 0.01 apart, so that differences cross no kink; `close`: of size 2 instead, for attention, which has
- * no kinks, but whose scores are products: larger ones would leave each query a single key. */
-static void draw_smooth(double *v, int64_t count, bool close, fv_rng *rng)
+ * least 0.01 apart, so that differences cross no kink, unless the operation wants them of a size: such an
+ * operation has no kinks. */
+static void draw_smooth(double *v, int64_t count, double size, fv_rng *rng)
 {
-    const double spacing = close || 4.0 / (double)count > 0.01 ? 4.0 / (double)count : 0.01;
+    const double least = size > 0 ? 0 : 0.01, even = 2 * (size > 0 ? size : 2) / (double)count;
+    const double spacing = even > least ? even : least;
     const double scale = (0.5 + fv__rng_uniform(rng)) * (fv__rng_below(rng, 2) ? 1 : -1) * spacing;
     for (int64_t i = 0; i < count; i++)
         v[i] = scale * ((double)(i - count / 2) + 0.25);
@@ -182,7 +165,7 @@ static void draw_smooth(double *v, int64_t count, bool close, fv_rng *rng)
 static void draw_values(double *v, int64_t count, const fv_op *op, fv_role role, op_draw draw, fv_rng *rng)
 {
     if (role == FV_ROLE_VALUE && draw == OP_SMOOTH)
-        draw_smooth(v, count, strncmp(op->name, "attention", 9) == 0, rng);
+        draw_smooth(v, count, op->input_size, rng);
     else if (role == FV_ROLE_VALUE)
         for (int64_t i = 0; i < count; i++)
             v[i] = 0.5 * ((double)fv__rng_below(rng, 9) - 4);
@@ -323,10 +306,13 @@ static void check_input(scalar *s, int i, const double *analytic, double *x, int
 
 static void append_gradients(const op_call *call, op_graph *g, fv_grad *grad, const fv_node *node)
 {
-    *grad = (fv_grad){.graph = &g->graph, .node = node, .dy = -1, .dx = {-1, -1, -1, -1, -1, -1}};
-    for (int i = 0; i < op_n_inputs(call); i++)
-        grad->wanted[i] = call->op->role[i] == FV_ROLE_VALUE || call->op->role[i] == FV_ROLE_PARAMETER;
-    if (!call->op->is_loss &&
+    *grad = (fv_grad){.graph = &g->graph, .node = node, .dy = -1};
+    for (int i = 0; i < op_n_inputs(call); i++) {
+        const fv_role role = fv__op_role(call->op, i);
+        grad->wanted[i] = role == FV_ROLE_VALUE || role == FV_ROLE_PARAMETER;
+        grad->dx[i] = -1;
+    }
+    if (call->op->part != FV_PART_LOSS &&
         fv__graph_tensor(&g->graph, "dy", call->out_shape, FV_ROLE_VALUE, &grad->dy) != FV_OK)
         fail_msg("%s: %s", call->what, fv_message(g->graph.ctx));
     if (call->op->grad(grad) != FV_OK)
@@ -352,10 +338,8 @@ static void check_gradients(const op_call *call, fv_context *ctx)
     for (int i = 0; i < op_n_inputs(call); i++) {
         if (!grad.wanted[i])
             continue;
-        if (grad.dx[i] < 0) { /* the one operation that nothing learned stands before */
-            assert_string_equal(call->op->name, "standardise");
-            continue;
-        }
+        if (grad.dx[i] < 0)
+            fail_msg("%s: no gradient flows into input %d", call->what, i);
         if (!fv__shape_equal(g.graph.tensors[grad.dx[i]].shape, call->shape[i]))
             fail_msg("%s: the gradient of input %d has another shape than the input", call->what, i);
         const int64_t count = value_count(call, i);

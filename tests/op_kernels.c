@@ -75,8 +75,10 @@ static bool has_label(const fv_op *op)
 
 static float dead_lane(const op_call *call, int input)
 {
-    const bool is_dy = call->op->no_gradient && !has_label(call->op) && input == 0;
-    return is_dy ? 0.0f : 3.0f;
+    const fv_part part = call->op->part;
+    const bool of_dy =
+        part == FV_PART_DATA || part == FV_PART_WEIGHTS || part == FV_PART_BIAS || part == FV_PART_SUMS;
+    return of_dy && !has_label(call->op) && input == 0 ? 0.0f : 3.0f;
 }
 
 static void check_dead_lanes(const op_call *call, const float *lanes)
@@ -114,7 +116,7 @@ static void make_batch(const op_call *call, batch_data *data)
                              .momentum = OP_MOMENTUM,
                              .weight_decay = OP_WEIGHT_DECAY};
     for (int i = 0; i < op_n_inputs(call); i++)
-        for (int n = 0; n < call->n && call->op->role[i] == FV_ROLE_LABEL; n++)
+        for (int n = 0; n < call->n && fv__op_role(call->op, i) == FV_ROLE_LABEL; n++)
             data->labels[n] = (int)call->value[i][n];
 }
 
@@ -140,7 +142,7 @@ static void fill_plain(const op_call *call, int input, float *p)
 static void give_inputs(const op_call *call, const op_graph *g, fv_run *run, float **storage)
 {
     for (int i = 0; i < op_n_inputs(call); i++) {
-        const fv_role role = call->op->role[i];
+        const fv_role role = fv__op_role(call->op, i);
         const int64_t count = fv__shape_count(call->shape[i]);
         if (role == FV_ROLE_LABEL)
             continue;
@@ -260,9 +262,9 @@ static void bench_init(bench *b, const op_call *call, const fv_plan *plan, const
     b->scratch = scratch ? guarded_allocate(scratch * sizeof(float)) : NULL;
     for (int i = 0; i < op_n_inputs(call); i++) {
         float *const memory = b->memory[fv__plan_root(plan, g->input[i])];
-        if (call->op->role[i] == FV_ROLE_VALUE)
+        if (fv__op_role(call->op, i) == FV_ROLE_VALUE)
             to_lanes(call->value[i], call->n, fv__shape_count(call->shape[i]), dead_lane(call, i), memory);
-        else if (call->op->role[i] != FV_ROLE_LABEL)
+        else if (fv__op_role(call->op, i) != FV_ROLE_LABEL)
             fill_plain(call, i, memory);
     }
 }

@@ -145,8 +145,7 @@ static void check_phases(const fv_plan *plan)
         for (int i = 0; i < phase->n_steps; i++, s++) {
             const fv_step *step = &plan->steps[s];
             const bool per_block = step->spec.domain == FV_PER_BLOCK;
-            const fv_kernel_id kernel = step->spec.kernel;
-            const bool update = kernel == FV_KERNEL_sgd || kernel == FV_KERNEL_batchnorm_track;
+            const bool update = step->node && step->node->op->out == FV_ROLE_STATE;
             CHECK(step->phase == p, "step %s says phase %d", step_name(plan, s), step->phase);
             CHECK(per_block == (i < phase->n_block_steps), "step %s is in the wrong part",
                   step_name(plan, s));

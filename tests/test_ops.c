@@ -6,10 +6,8 @@
  *   kernels    every instruction set of this machine against .ref, and bit by bit against each other: through
  *              plan and run with 1 to 3 threads, kernel by kernel before guard pages, and in place
  *
- * Tolerance of kernels against the double reference: 2e-6 (|value| + rms of the output) for single elements
- * and short sums; 2e-5 for sums over up to 31,360 terms, whose rounding errors grow as the square root of
- * their number, and for attention, where the absolute error of a score up to 20 is the relative error of its
- * exponential. Bits between instruction sets: none. */
+ * Tolerance of kernels against the double reference: the row's (fv_op.tolerance). Bits between instruction
+ * sets: none. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,14 +27,12 @@ enum { N_ISAS = 4, ALL_IMAGES = 512 };
 
 static bool is_long_sum(const fv_op *op)
 {
-    return strncmp(op->name, "conv2d", 6) == 0 || strncmp(op->name, "linear", 6) == 0 ||
-           strncmp(op->name, "attention", 9) == 0 || strcmp(op->name, "bias_db") == 0 ||
-           strcmp(op->name, "batchnorm_sums") == 0;
+    return op->tolerance > FV_TOLERANCE;
 }
 
 static void compare(const op_call *call, const char *how, const double *expected, const float *found)
 {
-    const double tolerance = is_long_sum(call->op) ? 2e-5 : 2e-6;
+    const double tolerance = call->op->tolerance > 0 ? call->op->tolerance : FV_TOLERANCE;
     double squares = 0;
     for (int64_t i = 0; i < call->n_out; i++)
         squares += expected[i] * expected[i];
@@ -102,7 +98,7 @@ static void test_complete(void **state)
     const fv_op *op = *state;
     assert_non_null(op->name);
     assert_ptr_equal(fv__op_find(op->name), op);
-    assert_in_range(op->n_inputs, 1, FV_MAX_INPUTS);
+    assert_in_range(op->n_inputs, 1, FV_CASE_INPUTS);
     assert_in_range(op->n_optional, 0, op->n_inputs - 1);
     assert_non_null(op->infer);
     assert_non_null(op->ref);
@@ -116,6 +112,35 @@ static void test_complete(void **state)
     if (op->n_cases < 1)
         fail_msg("%s has no cases", op->name);
     assert_true((op->attr_bytes > 0) == (op->attrs != NULL));
+}
+
+/* What a row says of its part fits to what it makes and to its inputs. */
+static void test_part(void **state)
+{
+    const fv_op *op = *state;
+    static const fv_role makes[] = {
+        [FV_PART_FORWARD] = FV_ROLE_VALUE, [FV_PART_LOSS] = FV_ROLE_VALUE,
+        [FV_PART_DATA] = FV_ROLE_VALUE,    [FV_PART_WEIGHTS] = FV_ROLE_GRADIENT,
+        [FV_PART_BIAS] = FV_ROLE_GRADIENT, [FV_PART_STATISTICS] = FV_ROLE_BATCH,
+        [FV_PART_SUMS] = FV_ROLE_BATCH,    [FV_PART_UPDATE] = FV_ROLE_STATE,
+        [FV_PART_TRACK] = FV_ROLE_STATE,
+    };
+    assert_int_equal(op->out, makes[op->part]);
+    if (op->part == FV_PART_UPDATE)
+        assert_true(op->role[0] == FV_ROLE_PARAMETER && op->role[1] == FV_ROLE_GRADIENT);
+    if (op->part == FV_PART_TRACK)
+        assert_true(op->role[0] == FV_ROLE_STATISTIC);
+    if (op->part > FV_PART_DATA) /* a view and its gradient are the same operation under another shape */
+        assert_true(op->no_gradient);
+    bool has_forward = false;
+    for (int i = 0; fv__op_at(i); i++)
+        has_forward |=
+            fv__op_at(i)->part <= FV_PART_LOSS && strcmp(fv__op_family(fv__op_at(i)), fv__op_family(op)) == 0;
+    if (!has_forward && op->part != FV_PART_UPDATE)
+        fail_msg("%s: the family '%s' has no forward operation", op->name, fv__op_family(op));
+    if (op->inference.op)
+        for (int i = 0; i < op->inference.n_inputs; i++)
+            assert_int_equal(op->role[op->inference.input[i]], fv__op_role(op->inference.op, i));
 }
 
 static void test_shapes(void **state)
@@ -170,6 +195,7 @@ int main(void)
     for (int i = 0; fv__op_at(i) && n < 990; i++) {
         const fv_op *op = fv__op_at(i);
         n = add(tests, n, op, "complete", test_complete);
+        n = add(tests, n, op, "part", test_part);
         n = add(tests, n, op, "shapes", test_shapes);
         if (op->grad)
             n = add(tests, n, op, "gradient", test_gradient);

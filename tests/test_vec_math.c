@@ -342,7 +342,7 @@ static void check_reference(const unary_case *c)
         x_ref[i] = (double)x[i];
         dy_ref[i] = (double)dy[i];
     }
-    fv_ref r = {.attrs = attrs, .n = 1, .n_inputs = 1, .in = {x_ref}, .out = out, .training = true};
+    fv_ref r = {.attrs = attrs, .n = 1, .n_inputs = 1, .in = {x_ref}, .out = out};
     r.in_shape[0] = r.in_shape[1] = r.out_shape = (fv_shape){1, {CHUNK}};
     c->op->ref(&r);
     run_unary(portable, c, y, x, NULL);

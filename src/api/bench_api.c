@@ -89,57 +89,55 @@ static fv_status report_peak(const bench *b)
 
 /* ---- what a step is called -------------------------------------------------------------------------- */
 
-static bool ends_in(const char *word, const char *end)
+/* "conv2d forward c1": the family of the operation, which of its parts, and the layer. */
+static void name_step(const fv_node *node, char name[TEXT_BYTES])
 {
-    const size_t n = strlen(word), m = strlen(end);
-    return n > m && strcmp(word + n - m, end) == 0;
+    static const char *const parts[] = {
+        [FV_PART_FORWARD] = "forward", [FV_PART_LOSS] = "forward",          [FV_PART_DATA] = "backward",
+        [FV_PART_WEIGHTS] = "weights", [FV_PART_BIAS] = "gradient",         [FV_PART_SUMS] = "sums",
+        [FV_PART_UPDATE] = "update",   [FV_PART_STATISTICS] = "statistics", [FV_PART_TRACK] = "update",
+    };
+    snprintf(name, TEXT_BYTES, "%s %s %s", fv__op_family(node->op), parts[node->op->part], node->layer);
 }
 
-/* "conv2d forward c1": the operation without its suffix, which of its passes, and the layer. */
-static void name_step(const fv_graph *graph, const fv_node *node, char name[TEXT_BYTES])
+/* The weights [o][i/groups][window...] that a node multiplies or whose gradient it makes; rank 0: it has
+ * none. */
+static fv_shape weights_of(const fv_graph *graph, const fv_node *node, int o, int i)
 {
-    const char *const op = node->op->name;
-    static const char *const suffixes[][2] = {{"_dx", "backward"},
-                                              {"_dw", "weights"},
-                                              {"_db", "gradient"},
-                                              {"_stats", "statistics"},
-                                              {"_sums", "sums"}};
-    const char *what = graph->tensors[node->output].role == FV_ROLE_STATE ? "update" : "forward";
-    int n = (int)strlen(op);
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
-        if (ends_in(op, suffixes[i][0])) {
-            what = suffixes[i][1];
-            n -= (int)strlen(suffixes[i][0]);
-        }
-    snprintf(name, TEXT_BYTES, "%.*s %s %s", n, op, what, node->layer);
+    const fv_tensor *const second = &graph->tensors[node->input[node->n_inputs > 1]];
+    const fv_tensor *const tensor =
+        node->op->part == FV_PART_WEIGHTS ? &graph->tensors[node->output] : second;
+    const fv_shape s = tensor->shape;
+    const bool multiplied = tensor->role == FV_ROLE_PARAMETER || tensor->role == FV_ROLE_GRADIENT;
+    return multiplied && s.rank >= 2 && s.dim[0] == o && i % s.dim[1] == 0 ? s : (fv_shape){0};
 }
 
 /* "6@28x28 5x5 from 1" for convolutions, followed by ", 3 groups" where there are several, "10 from 84" for
  * linear layers, else the shape of the result. A weight gradient is described as its forward pass is. */
 static void describe_step(const fv_graph *graph, const fv_node *node, char shape[TEXT_BYTES])
 {
-    const bool conv = strncmp(node->op->name, "conv2d", 6) == 0,
-               linear = strncmp(node->op->name, "linear", 6) == 0;
-    const bool is_weights = ends_in(node->op->name, "_dw");
+    const fv_part part = node->op->part;
     const fv_shape first = graph->tensors[node->input[0]].shape,
                    second = graph->tensors[node->input[node->n_inputs > 1]].shape;
     const fv_shape made = graph->tensors[node->output].shape;
-    const fv_shape out = is_weights ? first : made, in = is_weights ? second : first;
-    const fv_shape window = is_weights ? made : second;
+    const fv_shape out = part == FV_PART_WEIGHTS ? first : made,
+                   in = part == FV_PART_WEIGHTS ? second : first;
+    const int o = part == FV_PART_DATA ? in.dim[0] : out.dim[0],
+              i = part == FV_PART_DATA ? out.dim[0] : in.dim[0];
+    const fv_shape weights = weights_of(graph, node, o, i);
     char text[FV_SHAPE_TEXT];
     size_t n;
     if (out.rank == 3)
         n = (size_t)snprintf(shape, TEXT_BYTES, "%d@%dx%d", out.dim[0], out.dim[1], out.dim[2]);
     else
         n = (size_t)snprintf(shape, TEXT_BYTES, "%s", fv__shape_text(out, text));
-    if (conv)
-        n += (size_t)snprintf(shape + n, TEXT_BYTES - n, " %dx%d from %d", window.dim[2], window.dim[3],
-                              in.dim[0]);
-    const int groups = conv ? ((const fv_conv_attrs *)node->attrs)->groups : 1;
-    if (groups > 1)
-        snprintf(shape + n, TEXT_BYTES - n, ", %d groups", groups);
-    if (linear)
-        snprintf(shape + n, TEXT_BYTES - n, " from %d", in.dim[0]);
+    if (weights.rank == 0)
+        return;
+    for (int k = 2; k < weights.rank; k++)
+        n += (size_t)snprintf(shape + n, TEXT_BYTES - n, "%c%d", k > 2 ? 'x' : ' ', weights.dim[k]);
+    n += (size_t)snprintf(shape + n, TEXT_BYTES - n, " from %d", in.dim[0]);
+    if (i / weights.dim[1] > 1)
+        snprintf(shape + n, TEXT_BYTES - n, ", %d groups", i / weights.dim[1]);
 }
 
 /* ---- the kernels ------------------------------------------------------------------------------------ */
@@ -205,7 +203,7 @@ static fv_status report_steps(const bench *b, const fv_plan *plan, const char *m
         if (!step->node || flops <= 0 || typical <= 0)
             continue;
         char name[TEXT_BYTES], what[TEXT_BYTES], shape[2 * TEXT_BYTES];
-        name_step(plan->graph, step->node, name);
+        name_step(step->node, name);
         describe_step(plan->graph, step->node, what);
         snprintf(shape, sizeof shape, "%s, batch %d, %s", what, b->batch, model);
         const double rate = flops * fv__pool_threads(b->ctx->pool) / typical;

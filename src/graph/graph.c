@@ -89,13 +89,13 @@ fv_status fv__graph_tensor(fv_graph *graph, const char *name, fv_shape shape, fv
 static fv_status check_inputs(fv_graph *graph, const fv_node_spec *spec, const char *what)
 {
     const fv_op *op = spec->op;
-    const int least = op->n_inputs - op->n_optional;
-    if (spec->n_inputs < least || spec->n_inputs > op->n_inputs) {
-        if (least == op->n_inputs)
+    if (!fv__op_takes(op, spec->n_inputs)) {
+        const int least = op->n_inputs - op->n_optional, most = op->variadic ? FV_MAX_INPUTS : op->n_inputs;
+        if (least == most)
             return fv__fail(graph->ctx, FV_ERR_INPUT, "%s: %d inputs; expected %d", what, spec->n_inputs,
                             least);
         return fv__fail(graph->ctx, FV_ERR_INPUT, "%s: %d inputs; expected %d to %d", what, spec->n_inputs,
-                        least, op->n_inputs);
+                        least, most);
     }
     for (int i = 0; i < spec->n_inputs; i++) {
         const int t = spec->input[i];
@@ -103,11 +103,20 @@ static fv_status check_inputs(fv_graph *graph, const fv_node_spec *spec, const c
             return fv__fail(graph->ctx, FV_ERR_INTERNAL, "%s: input %d is tensor %d; there are %zu", what, i,
                             t, graph->n_tensors);
         const fv_tensor *tensor = &graph->tensors[t];
-        if (!fv__role_fits(op->role[i], tensor->role))
+        if (!fv__role_fits(fv__op_role(op, i), tensor->role))
             return fv__fail(graph->ctx, FV_ERR_INPUT, "%s: input %d, '%s', is of role %s; expected %s", what,
-                            i, tensor->name, fv__role_name(tensor->role), fv__role_name(op->role[i]));
+                            i, tensor->name, fv__role_name(tensor->role), fv__role_name(fv__op_role(op, i)));
     }
     return FV_OK;
+}
+
+/* The inputs in the graph's arena; NULL: no memory. */
+static int *copy_inputs(fv_graph *graph, int n, const int *inputs)
+{
+    int *const own = fv__arena_alloc(&graph->arena, (size_t)(n > 0 ? n : 1), sizeof *own);
+    for (int i = 0; own && i < n; i++)
+        own[i] = inputs[i];
+    return own;
 }
 
 static fv_status copy_attrs(fv_graph *graph, const fv_op *op, const void *attrs, const void **out)
@@ -187,8 +196,9 @@ fv_status fv__graph_node(fv_graph *graph, const fv_node_spec *spec, int *output)
     char what[WHAT_BYTES];
     describe(graph, spec->op, node.name, spec->line, what);
     FV_TRY(check_inputs(graph, spec, what));
-    for (int i = 0; i < FV_MAX_INPUTS; i++)
-        node.input[i] = i < spec->n_inputs ? spec->input[i] : -1;
+    node.input = copy_inputs(graph, spec->n_inputs, spec->input);
+    if (!node.input)
+        return FV_ERR_MEMORY;
     FV_TRY(copy_attrs(graph, spec->op, spec->attrs, &node.attrs));
     fv_shape shape;
     FV_TRY(fv__node_shape(graph, &node, &shape));
@@ -257,7 +267,8 @@ static fv_status copy_nodes(const fv_graph *from, fv_graph *to)
         to->nodes[i] = *node;
         to->nodes[i].name = fv__arena_strdup(&to->arena, node->name);
         to->nodes[i].layer = fv__arena_strdup(&to->arena, node->layer);
-        if (!to->nodes[i].name || !to->nodes[i].layer)
+        to->nodes[i].input = copy_inputs(to, node->n_inputs, node->input);
+        if (!to->nodes[i].name || !to->nodes[i].layer || !to->nodes[i].input)
             return FV_ERR_MEMORY;
         if (node->attrs)
             FV_TRY(copy_attrs(to, node->op, node->attrs, &to->nodes[i].attrs));

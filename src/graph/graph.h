@@ -8,12 +8,12 @@
 #include "base/names.h"
 #include "tensor/shape.h"
 
-#define FV_MAX_INPUTS 6
+#define FV_MAX_INPUTS 32 /* of a node */
 
 typedef enum fv_role {
+    FV_ROLE_VALUE,     /* computed, per image                                          */
     FV_ROLE_INPUT,     /* raw pixels / 255, per image                                  */
     FV_ROLE_LABEL,     /* class numbers, per image, shape [1]                          */
-    FV_ROLE_VALUE,     /* computed, per image                                          */
     FV_ROLE_PARAMETER, /* learned; owned by the model                                  */
     FV_ROLE_STATISTIC, /* stored with the model, not learned: input mean and deviation */
     FV_ROLE_GRADIENT,  /* of a parameter, summed over the batch                        */
@@ -55,7 +55,7 @@ typedef struct fv_node {
     const char *layer; /* the layer it came from, for messages: "c1" */
     int line;          /* of the model text; 0: none */
     int n_inputs;
-    int input[FV_MAX_INPUTS];
+    int *input; /* [n_inputs], in the graph's arena */
     int output;
     const void *attrs; /* the op's own struct, in the graph's arena; NULL if it has none */
 } fv_node;

@@ -93,8 +93,7 @@ static fv_status verify_inputs(const fv_graph *graph, size_t i)
 {
     const fv_node *node = &graph->nodes[i];
     const fv_op *op = node->op;
-    if (node->n_inputs < op->n_inputs - op->n_optional || node->n_inputs > op->n_inputs ||
-        node->n_inputs > FV_MAX_INPUTS)
+    if (!fv__op_takes(op, node->n_inputs))
         return wrong_node(graph, i, "its operation takes another number of inputs");
     for (int k = 0; k < node->n_inputs; k++) {
         if (!id_fits(node->input[k], graph->n_tensors))
@@ -102,7 +101,7 @@ static fv_status verify_inputs(const fv_graph *graph, size_t i)
         const fv_tensor *tensor = &graph->tensors[node->input[k]];
         if (tensor->source >= 0 && (size_t)tensor->source >= i)
             return wrong_node(graph, i, "it reads what is made later");
-        if (!fv__role_fits(op->role[k], tensor->role))
+        if (!fv__role_fits(fv__op_role(op, k), tensor->role))
             return wrong_node(graph, i, "an input has another role than its operation asks for");
     }
     return FV_OK;

@@ -75,7 +75,6 @@ typedef struct fv_ref {
     fv_shape out_shape;
     uint64_t seed; /* dropout: the counter's parts */
     uint32_t step, node;
-    bool training;
     double rounding;      /* not 0: fv__ref_rounded changes what it is given by about ... */
     struct fv_rng *draws; /* ... so much of itself, at random, as rounding may            */
 } fv_ref;
@@ -93,32 +92,77 @@ typedef struct fv_cost {
     double flops, bytes; /* of one image; parameters' bytes not counted */
 } fv_cost;
 
-/* Shapes that the harness runs. Inputs past n_inputs are unused. Attributes are words as in the model
- * text: "stride=2 pad=1". */
+/* Shapes that the harness runs: inputs up to the first of rank 0. Attributes are words as in the model text:
+ * "stride=2 pad=1". */
+#define FV_CASE_INPUTS 8
 typedef struct fv_case {
     int batch;
-    fv_shape in[FV_MAX_INPUTS];
+    fv_shape in[FV_CASE_INPUTS];
     const char *words;
 } fv_case;
+
+/* ---- what an operation is ------------------------------------------------------------------------- */
+
+/* Which part of its family it computes. The forward operation of conv2d and both of its gradients are of the
+ * family "conv2d". */
+typedef enum fv_part {
+    FV_PART_FORWARD,
+    FV_PART_LOSS,       /* forward, and what is learned from: one number an image            */
+    FV_PART_DATA,       /* the gradient of a value                                           */
+    FV_PART_WEIGHTS,    /* the gradient of a parameter ...                                   */
+    FV_PART_BIAS,       /* ... and of a bias                                                 */
+    FV_PART_STATISTICS, /* what a forward operation reads of the whole batch                 */
+    FV_PART_SUMS,       /* what the gradients read of the whole batch                        */
+    FV_PART_UPDATE,     /* changes a parameter (input 0) where it is                         */
+    FV_PART_TRACK       /* changes a running statistic (input 0) where it is                 */
+} fv_part;
+
+/* What an operation can be in the epilogue of another one, which applies it to its sums as it stores them. */
+typedef enum fv_finish {
+    FV_FINISH_NONE,
+    FV_FINISH_AFFINE,   /* gamma (y - mean) / sqrt(var + eps) + beta; inputs 1 to 4: mean, var, gamma, beta */
+    FV_FINISH_RESIDUAL, /* a + b, where the sums are either of them */
+    FV_FINISH_RELU      /* max(y, 0)                                */
+} fv_finish;
+
+/* What stands for an operation in a graph for inference. */
+typedef struct fv_inference {
+    const struct fv_op *op; /* NULL: the operation itself */
+    int n_inputs;
+    int8_t input[FV_CASE_INPUTS]; /* which inputs of the node it reads */
+} fv_inference;
 
 struct fv_lower; /* kernels/lower.h */
 
 typedef struct fv_op {
     const char *name;
-    int n_inputs, n_optional;    /* so many inputs, of which the last n_optional may be absent */
-    fv_role role[FV_MAX_INPUTS]; /* what each input is; VALUE also stands for INPUT */
+    const char *family; /* NULL: its name; see fv__op_family */
+    fv_part part;
+    fv_role out;                  /* what it makes */
+    int n_inputs, n_optional;     /* the number of inputs, of which the last n_optional may be absent */
+    bool variadic;                /* the last input may stand several times, up to FV_MAX_INPUTS in all */
+    fv_role role[FV_CASE_INPUTS]; /* what each input is; VALUE also stands for INPUT; see fv__op_role */
     size_t attr_bytes;
     const fv_attr_spec *attrs; /* n_attrs of them */
     int n_attrs;
-    bool is_view; /* the output is the first input under another shape */
-    bool is_loss;
+    bool is_view;      /* the output is the first input under another shape */
     unsigned in_place; /* bit i: may write its output over input i */
-    bool cheap;        /* for the way back it is made again of its inputs, where those are
-                        * still there, rather than kept */
-    bool no_gradient;  /* said aloud: a backward operation or an update */
+    bool cheap;        /* rematerialised: the backward pass recomputes its output from its inputs, where those
+                        * are still in memory, so that it need not be kept */
+    bool no_gradient;  /* nothing is learned through it: a backward operation, an update, the first operation
+                        * behind an input, a function whose slope is 0 everywhere */
+    fv_finish finish;
+    fv_inference inference;
+    /* Appends the nodes by which the running statistics of `node` follow its batch; NULL: it has none. */
+    fv_status (*track)(fv_graph *graph, const fv_node *node);
     fv_status (*infer)(fv_infer *q);
     fv_status (*grad)(fv_grad *g); /* required unless no_gradient */
     void (*ref)(const fv_ref *r);
+    /* How far its kernels may be from `ref`: tolerance * (|value| + rms of the output). 0 stands for
+     * FV_TOLERANCE, single elements and short sums; FV_TOLERANCE_LONG is for sums of many thousand terms,
+     * whose rounding errors grow as the square root of their number. */
+    double tolerance;
+    double input_size;                 /* the harness draws values of at most this size; 0: of any */
     uint64_t (*side)(const fv_ref *r); /* of a function with kinks: a hash of the smooth piece that each
                                         * element of its inputs is on; NULL: smooth everywhere */
     fv_status (*lower)(struct fv_lower *l);
@@ -132,6 +176,26 @@ typedef struct fv_op {
     const fv_case *cases;
     int n_cases;
 } fv_op;
+
+#define FV_TOLERANCE      2e-6
+#define FV_TOLERANCE_LONG 2e-5
+
+static inline const char *fv__op_family(const fv_op *op)
+{
+    return op->family ? op->family : op->name;
+}
+
+/* The role of input i: of a variadic operation the last one stands for all that follow. */
+static inline fv_role fv__op_role(const fv_op *op, int i)
+{
+    return op->role[i < op->n_inputs ? i : op->n_inputs - 1];
+}
+
+/* Whether it takes n inputs. */
+static inline bool fv__op_takes(const fv_op *op, int n)
+{
+    return n >= op->n_inputs - op->n_optional && n <= (op->variadic ? FV_MAX_INPUTS : op->n_inputs);
+}
 
 /* NULL: none of that name. */
 const fv_op *fv__op_find(const char *name);

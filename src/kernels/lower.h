@@ -47,13 +47,15 @@ typedef struct fv_fused {
     int residual; /* a buffer in c16 that is added; -1: none */
 } fv_fused;
 
+#define FV_LOWER_INPUTS 32 /* FV_MAX_INPUTS of graph/graph.h */
+
 typedef struct fv_lower {
     fv_context *ctx;
     fv_arena *arena;
     const void *attrs;
     int n_inputs;
-    int in[FV_MAX_OPERANDS], out;
-    fv_shape in_shape[FV_MAX_OPERANDS], out_shape;
+    int in[FV_LOWER_INPUTS], out;
+    fv_shape in_shape[FV_LOWER_INPUTS], out_shape;
     int node;              /* number of the node: dropout's counter */
     bool decays;           /* of the parameter that an update changes */
     int max_batch;         /* images the plan is made for */

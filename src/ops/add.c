@@ -22,6 +22,7 @@ static fv_status lower(fv_lower *l)
 
 const fv_op fv_op_add = {
     .name = "add",
+    .finish = FV_FINISH_RESIDUAL,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .in_place = 3,

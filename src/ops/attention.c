@@ -245,6 +245,8 @@ static const fv_case cases[] = {
 
 const fv_op fv_op_attention = {
     .name = "attention",
+    .tolerance = FV_TOLERANCE_LONG,
+    .input_size = 2, /* products of larger ones would leave each query a single key */
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
     .attr_bytes = sizeof(attention_attrs),
@@ -274,6 +276,10 @@ static const fv_case cases_dx[] = {
 
 const fv_op fv_op_attention_dx = {
     .name = "attention_dx",
+    .family = "attention",
+    .part = FV_PART_DATA,
+    .tolerance = FV_TOLERANCE_LONG,
+    .input_size = 2, /* products of larger ones would leave each query a single key */
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .no_gradient = true,

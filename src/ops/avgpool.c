@@ -170,6 +170,8 @@ static const fv_case cases_dx[] = {
 
 const fv_op fv_op_avgpool_dx = {
     .name = "avgpool_dx",
+    .family = "avgpool",
+    .part = FV_PART_DATA,
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
     .attr_bytes = sizeof(dx_attrs),

@@ -10,16 +10,16 @@
  * while gradients may add up over several runs of one update: so the sums are a tensor of the batch, from
  * which the gradients are made.
  *
- * Inputs: x, stats [3][c], gamma [c], beta [c], running mean and variance [c]. The last two are not read
- * here: inference (ops/inference.c) turns the node into batchnorm_inference, which reads them instead of
- * stats. */
+ * Inputs: x, stats [3][c], gamma [c], beta [c], running mean and variance [c] (BN_X ... in batchnorm.h). The
+ * last two are not read here: they follow the batch (batchnorm_track), and in a graph for inference
+ * batchnorm_inference stands in the node's place and reads them instead of stats. */
 #include "ops/batchnorm.h"
 
 static fv_status infer(fv_infer *q)
 {
     const int c = q->input[0]->shape.dim[0];
-    FV_TRY(fv__batchnorm_expect(q, 1, c, FV_BATCHNORM_ROWS));
-    for (int i = 2; i < 6; i++)
+    FV_TRY(fv__batchnorm_expect(q, BN_STATS, c, FV_BATCHNORM_ROWS));
+    for (int i = BN_GAMMA; i < BN_INPUTS; i++)
         FV_TRY(fv__batchnorm_expect(q, i, c, 0));
     q->out = q->input[0]->shape;
     return FV_OK;
@@ -28,21 +28,45 @@ static fv_status infer(fv_infer *q)
 static fv_status grad(fv_grad *g)
 {
     const fv_node *node = g->node;
-    const int x = node->input[0], stats = node->input[1], gamma = node->input[2], beta = node->input[3];
+    const int x = node->input[BN_X], stats = node->input[BN_STATS];
+    const int gamma = node->input[BN_GAMMA], beta = node->input[BN_BETA];
     const fv_row_attrs of_gamma = {FV_BATCHNORM_DY_XHAT}, of_beta = {FV_BATCHNORM_DY};
     int sums;
     FV_TRY(fv__grad_node(g, &fv_op_batchnorm_sums, "sums", NULL, 3, (int[]){g->dy, x, stats}, FV_ROLE_BATCH,
                          -1, &sums));
-    if (g->wanted[2])
+    if (g->wanted[BN_GAMMA])
         FV_TRY(fv__grad_node(g, &fv_op_batchnorm_dw, "dw", &of_gamma, 1, &sums, FV_ROLE_GRADIENT, gamma,
-                             &g->dx[2]));
-    if (g->wanted[3])
+                             &g->dx[BN_GAMMA]));
+    if (g->wanted[BN_BETA])
         FV_TRY(fv__grad_node(g, &fv_op_batchnorm_dw, "db", &of_beta, 1, &sums, FV_ROLE_GRADIENT, beta,
-                             &g->dx[3]));
-    if (!g->wanted[0])
+                             &g->dx[BN_BETA]));
+    if (!g->wanted[BN_X])
         return FV_OK;
     return fv__grad_node(g, &fv_op_batchnorm_dx, "dx", NULL, 5, (int[]){g->dy, x, stats, gamma, sums},
-                         FV_ROLE_VALUE, -1, &g->dx[0]);
+                         FV_ROLE_VALUE, -1, &g->dx[BN_X]);
+}
+
+/* One running statistic follows its row of the batch's, after each update's last run. */
+static fv_status append_track(fv_graph *graph, const fv_node *node, int running, int row, const char *suffix)
+{
+    const fv_row_attrs attrs = {row};
+    int output;
+    const fv_node_spec spec = {.op = &fv_op_batchnorm_track,
+                               .name = fv__arena_printf(&graph->arena, "%s.%s", node->name, suffix),
+                               .layer = node->layer,
+                               .line = node->line,
+                               .n_inputs = 2,
+                               .input = {node->input[running], node->input[BN_STATS]},
+                               .attrs = &attrs,
+                               .role = FV_ROLE_STATE,
+                               .of = node->input[running]};
+    return spec.name ? fv__graph_node(graph, &spec, &output) : FV_ERR_MEMORY;
+}
+
+static fv_status track(fv_graph *graph, const fv_node *node)
+{
+    FV_TRY(append_track(graph, node, BN_RUNNING_MEAN, FV_BATCHNORM_MEAN, "track_mean"));
+    return append_track(graph, node, BN_RUNNING_VAR, FV_BATCHNORM_VAR, "track_var");
 }
 
 static void ref(const fv_ref *r)
@@ -57,7 +81,7 @@ static void ref(const fv_ref *r)
 static fv_status lower(fv_lower *l)
 {
     const fv_plane_args args = fv__batchnorm_planes(l->out_shape);
-    l->n_inputs = 4; /* the running statistics are for inference */
+    l->n_inputs = BN_RUNNING_MEAN; /* the running statistics are for inference */
     return fv__lower_simple(l, FV_KERNEL_batchnorm, &args, sizeof args);
 }
 
@@ -79,7 +103,9 @@ static const fv_case cases[] = {
 
 const fv_op fv_op_batchnorm = {
     .name = "batchnorm",
-    .n_inputs = 6,
+    .inference = {&fv_op_batchnorm_inference, 5, {BN_X, BN_RUNNING_MEAN, BN_RUNNING_VAR, BN_GAMMA, BN_BETA}},
+    .track = track,
+    .n_inputs = BN_INPUTS,
     .in_place = 1,
     .cheap = true,
     .role = {FV_ROLE_VALUE, FV_ROLE_BATCH, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER, FV_ROLE_STATISTIC,
@@ -139,6 +165,10 @@ static const fv_case cases_sums[] = {
 
 const fv_op fv_op_batchnorm_sums = {
     .name = "batchnorm_sums",
+    .family = "batchnorm",
+    .part = FV_PART_SUMS,
+    .out = FV_ROLE_BATCH,
+    .tolerance = FV_TOLERANCE_LONG,
     .n_inputs = 3,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE, FV_ROLE_BATCH},
     .no_gradient = true,
@@ -196,6 +226,9 @@ static const fv_case cases_dw[] = {
 
 const fv_op fv_op_batchnorm_dw = {
     .name = "batchnorm_dw",
+    .family = "batchnorm",
+    .part = FV_PART_WEIGHTS,
+    .out = FV_ROLE_GRADIENT,
     .n_inputs = 1,
     .role = {FV_ROLE_BATCH},
     .attr_bytes = sizeof(fv_row_attrs),
@@ -260,6 +293,8 @@ static const fv_case cases_dx[] = {
 
 const fv_op fv_op_batchnorm_dx = {
     .name = "batchnorm_dx",
+    .family = "batchnorm",
+    .part = FV_PART_DATA,
     .n_inputs = 5,
     .in_place = 3,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE, FV_ROLE_BATCH, FV_ROLE_PARAMETER, FV_ROLE_BATCH},

@@ -5,6 +5,9 @@
 #include "kernels/lower.h"
 #include "ops/ops.h"
 
+/* The inputs of batchnorm. The running statistics are read in inference, and follow the batch in training. */
+enum { BN_X, BN_STATS, BN_GAMMA, BN_BETA, BN_RUNNING_MEAN, BN_RUNNING_VAR, BN_INPUTS };
+
 /* Rows of the batch's statistics [3][c] and of the backward sums [2][c]. */
 enum { FV_BATCHNORM_MEAN, FV_BATCHNORM_INV_STD, FV_BATCHNORM_VAR, FV_BATCHNORM_ROWS };
 enum { FV_BATCHNORM_DY, FV_BATCHNORM_DY_XHAT, FV_BATCHNORM_SUMS };

@@ -58,6 +58,8 @@ static const fv_case cases[] = {
 
 const fv_op fv_op_batchnorm_inference = {
     .name = "batchnorm_inference",
+    .family = "batchnorm",
+    .finish = FV_FINISH_AFFINE,
     .n_inputs = 5,
     .in_place = 1,
     .no_gradient = true,

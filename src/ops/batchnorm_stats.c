@@ -110,6 +110,9 @@ static const fv_case cases[] = {
 
 const fv_op fv_op_batchnorm_stats = {
     .name = "batchnorm_stats",
+    .family = "batchnorm",
+    .part = FV_PART_STATISTICS,
+    .out = FV_ROLE_BATCH,
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
     .no_gradient = true,
@@ -177,6 +180,9 @@ static const fv_case cases_track[] = {
 
 const fv_op fv_op_batchnorm_track = {
     .name = "batchnorm_track",
+    .family = "batchnorm",
+    .part = FV_PART_TRACK,
+    .out = FV_ROLE_STATE,
     .n_inputs = 2,
     .role = {FV_ROLE_STATISTIC, FV_ROLE_BATCH},
     .attr_bytes = sizeof(fv_row_attrs),

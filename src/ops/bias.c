@@ -129,6 +129,10 @@ static const fv_case cases_db[] = {
 
 const fv_op fv_op_bias_db = {
     .name = "bias_db",
+    .family = "bias",
+    .part = FV_PART_BIAS,
+    .out = FV_ROLE_GRADIENT,
+    .tolerance = FV_TOLERANCE_LONG,
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
     .no_gradient = true,

@@ -49,9 +49,9 @@ static const fv_case cases[] = {
 
 const fv_op fv_op_binary_cross_entropy = {
     .name = "binary_cross_entropy",
+    .part = FV_PART_LOSS,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
-    .is_loss = true,
     .infer = infer,
     .grad = grad,
     .ref = ref,
@@ -82,6 +82,8 @@ static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
 
 const fv_op fv_op_binary_cross_entropy_dx = {
     .name = "binary_cross_entropy_dx",
+    .family = "binary_cross_entropy",
+    .part = FV_PART_DATA,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
     .in_place = 1,

@@ -325,6 +325,7 @@ static const fv_case dw_cases[] = {
 
 const fv_op fv_op_conv2d = {
     .name = "conv2d",
+    .tolerance = FV_TOLERANCE_LONG,
     .n_inputs = 3,
     .n_optional = 1,
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
@@ -343,6 +344,9 @@ const fv_op fv_op_conv2d = {
 
 const fv_op fv_op_conv2d_dx = {
     .name = "conv2d_dx",
+    .family = "conv2d",
+    .part = FV_PART_DATA,
+    .tolerance = FV_TOLERANCE_LONG,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
     .attr_bytes = sizeof(fv_conv_attrs),
@@ -359,6 +363,10 @@ const fv_op fv_op_conv2d_dx = {
 
 const fv_op fv_op_conv2d_dw = {
     .name = "conv2d_dw",
+    .family = "conv2d",
+    .part = FV_PART_WEIGHTS,
+    .out = FV_ROLE_GRADIENT,
+    .tolerance = FV_TOLERANCE_LONG,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .attr_bytes = sizeof(fv_conv_attrs),

@@ -59,9 +59,9 @@ static const fv_case cases[] = {
 
 const fv_op fv_op_cross_entropy = {
     .name = "cross_entropy",
+    .part = FV_PART_LOSS,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
-    .is_loss = true,
     .infer = fv__loss_infer,
     .grad = grad,
     .ref = ref,
@@ -99,6 +99,8 @@ static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
 
 const fv_op fv_op_cross_entropy_dx = {
     .name = "cross_entropy_dx",
+    .family = "cross_entropy",
+    .part = FV_PART_DATA,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
     .in_place = 1,

@@ -61,8 +61,7 @@ static void drop(const fv_ref *r, float rate, uint32_t node)
             const fv_u32x4 draw =
                 fv__philox(r->seed, (uint32_t)(e / 4), (uint32_t)n, r->step, node << 8 | FV_STREAM_DROPOUT);
             const double x = r->in[0][n * count + e];
-            const bool kept = !r->training || draw.v[e % 4] >= below;
-            r->out[n * count + e] = !kept ? 0 * x : r->training ? x / (1 - (double)rate) : x;
+            r->out[n * count + e] = draw.v[e % 4] < below ? 0 * x : x / (1 - (double)rate);
         }
 }
 
@@ -103,6 +102,7 @@ static const fv_case cases[] = {
 
 const fv_op fv_op_dropout = {
     .name = "dropout",
+    .inference = {&fv_op_identity, 1, {0}},
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
     .in_place = 1,
@@ -128,6 +128,9 @@ static const fv_case cases_dx[] = {
 /* Input: dy. */
 const fv_op fv_op_dropout_dx = {
     .name = "dropout_dx",
+    .family = "dropout",
+    .part = FV_PART_DATA,
+    .inference = {&fv_op_identity, 1, {0}},
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
     .in_place = 1,

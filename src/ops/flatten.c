@@ -102,6 +102,8 @@ static const fv_case cases_back[] = {
 
 const fv_op fv_op_unflatten = {
     .name = "unflatten",
+    .family = "flatten",
+    .part = FV_PART_DATA,
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
     .is_view = true,

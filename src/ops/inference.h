@@ -4,9 +4,10 @@
 
 #include "graph/op.h"
 
-/* A copy in which dropout (and its gradient, where there is one) is the identity, a view: plans made from it
- * spend nothing on it, and in which batch normalisation reads the running statistics; what computed those of
- * the batch is left with no reader. Tensors and nodes keep their numbers. `to` is untouched on failure. */
+/* A copy in which every operation with an `inference` is replaced by that. Dropout (and its gradient, where
+ * there is one) becomes the identity, a view, on which a plan spends nothing. Batch normalisation reads the
+ * running statistics, and nothing reads those of the batch any more. Tensors and nodes keep their numbers.
+ * `to` is untouched on failure. */
 fv_status fv__graph_for_inference(const fv_graph *from, fv_graph *to);
 
 #endif

@@ -86,6 +86,8 @@ static const fv_case cases_dx[] = {
 /* Inputs: dy, and y (at0=0) or x (at0=1). */
 const fv_op fv_op_leaky_relu_dx = {
     .name = "leaky_relu_dx",
+    .family = "leaky_relu",
+    .part = FV_PART_DATA,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .in_place = 3,

@@ -269,6 +269,7 @@ static const fv_case dw_cases[] = {
 
 const fv_op fv_op_linear = {
     .name = "linear",
+    .tolerance = FV_TOLERANCE_LONG,
     .n_inputs = 3,
     .n_optional = 1,
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
@@ -284,6 +285,9 @@ const fv_op fv_op_linear = {
 
 const fv_op fv_op_linear_dx = {
     .name = "linear_dx",
+    .family = "linear",
+    .part = FV_PART_DATA,
+    .tolerance = FV_TOLERANCE_LONG,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
     .no_gradient = true,
@@ -297,6 +301,10 @@ const fv_op fv_op_linear_dx = {
 
 const fv_op fv_op_linear_dw = {
     .name = "linear_dw",
+    .family = "linear",
+    .part = FV_PART_WEIGHTS,
+    .out = FV_ROLE_GRADIENT,
+    .tolerance = FV_TOLERANCE_LONG,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .no_gradient = true,

@@ -183,6 +183,8 @@ static const fv_case cases_dx[] = {
 
 const fv_op fv_op_maxpool_dx = {
     .name = "maxpool_dx",
+    .family = "maxpool",
+    .part = FV_PART_DATA,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .attr_bytes = sizeof(fv_window_attrs),

@@ -16,7 +16,7 @@ fv_status fv__reference_create(fv_context *ctx, const fv_graph *graph, int n, fv
     fv_reference *reference = fv__alloc(ctx, 1, sizeof *reference);
     if (!reference)
         return FV_ERR_MEMORY;
-    *reference = (fv_reference){.ctx = ctx, .graph = graph, .n = n, .inv_total = 1.0 / n};
+    *reference = (fv_reference){.ctx = ctx, .graph = graph, .n = n};
     reference->value = fv__alloc(ctx, graph->n_tensors, sizeof *reference->value);
     bool well = reference->value != NULL;
     for (size_t t = 0; t < graph->n_tensors && well; t++) {
@@ -57,7 +57,6 @@ static fv_ref arguments(const fv_reference *reference, int index)
         .seed = reference->seed,
         .step = reference->step,
         .node = (uint32_t)index,
-        .training = true,
         .rounding = reference->rounding,
         .draws = reference->draws,
     };

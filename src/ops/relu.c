@@ -50,6 +50,7 @@ static fv_status lower(fv_lower *l)
 
 const fv_op fv_op_relu = {
     .name = "relu",
+    .finish = FV_FINISH_RELU,
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
     .in_place = 1,
@@ -78,6 +79,8 @@ static const fv_case cases_dx[] = {
 /* Inputs: dy, and y (at0=0) or x (at0=1). */
 const fv_op fv_op_relu_dx = {
     .name = "relu_dx",
+    .family = "relu",
+    .part = FV_PART_DATA,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .in_place = 3,

@@ -61,6 +61,8 @@ static const fv_case cases[] = {
 
 const fv_op fv_op_sgd = {
     .name = "sgd",
+    .part = FV_PART_UPDATE,
+    .out = FV_ROLE_STATE,
     .n_inputs = 3,
     .role = {FV_ROLE_PARAMETER, FV_ROLE_GRADIENT, FV_ROLE_STATE},
     .no_gradient = true,

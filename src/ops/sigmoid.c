@@ -56,6 +56,8 @@ const fv_op fv_op_sigmoid = {
 /* Inputs: dy, y. */
 const fv_op fv_op_sigmoid_dx = {
     .name = "sigmoid_dx",
+    .family = "sigmoid",
+    .part = FV_PART_DATA,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .in_place = 1,

@@ -116,6 +116,8 @@ static const fv_case cases_dx[] = {
 
 const fv_op fv_op_softmax_dx = {
     .name = "softmax_dx",
+    .family = "softmax",
+    .part = FV_PART_DATA,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .in_place = 1,

@@ -56,6 +56,8 @@ const fv_op fv_op_softplus = {
 /* Inputs: dy, x. */
 const fv_op fv_op_softplus_dx = {
     .name = "softplus_dx",
+    .family = "softplus",
+    .part = FV_PART_DATA,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .in_place = 1,

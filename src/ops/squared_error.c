@@ -47,9 +47,9 @@ static const fv_case cases[] = {
 
 const fv_op fv_op_squared_error = {
     .name = "squared_error",
+    .part = FV_PART_LOSS,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
-    .is_loss = true,
     .infer = fv__loss_infer,
     .grad = grad,
     .ref = ref,
@@ -87,6 +87,8 @@ static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
 
 const fv_op fv_op_squared_error_dx = {
     .name = "squared_error_dx",
+    .family = "squared_error",
+    .part = FV_PART_DATA,
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
     .in_place = 1,

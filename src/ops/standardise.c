@@ -20,12 +20,6 @@ static fv_status infer(fv_infer *q)
     return FV_OK;
 }
 
-static fv_status grad(fv_grad *g)
-{
-    g->dx[0] = g->dx[1] = g->dx[2] = -1;
-    return FV_OK;
-}
-
 static void ref(const fv_ref *r)
 {
     const int64_t c = r->out_shape.dim[0], pixels = fv__shape_count(r->out_shape) / c;
@@ -79,7 +73,7 @@ const fv_op fv_op_standardise = {
     .in_place = 1,
     .cheap = true,
     .infer = infer,
-    .grad = grad,
+    .no_gradient = true,
     .ref = ref,
     .lower = lower,
     .lower_c16 = lower_c16,

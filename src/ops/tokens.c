@@ -210,7 +210,7 @@ const fv_op fv_op_position = {
     .name = "position",
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
-    .in_place = true,
+    .in_place = 1,
     .infer = infer_position,
     .grad = grad_position,
     .ref = ref_position,
@@ -268,6 +268,9 @@ static const fv_case cases_sum[] = {
 
 const fv_op fv_op_position_dw = {
     .name = "position_dw",
+    .family = "position",
+    .part = FV_PART_WEIGHTS,
+    .out = FV_ROLE_GRADIENT,
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
     .no_gradient = true,
@@ -375,6 +378,8 @@ static const fv_case cases_place[] = {
 
 const fv_op fv_op_slice_dx = {
     .name = "slice_dx",
+    .family = "slice",
+    .part = FV_PART_DATA,
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
     .no_gradient = true,

@@ -2,7 +2,7 @@
  *
  * Walks the nodes backwards from the loss. The gradient of a tensor is the sum, over the nodes that read it,
  * of what each node's rule passes back (lecture "Backprop": delta of a layer from the layers above). */
-#include "ops/batchnorm.h"
+#include "ops/ops.h"
 #include "plan/plan.h"
 
 #include <string.h>
@@ -72,32 +72,14 @@ fv_status fv__differentiate(fv_graph *graph, const int **out)
     return fv__graph_verify(graph);
 }
 
-/* The running statistics of batch normalisation follow each update's last run. */
-static fv_status append_track(fv_graph *graph, size_t k, int input, int row, const char *name)
-{
-    const fv_node node = graph->nodes[k]; /* a copy: appending moves the array */
-    const fv_row_attrs attrs = {row};
-    int output;
-    const fv_node_spec spec = {.op = &fv_op_batchnorm_track,
-                               .name = fv__arena_printf(&graph->arena, "%s.%s", node.name, name),
-                               .layer = node.layer,
-                               .line = node.line,
-                               .n_inputs = 2,
-                               .input = {node.input[input], node.input[1]},
-                               .attrs = &attrs,
-                               .role = FV_ROLE_STATE,
-                               .of = node.input[input]};
-    return spec.name ? fv__graph_node(graph, &spec, &output) : FV_ERR_MEMORY;
-}
-
+/* Running statistics follow each update's last run. */
 static fv_status append_tracks(fv_graph *graph)
 {
     const size_t n_nodes = graph->n_nodes;
     for (size_t k = 0; k < n_nodes; k++) {
-        if (graph->nodes[k].op != &fv_op_batchnorm)
-            continue;
-        FV_TRY(append_track(graph, k, 4, FV_BATCHNORM_MEAN, "track_mean"));
-        FV_TRY(append_track(graph, k, 5, FV_BATCHNORM_VAR, "track_var"));
+        const fv_node node = graph->nodes[k]; /* a copy: appending moves the array */
+        if (node.op->track)
+            FV_TRY(node.op->track(graph, &node));
     }
     return FV_OK;
 }

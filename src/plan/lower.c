@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+_Static_assert(FV_LOWER_INPUTS == FV_MAX_INPUTS, "the inputs of a node");
+
 fv_status fv__plan_buffer(fv_plan *plan, fv_buffer buffer, int *out)
 {
     void *array = plan->buffers;
