@@ -16,7 +16,7 @@ done
 echo '#include "fovea.h"' >"$tree/cli/main.c"
 echo '#include "plan/plan.h"' >"$tree/bench/step.c"
 echo '#include "base/a.h"' >"$tree/src/base/a.c"
-echo '#include "kernels/lower.h"' >"$tree/src/ops/relu.c"
+echo '#include "plan/lower.h"' >"$tree/src/ops/relu.c"
 echo '#include "base/a.h"' >"$tree/src/io/idx.c"
 echo '#include "kernels/vec.h"' >"$tree/src/kernels/isa_avx2.c"
 echo '#include "kernels/vec_avx2.h"' >"$tree/src/kernels/vec.h"

@@ -12,7 +12,7 @@
 
 #include "scratch.h"
 
-#include "kernels/lower.h"
+#include "plan/lower.h"
 #include "model/model.h"
 #include "ops/ops.h"
 #include "plan/plan.h"

@@ -132,7 +132,7 @@ typedef struct fv_inference {
     int8_t input[FV_CASE_INPUTS]; /* which inputs of the node it reads */
 } fv_inference;
 
-struct fv_lower; /* kernels/lower.h */
+struct fv_lower; /* plan/lower.h */
 
 typedef struct fv_op {
     const char *name;

@@ -40,7 +40,7 @@ typedef struct fv_call {
 typedef void (*fv_kernel_fn)(const fv_call *call);
 
 typedef enum fv_kernel_id {
-#define FV_KERNEL(name) FV_KERNEL_##name,
+#define FV_KERNEL(name, args, can) FV_KERNEL_##name,
 #include "kernels/kernels.def"
 #undef FV_KERNEL
     FV_N_KERNELS
@@ -53,6 +53,21 @@ typedef struct fv_kernels {
     double (*peak)(int64_t rounds); /* a pure fma loop; returns the flops done, for fovea bench */
 } fv_kernels;
 
+/* What a kernel can do to its outputs before it stores them. */
+enum {
+    FV_CAN_RELU = 1,   /* call->relu: outputs below 0 become 0 */
+    FV_CAN_ADD = 2,    /* its last operand, which may be absent, is added; before ReLU */
+    FV_CAN_FINISH = 4, /* all of fv_finish_args: normalise, add, ReLU */
+};
+
+/* A row of kernels.def. */
+typedef struct fv_kernel_row {
+    const char *name;
+    size_t args_bytes; /* of the struct that its args point to */
+    unsigned can;      /* FV_CAN_... */
+} fv_kernel_row;
+
+const fv_kernel_row *fv__kernel_row(fv_kernel_id id);
 const char *fv__kernel_name(fv_kernel_id id);
 /* Always there: an ISA that this machine lacks is refused by fv__isa_choose, not here. NULL where the
  * build has no such kernels. */

@@ -1,4 +1,5 @@
-/* kernels.c - finds the table of kernels of an instruction set. */
+/* kernels.c - the rows of kernels.def, and the table of kernels of an instruction set. */
+#include "kernels/args.h"
 #include "kernels/kernel.h"
 
 extern const fv_kernels fv__kernels_portable;
@@ -8,14 +9,19 @@ extern const fv_kernels fv__kernels_avx2, fv__kernels_avx512;
 extern const fv_kernels fv__kernels_neon;
 #endif
 
-const char *fv__kernel_name(fv_kernel_id id)
+const fv_kernel_row *fv__kernel_row(fv_kernel_id id)
 {
-    static const char *const names[FV_N_KERNELS] = {
-#define FV_KERNEL(name) [FV_KERNEL_##name] = #name,
+    static const fv_kernel_row rows[FV_N_KERNELS] = {
+#define FV_KERNEL(name, args, can) [FV_KERNEL_##name] = {#name, sizeof(args), can},
 #include "kernels/kernels.def"
 #undef FV_KERNEL
     };
-    return names[id];
+    return &rows[id];
+}
+
+const char *fv__kernel_name(fv_kernel_id id)
+{
+    return fv__kernel_row(id)->name;
 }
 
 const fv_kernels *fv__kernels(fv_isa isa)

@@ -5,7 +5,7 @@
  * x [3c][tokens]: queries, keys and values, each [heads][size][tokens] with c = heads * size; y [c][queries]:
  * of all tokens, or of the first few, where only these are read further on. The probabilities are made again
  * for the gradient: tokens^2 of them a head are not worth their memory. */
-#include "kernels/lower.h"
+#include "plan/lower.h"
 #include "ops/ops.h"
 
 #include <math.h>
@@ -203,7 +203,7 @@ static fv_status lower_step(fv_lower *l, fv_kernel_id kernel, fv_shape x, fv_cos
                       .scratch_floats = (size_t)rows * (size_t)args.queries * (size_t)args.tokens * FV_LANES,
                       .flops = cost.flops,
                       .bytes = cost.bytes};
-    return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
+    return fv__lower_step(l, &s);
 }
 
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)

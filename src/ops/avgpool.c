@@ -4,7 +4,7 @@
  *   dx[c][iy][ix] = 1 / (kh*kw) * sum of dy over the windows that hold (iy, ix)
  *
  * Padding counts as zeros, and as pixels: the divisor is kh*kw everywhere (PyTorch's default). */
-#include "kernels/lower.h"
+#include "plan/lower.h"
 #include "ops/ops.h"
 #include "ops/pool_window.h"
 

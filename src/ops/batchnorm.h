@@ -2,7 +2,7 @@
 #ifndef FV_OPS_BATCHNORM_H
 #define FV_OPS_BATCHNORM_H
 
-#include "kernels/lower.h"
+#include "plan/lower.h"
 #include "ops/ops.h"
 
 /* The inputs of batchnorm. The running statistics are read in inference, and follow the batch in training. */

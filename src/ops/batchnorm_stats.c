@@ -163,7 +163,7 @@ static fv_status lower_track(fv_lower *l)
                          .grain = 4096,
                          .flops = 3 * n,
                          .bytes = 12 * n};
-    return spec.args ? fv__lower_step(l, &spec) : FV_ERR_MEMORY;
+    return fv__lower_step(l, &spec);
 }
 
 /* Once a batch, whatever its size. */

@@ -2,7 +2,7 @@
  *
  *   y[c][h][w] = x[c][h][w] + b[c]
  *   db[c] = sum over images and pixels of dy[c][h][w] */
-#include "kernels/lower.h"
+#include "plan/lower.h"
 #include "ops/ops.h"
 
 static fv_status infer(fv_infer *q)

@@ -2,7 +2,7 @@
 #ifndef FV_OPS_CLASS_SHAPES_H
 #define FV_OPS_CLASS_SHAPES_H
 
-#include "kernels/lower.h"
+#include "plan/lower.h"
 #include "ops/ops.h"
 
 /* Input `index` must be a vector; `noun` is what messages call it: "softmax", "the loss". */

@@ -2,7 +2,7 @@
 #ifndef FV_OPS_CONV2D_H
 #define FV_OPS_CONV2D_H
 
-#include "kernels/lower.h"
+#include "plan/lower.h"
 #include "ops/ops.h"
 
 /* The kernel's view of a convolution from x to y, but for the offsets. */

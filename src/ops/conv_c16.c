@@ -59,7 +59,7 @@ static fv_status pack(fv_lower *l, const fv_conv_args *c, int *packed)
                             .units = fv__ceil_div(bundles, FV_PANEL),
                             .grain = 1,
                             .bytes = 8.0 * (double)args.k * c->o};
-    return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
+    return fv__lower_step(l, &s);
 }
 
 static fv_status pack_finish(fv_lower *l, const fv_finish_args *finish, const fv_fused *fused, int bias,
@@ -79,7 +79,7 @@ static fv_status pack_finish(fv_lower *l, const fv_finish_args *finish, const fv
         s.operand[s.n_operands++] = bias;
     for (int i = 0; i < 4 && finish->affine; i++)
         s.operand[s.n_operands++] = fused->norm[i];
-    return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
+    return fv__lower_step(l, &s);
 }
 
 /* Floats of scratch: for each row of a unit, and beside them. */
@@ -144,7 +144,7 @@ fv_status fv__c16_lower_conv(fv_lower *l, const fv_conv_args *conv, fv_c16_sums 
                             .bytes = 4.0 * ((double)conv->i * conv->h * conv->w +
                                             (double)conv->o * conv->i * conv->kh * conv->kw +
                                             (double)conv->o * conv->oh * conv->ow)};
-    return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
+    return fv__lower_step(l, &s);
 }
 
 fv_status fv__c16_lower_finish(fv_lower *l, const fv_fused *fused, int channels, int64_t pixels)
@@ -163,7 +163,7 @@ fv_status fv__c16_lower_finish(fv_lower *l, const fv_fused *fused, int channels,
                             .of_images = true,
                             .flops = 3.0 * channels * (double)pixels,
                             .bytes = 8.0 * channels * (double)pixels};
-    return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
+    return fv__lower_step(l, &s);
 }
 
 fv_status fv__c16_lower_out(fv_lower *l, fv_shape shape, int step)
@@ -180,5 +180,5 @@ fv_status fv__c16_lower_out(fv_lower *l, fv_shape shape, int step)
                             .grain = 64,
                             .of_images = true,
                             .bytes = 4.0 * (1 + step) * (double)fv__shape_count(shape)};
-    return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
+    return fv__lower_step(l, &s);
 }

@@ -2,7 +2,7 @@
 #ifndef FV_OPS_CONV_C16_H
 #define FV_OPS_CONV_C16_H
 
-#include "kernels/lower.h"
+#include "plan/lower.h"
 
 /* Bundles of 16 channels that hold so many. */
 int fv__c16_bundles(int channels);

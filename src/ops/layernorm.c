@@ -6,7 +6,7 @@
  *   dx = inv_std * (g - (sum g + xhat * sum(g * xhat)) / c),    g = gamma * dy
  *
  * x [c], [c][tokens] or [c][h][w]; gamma and beta [c]. */
-#include "kernels/lower.h"
+#include "plan/lower.h"
 #include "ops/ops.h"
 
 #include <math.h>

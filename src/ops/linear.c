@@ -7,7 +7,7 @@
  * x [i] or [i][tokens], w [o][i], b [o], y [o] or [o][tokens]. (Lecture "Backprop".) A vector is a sequence
  * of one token. Several tokens are an image of one row and the layer its 1x1 convolution: the same sums, in
  * the same memory, so forward and data gradient are conv2d's. */
-#include "kernels/lower.h"
+#include "plan/lower.h"
 #include "ops/conv2d.h"
 #include "ops/ops.h"
 #include "ops/conv_c16.h"

@@ -7,7 +7,7 @@
  * whole gradient. A NaN in a window is its maximum; the gradient of such a window goes to its last pixel.
  *
  * The gradient finds the places again in x; they are not kept. */
-#include "kernels/lower.h"
+#include "plan/lower.h"
 #include "ops/ops.h"
 #include "ops/pool_window.h"
 

@@ -6,7 +6,7 @@
  * parameter's shape, holds nothing and only gives the node a place in the graph. The learning rate, momentum
  * and weight decay come with the run (fv_batch), not with the graph, so the reference takes no step: it
  * copies v. */
-#include "kernels/lower.h"
+#include "plan/lower.h"
 #include "ops/ops.h"
 
 #include <string.h>
@@ -43,7 +43,7 @@ static fv_status lower(fv_lower *l)
                          .grain = 8192,
                          .flops = 6 * n,
                          .bytes = 20 * n};
-    return spec.args ? fv__lower_step(l, &spec) : FV_ERR_MEMORY;
+    return fv__lower_step(l, &spec);
 }
 
 /* Once a batch, whatever its size: next to nothing per image. */

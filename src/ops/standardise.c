@@ -3,7 +3,7 @@
  *   y[c][h][w] = (x[c][h][w] - mean[c]) inv_std[c]
  *
  * It stands before everything learned, so no gradient flows through it: x is the picture. */
-#include "kernels/lower.h"
+#include "plan/lower.h"
 #include "ops/ops.h"
 
 static fv_status infer(fv_infer *q)
@@ -50,7 +50,7 @@ static fv_status lower_c16(fv_lower *l)
                             .of_images = true,
                             .flops = 2.0 * image.c * image.h * image.w,
                             .bytes = 8.0 * image.c * image.h * image.w};
-    return s.args ? fv__lower_step(l, &s) : FV_ERR_MEMORY;
+    return fv__lower_step(l, &s);
 }
 
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)

@@ -7,7 +7,7 @@
  *   slice        y[.][t] = x[.][first + t]                   `count` tokens; all that follow where it is 0
  *
  * Parameters lie as in PyTorch, where the channel comes last. */
-#include "kernels/lower.h"
+#include "plan/lower.h"
 #include "ops/ops.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef FV_OPS_UNARY_H
 #define FV_OPS_UNARY_H
 
-#include "kernels/lower.h"
+#include "plan/lower.h"
 #include "ops/ops.h"
 
 /* f(x), or f'(x) from y or x; attrs are the operation's. */

@@ -42,13 +42,6 @@ static bool is_relu(const fv_step_spec *spec)
     return spec->kernel == FV_KERNEL_unary && ((const fv_unary_args *)spec->args)->function == FV_UNARY_RELU;
 }
 
-/* Kernels that can make outputs below 0 to 0 as they store them. */
-static bool can_relu(const fv_step_spec *spec)
-{
-    return spec->kernel == FV_KERNEL_batchnorm || spec->kernel == FV_KERNEL_conv ||
-           spec->kernel == FV_KERNEL_winograd || spec->kernel == FV_KERNEL_matmul;
-}
-
 /* Step s moves to the place of `reader` and does what that did. Returns whether it can. */
 static bool absorb(fv_plan *plan, readers *of, int s, int reader)
 {
@@ -56,7 +49,7 @@ static bool absorb(fv_plan *plan, readers *of, int s, int reader)
     fv_step fused = first;
     if (next.spec.domain != FV_PER_BLOCK || first.spec.relu)
         return false;
-    if (next.spec.kernel == FV_KERNEL_add && first.spec.kernel == FV_KERNEL_batchnorm &&
+    if (next.spec.kernel == FV_KERNEL_add && (fv__kernel_row(first.spec.kernel)->can & FV_CAN_ADD) &&
         first.spec.n_operands == 5) {
         const int other = next.spec.operand[1] == first.spec.operand[0] ? 2 : 1;
         fused.spec.operand[5] = next.spec.operand[other];
@@ -90,7 +83,7 @@ fv_status fv__plan_fuse(fv_plan *plan)
     if (!of)
         return FV_ERR_MEMORY;
     for (int s = 0; s < (int)plan->n_steps; s++) {
-        if (!can_relu(&plan->steps[s].spec))
+        if (!(fv__kernel_row(plan->steps[s].spec.kernel)->can & FV_CAN_RELU))
             continue;
         for (int at = s, next; (next = only_reader(plan, of, plan->steps[at].spec.operand[0])) >= 0;
              at = next)

@@ -32,6 +32,8 @@ void *fv__lower_args(fv_lower *l, const void *args, size_t bytes)
     void *const copy = fv__arena_alloc(l->arena, 1, bytes);
     if (copy)
         memcpy(copy, args, bytes);
+    l->made[l->n_made % FV_LOWER_ARGS].args = copy;
+    l->made[l->n_made++ % FV_LOWER_ARGS].bytes = bytes;
     return copy;
 }
 
@@ -61,9 +63,26 @@ static fv_status add_step(fv_plan *plan, const fv_step_spec *spec, const fv_node
     return FV_OK;
 }
 
+/* A kernel that is given another's args would read beyond them. */
+static fv_status check_args(const fv_lower *l, const fv_step_spec *spec)
+{
+    const fv_kernel_row *const row = fv__kernel_row(spec->kernel);
+    size_t bytes = 0;
+    for (int i = 0; i < FV_LOWER_ARGS; i++)
+        if (l->made[i].args == spec->args)
+            bytes = l->made[i].bytes;
+    if (!spec->args)
+        return FV_ERR_MEMORY;
+    if (bytes == row->args_bytes)
+        return FV_OK;
+    return fv__fail(l->plan->ctx, FV_ERR_INTERNAL, "kernel %s: expected args of %zu bytes, found %zu",
+                    row->name, row->args_bytes, bytes);
+}
+
 fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec)
 {
     FV_TRY(l->status);
+    FV_TRY(check_args(l, spec));
     return add_step(l->plan, spec, l->node >= 0 ? &l->plan->graph->nodes[l->node] : NULL);
 }
 
@@ -91,8 +110,6 @@ fv_status fv__lower_simple(fv_lower *l, fv_kernel_id kernel, const void *args, s
 {
     fv_step_spec s = {.kernel = kernel, .domain = FV_PER_BLOCK, .n_operands = 1 + l->n_inputs};
     s.args = fv__lower_args(l, args, args_bytes);
-    if (!s.args)
-        return FV_ERR_MEMORY;
     s.operand[0] = l->out;
     s.access[0] = FV_WRITE;
     s.bytes = 4.0 * (double)fv__shape_count(l->out_shape);
@@ -123,8 +140,6 @@ fv_status fv__lower_sharded(fv_lower *l, fv_kernel_id kernel, const void *args, 
         s.operand[1 + i] = l->in[i];
         s.access[1 + i] = FV_READ;
     }
-    if (!s.args)
-        return FV_ERR_MEMORY;
     FV_TRY(fv__lower_step(l, &s));
     return fv__lower_shard_sum(l, shards, 0);
 }
@@ -138,7 +153,7 @@ fv_status fv__lower_gradient(fv_lower *l, const void *args, size_t args_bytes, i
     spec.operand[1] = from;
     spec.access[0] = FV_UPDATE;
     spec.access[1] = FV_READ;
-    return spec.args ? fv__lower_step(l, &spec) : FV_ERR_MEMORY;
+    return fv__lower_step(l, &spec);
 }
 
 fv_status fv__lower_shard_sum(fv_lower *l, int shards, int slices)
@@ -243,7 +258,7 @@ static fv_status lower_input(fv_plan *plan)
                       .bytes = 5.0 * c.c * c.h * c.w,
                       .scratch_floats = (size_t)(FV_LANES / 4) * (size_t)c.c * (size_t)c.h * (size_t)c.w};
     s.args = fv__lower_args(&l, &g, sizeof g);
-    return s.args ? fv__lower_step(&l, &s) : FV_ERR_MEMORY;
+    return fv__lower_step(&l, &s);
 }
 
 fv_status fv__plan_lower(fv_plan *plan)

@@ -65,7 +65,7 @@ fv_status fv__one_image_input(fv_plan *plan, const bool *skip)
                             .grain = 32,
                             .of_images = true,
                             .bytes = 5.0 * image.c * image.h * image.w};
-    return s.args ? fv__lower_step(&l, &s) : FV_ERR_MEMORY;
+    return fv__lower_step(&l, &s);
 }
 
 /* The only node that reads `tensor`; NULL: none, or several, or it is what the plan is made for. */

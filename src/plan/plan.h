@@ -16,7 +16,7 @@
 #define FV_PLAN_PLAN_H
 
 #include "graph/graph.h"
-#include "kernels/lower.h"
+#include "plan/lower.h"
 
 #define FV_SHARDS 8
 

@@ -2,8 +2,8 @@
  *
  * An op's `lower` calls fv__lower_step once per kernel. Operands are buffer numbers: the node's tensors
  * (l->in[i], l->out) or temporaries made with fv__lower_buffer. */
-#ifndef FV_KERNELS_LOWER_H
-#define FV_KERNELS_LOWER_H
+#ifndef FV_PLAN_LOWER_H
+#define FV_PLAN_LOWER_H
 
 #include "kernels/args.h"
 #include "kernels/kernel.h"
@@ -27,7 +27,7 @@ typedef enum fv_access { FV_READ, FV_WRITE, FV_UPDATE } fv_access;
 typedef struct fv_step_spec {
     fv_kernel_id kernel;
     fv_domain domain;
-    const void *args; /* in l->arena */
+    const void *args; /* made by fv__lower_args, of the type that stands in the kernel's row */
     int n_operands;
     int operand[FV_MAX_OPERANDS];
     fv_access access[FV_MAX_OPERANDS];
@@ -49,6 +49,9 @@ typedef struct fv_fused {
 
 #define FV_LOWER_INPUTS 32 /* FV_MAX_INPUTS of graph/graph.h */
 
+/* Args that one node's lowering may have made and not yet used in a step. */
+#define FV_LOWER_ARGS 8
+
 typedef struct fv_lower {
     fv_context *ctx;
     fv_arena *arena;
@@ -64,15 +67,22 @@ typedef struct fv_lower {
     const fv_fused *fused; /* lower_c16: what is fused behind the node; NULL: nothing */
     struct fv_plan *plan;
     fv_status status; /* of fv__lower_int so far */
+    struct {
+        const void *args;
+        size_t bytes;
+    } made[FV_LOWER_ARGS]; /* the last args that fv__lower_args has made, for fv__lower_step to check */
+    int n_made;
 } fv_lower;
 
+/* Appends a step. FV_ERR_MEMORY where spec->args is NULL, so that callers need not look at what
+ * fv__lower_args returns; FV_ERR_INTERNAL where it is not of the size that the kernel's row says. */
 fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec);
 fv_status fv__lower_buffer(fv_lower *l, fv_scope scope, int64_t floats, int *out);
 /* `value` as an int, which is what kernels count in. Where it is none (shape rules bound what can be said
  * without the batch and the block sizes; the rest is found here), it returns 1 and the node has no steps:
  * fv__lower_step fails with FV_ERR_INPUT and says of which layer, what was expected of `what`, and found. */
 int fv__lower_int(fv_lower *l, int64_t value, const char *what);
-/* args of `bytes`, in the plan's arena, as a copy of `args`; NULL on failure. */
+/* A copy of `args` in the plan's arena; NULL on failure. */
 void *fv__lower_args(fv_lower *l, const void *args, size_t bytes);
 
 /* The common case: one per-block kernel, inputs as read operands after the output (operand 0). */
