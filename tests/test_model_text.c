@@ -8,6 +8,8 @@
 
 #include "model_mistakes.h"
 
+#include "graph/op.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +21,6 @@ static void wrong_words(void **state)
     static const mistake mistakes[] = {
         {IN "conw c1 6 5x5\n" END, "m:2:1: unknown layer 'conw'; nearest is 'conv'"},
         {IN "  Relu\n" END, "m:2:3: unknown layer 'Relu'; nearest is 'relu'"},
-        {IN "transformer\n" END,
-         "m:2:1: unknown layer 'transformer'; the layers are conv, linear, bias, maxpool, avgpool, "
-         "globalavgpool, batchnorm, layernorm, tokens, classtoken, position, attention, slice, flatten, "
-         "identity, sigmoid, tanh, relu, leakyrelu, softplus, gelu, softmax, dropout, add"},
         {IN "conv c1 6 5x5 padd=2\n" END, "m:2:15: unknown key 'padd' of conv; nearest is 'pad'"},
         {IN "conv c1 6 5x5 wibble=2\n" END, "m:2:15: unknown key 'wibble' of conv"},
         {IN "conv c1 6 5x5 kernel=3\n" END,
@@ -62,6 +60,26 @@ static void wrong_words(void **state)
          "m:5:5: the line ends too early; expected 'loss cross-entropy|squared-error|binary-cross-entropy'"},
     };
     EXPECT(mistakes);
+}
+
+/* A word that is near nothing: all layers are listed. */
+static void lists_all_layers(void **state)
+{
+    (void)state;
+    fv_model *model = NULL;
+    assert_int_equal(fv_model_from_text(ctx, IN "transformer\n" END, "m", &model), FV_ERR_INPUT);
+    const char *const begin = "m:2:1: unknown layer 'transformer'; the layers are ";
+    const char *at = fv_message(ctx);
+    assert_memory_equal(at, begin, strlen(begin));
+    at += strlen(begin);
+    int n = 0;
+    for (const fv_layer_kind *kind; (kind = fv__layer_kind_at(n)) != NULL; n++) {
+        at += n > 0 ? strspn(at, ", ") : 0;
+        assert_memory_equal(at, kind->word, strlen(kind->word));
+        at += strlen(kind->word);
+    }
+    assert_true(n >= 24);
+    assert_string_equal(at, "");
 }
 
 /* What a message calls nearest: the last word in quotes behind "nearest is", or the positional word. */
@@ -266,7 +284,7 @@ static void wrong_shapes_and_losses(void **state)
     (void)state;
     static const mistake mistakes[] = {
         {IN "linear out 10\nsoftmax\n",
-         "m:2:1: linear out reads a vector, but its input is an image of 1x8x8; "
+         "m:2:1: linear out reads a vector or a sequence of tokens, but its input is an image of 1x8x8; "
          "put a 'flatten' line before it"},
         {IN "flatten\nconv c1 6 3x3\n",
          "m:3:1: conv c1 reads an image, but its input is a vector of 64 values"},
@@ -423,15 +441,11 @@ static void damaged_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_words),
-        cmocka_unit_test(nearest_words),
-        cmocka_unit_test(wrong_numbers),
-        cmocka_unit_test(wrong_order),
-        cmocka_unit_test(wrong_shapes_and_losses),
-        cmocka_unit_test(wrong_attributes),
-        cmocka_unit_test(names_of_states),
-        cmocka_unit_test(automatic_names),
-        cmocka_unit_test(wrong_bytes),
+        cmocka_unit_test(wrong_words),      cmocka_unit_test(lists_all_layers),
+        cmocka_unit_test(nearest_words),    cmocka_unit_test(wrong_numbers),
+        cmocka_unit_test(wrong_order),      cmocka_unit_test(wrong_shapes_and_losses),
+        cmocka_unit_test(wrong_attributes), cmocka_unit_test(names_of_states),
+        cmocka_unit_test(automatic_names),  cmocka_unit_test(wrong_bytes),
         cmocka_unit_test(damaged_texts),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

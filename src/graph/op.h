@@ -132,6 +132,81 @@ typedef struct fv_inference {
     int8_t input[FV_CASE_INPUTS]; /* which inputs of the node it reads */
 } fv_inference;
 
+/* ---- the layers of the model text ----------------------------------------------------------------- */
+
+typedef enum fv_slot_type {
+    FV_SLOT_NONE,
+    FV_SLOT_NAME,   /* of this layer                                     */
+    FV_SLOT_COUNT,  /* channels, features                                */
+    FV_SLOT_WINDOW, /* a number for each direction of the input, or one for all */
+    FV_SLOT_ATTR,   /* an attribute of the operation                     */
+    FV_SLOT_LAYER,  /* the name of an earlier layer: the next input      */
+    FV_SLOT_LAYERS  /* one such name or more; the last positional word   */
+} fv_slot_type;
+
+#define FV_SLOTS 4
+/* A positional word. */
+typedef struct fv_slot {
+    fv_slot_type type;
+    const char *word; /* as messages call it; of an attribute: its own word */
+} fv_slot;
+
+/* What the shape of a parameter follows from. */
+typedef struct fv_layer_shapes {
+    fv_shape in;                         /* what the layer reads      */
+    int count;                           /* the layer's FV_SLOT_COUNT */
+    int window[FV_DIRECTIONS], n_window; /* its FV_SLOT_WINDOW: n_window = rank of the input - 1 */
+    const void *attrs;
+    /* The answer, if the shape is not [out][in][window...]: inputs that an output sums, and outputs that an
+     * input takes part in, for the initialisation. */
+    int64_t fan_in, fan_out;
+} fv_layer_shapes;
+
+/* A further input of a layer's node: a tensor that is stored with the model, or one of the whole batch, which
+ * `of_batch` makes from what the layer reads. */
+typedef struct fv_parameter_spec {
+    const char *suffix; /* "weight" makes NAME.weight; NULL: NAME itself */
+    fv_role role;       /* FV_ROLE_PARAMETER, FV_ROLE_STATISTIC, FV_ROLE_BATCH */
+    fv_shape (*shape)(fv_layer_shapes *q);
+    fv_init init;  /* how it begins, unless ... */
+    bool weights;  /* ... the layer takes init=, and weight decay acts on it */
+    bool optional; /* a bias: bias=no leaves it out */
+    const struct fv_op *of_batch;
+} fv_parameter_spec;
+
+/* A node of a layer of several. */
+typedef struct fv_layer_part {
+    const struct fv_op *op;
+    const char *suffix; /* of the node's name; NULL: NAME itself */
+    const fv_parameter_spec *parameters;
+    int n_parameters;
+} fv_layer_part;
+
+/* What a layer reads. */
+enum {
+    FV_READS_VECTOR = 1 << 1,
+    FV_READS_SEQUENCE = 1 << 2,
+    FV_READS_IMAGE = 1 << 3,
+    FV_READS_VIDEO = 1 << 4
+};
+
+/* A layer word. One node: the operation, named NAME, which reads the line's input, the layers that the line
+ * names, and the parameters, in this order. */
+typedef struct fv_layer_kind {
+    const char *word;        /* "conv" */
+    const char *help;        /* one line */
+    const struct fv_op *op;  /* its attributes are keys of the line, or positional words */
+    fv_slot slot[FV_SLOTS];  /* positional words */
+    unsigned reads;          /* bits of FV_READS; 0: the operation's shape rule says all */
+    const char *node_suffix; /* the node is named NAME.suffix, because a parameter has the name NAME */
+    const fv_parameter_spec *parameters;
+    int n_parameters;
+    const fv_layer_part
+        *parts; /* several nodes, each of which reads the one before it: instead of the three above */
+    int n_parts;
+    void (*set)(fv_shape in, void *attrs); /* sets the attributes, none of which is then a key */
+} fv_layer_kind;
+
 struct fv_lower; /* plan/lower.h */
 
 typedef struct fv_op {
@@ -175,6 +250,8 @@ typedef struct fv_op {
     fv_cost (*cost)(const void *attrs, const fv_shape *in, fv_shape out);
     const fv_case *cases;
     int n_cases;
+    const fv_layer_kind *layers; /* its words in the model text */
+    int n_layers;
 } fv_op;
 
 #define FV_TOLERANCE      2e-6
@@ -200,6 +277,10 @@ static inline bool fv__op_takes(const fv_op *op, int n)
 /* NULL: none of that name. */
 const fv_op *fv__op_find(const char *name);
 const fv_op *fv__op_at(int index); /* NULL past the last */
+
+/* The layer words, in the order of ops.def. */
+const fv_layer_kind *fv__layer_kind_find(const char *word);
+const fv_layer_kind *fv__layer_kind_at(int index); /* NULL past the last */
 
 /* Fills `attrs` (op->attr_bytes) with the initial values. */
 void fv__attrs_default(const fv_op *op, void *attrs);

@@ -6,18 +6,21 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { N_SLOTS = 3, MAX_KEYS = 16 };
+enum { MAX_KEYS = 40 };
 
 /* The row's place in the table. */
 static int number_of(const fv_layer_kind *kind)
 {
-    return (int)(kind - fv__layer_kind_at(0));
+    int n = 0;
+    for (const fv_layer_kind *other; (other = fv__layer_kind_at(n)) != NULL && other != kind;)
+        n++;
+    return n;
 }
 
 static int n_slots(const fv_layer_kind *kind)
 {
     int n = 0;
-    while (n < N_SLOTS && kind->slot[n].type != FV_SLOT_NONE)
+    while (n < FV_SLOTS && kind->slot[n].type != FV_SLOT_NONE)
         n++;
     return n;
 }
@@ -27,7 +30,8 @@ static const char *usage(const fv_layer_kind *kind, char *buffer, size_t bytes)
 {
     size_t n = (size_t)snprintf(buffer, bytes, "%s", kind->word);
     for (int i = 0; i < n_slots(kind) && n < bytes; i++)
-        n += (size_t)snprintf(buffer + n, bytes - n, " %s", kind->slot[i].word);
+        n += (size_t)snprintf(buffer + n, bytes - n, " %s%s", kind->slot[i].word,
+                              kind->slot[i].type == FV_SLOT_LAYERS ? " ..." : "");
     return buffer;
 }
 
@@ -71,20 +75,42 @@ static void automatic_name(fv_parse *p, const fv_layer_kind *kind, fv_layer_word
     p->last_of_kind[at] = n;
 }
 
-static fv_status read_sizes(fv_parse *p, const fv_layer_kind *kind, const char *what, fv_word word, int n,
-                            int *out)
+static bool in_range(const int64_t *size, int n)
 {
-    int64_t size[2];
-    const bool well = n == 1 ? fv__parse_count(word.text, size) : fv__parse_sizes(word.text, n, true, size);
-    bool in_range = well;
-    for (int i = 0; well && i < n; i++)
-        in_range = in_range && size[i] >= 1 && size[i] <= FV_MAX_DIM;
-    if (!in_range)
-        return fv__line_fail(&p->line, word.column, "%s: %s is '%s'; expected %s from 1 to %d", kind->word,
-                             what, word.text,
-                             n == 1 ? "a whole number" : "a size such as 5x5 or 5, each number", FV_MAX_DIM);
+    bool well = true;
     for (int i = 0; i < n; i++)
-        out[i] = (int)size[i];
+        well = well && size[i] >= 1 && size[i] <= FV_MAX_DIM;
+    return well;
+}
+
+static fv_status read_count(fv_parse *p, const fv_layer_kind *kind, const char *what, fv_word word, int *out)
+{
+    int64_t count;
+    if (!fv__parse_count(word.text, &count) || !in_range(&count, 1))
+        return fv__line_fail(&p->line, word.column, "%s: %s is '%s'; expected a whole number from 1 to %d",
+                             kind->word, what, word.text, FV_MAX_DIM);
+    *out = (int)count;
+    return FV_OK;
+}
+
+/* A number for each direction of the input, or one for all. `from=` may yet say what the input is, so their
+ * number is checked when the whole line is known. */
+static fv_status read_window(fv_parse *p, const fv_layer_kind *kind, const char *what, fv_word word,
+                             fv_layer_words *words)
+{
+    int64_t size[FV_DIRECTIONS];
+    int n = 1;
+    for (const char *x = word.text; (x = strchr(x, 'x')) != NULL; x++)
+        n++;
+    if (n > FV_DIRECTIONS || !fv__parse_sizes(word.text, n, true, size) || !in_range(size, n))
+        return fv__line_fail(&p->line, word.column,
+                             "%s: %s is '%s'; expected a size such as 5x5 or 5, each number from 1 to %d",
+                             kind->word, what, word.text, FV_MAX_DIM);
+    words->window_word = word;
+    words->window_slot = what;
+    words->window.n = n;
+    for (int i = 0; i < n; i++)
+        words->window.at[i] = (int)size[i];
     return FV_OK;
 }
 
@@ -93,7 +119,7 @@ static fv_status read_attr(fv_parse *p, const fv_layer_kind *kind, fv_layer_word
 {
     char what[FV_MESSAGE_BYTES];
     snprintf(what, sizeof what, "%s:%d:%d: %s", p->line.source, p->line.number, column, kind->word);
-    return fv__attrs_set(p->ctx, fv__op_find(kind->op), words->attrs, key, value, what);
+    return fv__attrs_set(p->ctx, kind->op, words->attrs, key, value, what);
 }
 
 static fv_status no_such_layer(const fv_parse *p, const fv_layer_kind *kind, const char *name, int column)
@@ -126,34 +152,46 @@ static fv_status read_slot(fv_parse *p, const fv_layer_kind *kind, fv_slot slot,
     if (slot.type == FV_SLOT_NAME)
         return read_name(p, words, word.text, word.column);
     if (slot.type == FV_SLOT_COUNT)
-        return read_sizes(p, kind, slot.word, word, 1, &words->count);
-    if (slot.type == FV_SLOT_PAIR)
-        return read_sizes(p, kind, slot.word, word, 2, words->kernel);
+        return read_count(p, kind, slot.word, word, &words->count);
+    if (slot.type == FV_SLOT_WINDOW)
+        return read_window(p, kind, slot.word, word, words);
     if (slot.type == FV_SLOT_ATTR)
         return read_attr(p, kind, words, slot.word, word.text, word.column);
-    return read_layer(p, kind, word.text, word.column, &words->other);
+    if (words->n_others == FV_MAX_INPUTS - 1)
+        return fv__line_fail(&p->line, word.column, "%s: more than %d layers", kind->word, FV_MAX_INPUTS);
+    return read_layer(p, kind, word.text, word.column, &words->other[words->n_others++]);
+}
+
+/* Whether the layer takes init= and bias=. */
+static void find_choices(const fv_parameter_spec *parameters, int n, bool *weights, bool *bias)
+{
+    for (int i = 0; i < n; i++) {
+        *weights |= parameters[i].weights;
+        *bias |= parameters[i].optional;
+    }
 }
 
 /* The keys that a line of this kind may have. */
-static int list_keys(const fv_layer_kind *kind, const fv_op *op, const char *keys[MAX_KEYS])
+int fv__layer_keys(const fv_layer_kind *kind, const char **keys, int room)
 {
+    bool weights = false, bias = false;
     int n = 0;
-    for (int a = 0; a < op->n_attrs && n < MAX_KEYS - 4 && !kind->fixed; a++) {
+    find_choices(kind->parameters, kind->n_parameters, &weights, &bias);
+    for (int i = 0; i < kind->n_parts; i++)
+        find_choices(kind->parts[i].parameters, kind->parts[i].n_parameters, &weights, &bias);
+    const char *const others[] = {weights ? "init" : NULL, bias ? "bias" : NULL,
+                                  kind->slot[0].type != FV_SLOT_NAME ? "name" : NULL, "from"};
+    for (int a = 0; a < kind->op->n_attrs && !kind->set; a++) {
         bool is_slot = false;
         for (int i = 0; i < n_slots(kind); i++)
             is_slot = is_slot || (kind->slot[i].type == FV_SLOT_ATTR &&
-                                  strcmp(kind->slot[i].word, op->attrs[a].word) == 0);
-        /* conv2d's kernel is its weight's: an attribute for the kernels' sake alone */
-        if (!is_slot && !(kind->weighted && strcmp(op->attrs[a].word, "kernel") == 0))
-            keys[n++] = op->attrs[a].word;
+                                  strcmp(kind->slot[i].word, kind->op->attrs[a].word) == 0);
+        if (!is_slot && n++ < room)
+            keys[n - 1] = kind->op->attrs[a].word;
     }
-    if (kind->weighted) {
-        keys[n++] = "init";
-        keys[n++] = "bias";
-    }
-    if (kind->slot[0].type != FV_SLOT_NAME)
-        keys[n++] = "name";
-    keys[n++] = "from";
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (others[i] && n++ < room)
+            keys[n - 1] = others[i];
     return n;
 }
 
@@ -179,7 +217,7 @@ static fv_status unknown_key(fv_parse *p, const fv_layer_kind *kind, const char 
                              const char *const *keys, int n_keys)
 {
     char text[160];
-    const char *slots[N_SLOTS];
+    const char *slots[FV_SLOTS];
     for (int i = 0; i < n_slots(kind); i++)
         slots[i] = kind->slot[i].word;
     const char *nearest = fv__nearest_word(key, keys, n_keys);
@@ -212,19 +250,17 @@ static fv_status read_key(fv_parse *p, const fv_layer_kind *kind, fv_word word, 
         return read_name(p, words, value, column);
     if (strcmp(copy, "from") == 0)
         return read_layer(p, kind, value, column, &p->current);
-    if (kind->weighted && strcmp(copy, "init") == 0)
+    if (strcmp(copy, "init") == 0)
         return read_init_key(p, value, column, &words->init);
-    if (kind->weighted && strcmp(copy, "bias") == 0)
+    if (strcmp(copy, "bias") == 0)
         return read_bias(p, value, column, &words->bias);
     return read_attr(p, kind, words, copy, value, column);
 }
 
-static fv_status read_words(fv_parse *p, const fv_layer_kind *kind, const fv_op *op, fv_layer_words *words)
+static fv_status read_positional(fv_parse *p, const fv_layer_kind *kind, fv_layer_words *words, int *next)
 {
     const fv_line *line = &p->line;
-    const char *keys[MAX_KEYS];
-    bool given[MAX_KEYS] = {false};
-    const int n_keys = list_keys(kind, op, keys), n = n_slots(kind);
+    const int n = n_slots(kind);
     char text[160];
     int w = 1;
     for (; w <= n && w < line->n_words && !strchr(line->word[w].text, '='); w++)
@@ -233,6 +269,26 @@ static fv_status read_words(fv_parse *p, const fv_layer_kind *kind, const fv_op 
         return fv__line_fail(line, w < line->n_words ? line->word[w].column : line->end_column,
                              "%s is missing; expected '%s'", kind->slot[w - 1].word,
                              usage(kind, text, sizeof text));
+    for (; n > 0 && kind->slot[n - 1].type == FV_SLOT_LAYERS && w < line->n_words &&
+           !strchr(line->word[w].text, '=');
+         w++)
+        FV_TRY(read_slot(p, kind, kind->slot[n - 1], line->word[w], words));
+    *next = w;
+    return FV_OK;
+}
+
+static fv_status read_words(fv_parse *p, const fv_layer_kind *kind, fv_layer_words *words)
+{
+    const fv_line *line = &p->line;
+    const char *keys[MAX_KEYS];
+    bool given[MAX_KEYS] = {false};
+    const int n_keys = fv__layer_keys(kind, keys, MAX_KEYS);
+    char text[160];
+    int w = 1;
+    if (n_keys > MAX_KEYS)
+        return fv__fail(p->ctx, FV_ERR_INTERNAL, "layer '%s': %d keys; there is room for %d", kind->word,
+                        n_keys, MAX_KEYS);
+    FV_TRY(read_positional(p, kind, words, &w));
     for (; w < line->n_words; w++) {
         if (!strchr(line->word[w].text, '='))
             return fv__line_fail(line, line->word[w].column,
@@ -243,25 +299,34 @@ static fv_status read_words(fv_parse *p, const fv_layer_kind *kind, const fv_op 
     return FV_OK;
 }
 
+/* The counters of automatic names. */
+static fv_status begin_counters(fv_parse *p)
+{
+    int n = 0;
+    while (fv__layer_kind_at(n))
+        n++;
+    if (!p->n_of_kind)
+        p->n_of_kind = fv__arena_alloc(&p->model->graph.arena, (size_t)n, sizeof *p->n_of_kind);
+    if (!p->last_of_kind)
+        p->last_of_kind = fv__arena_alloc(&p->model->graph.arena, (size_t)n, sizeof *p->last_of_kind);
+    return p->n_of_kind && p->last_of_kind ? FV_OK : FV_ERR_MEMORY;
+}
+
 fv_status fv__layer_read(fv_parse *p, const fv_layer_kind *kind)
 {
     fv_model *model = p->model;
-    const fv_op *op = fv__op_find(kind->op);
-    fv_layer_words words = {.bias = true, .init = p->init, .other = -1};
-    if (!op || op->attr_bytes > sizeof words.attrs)
-        return fv__fail(p->ctx, FV_ERR_INTERNAL,
-                        "layer '%s': its operation '%s' is not in the table, or its "
-                        "attributes are too large",
-                        kind->word, kind->op);
+    fv_layer_words words = {.bias = true, .init = p->init};
+    if (kind->op->attr_bytes > sizeof words.attrs)
+        return fv__fail(p->ctx, FV_ERR_INTERNAL, "layer '%s': its attributes are too large", kind->word);
     if (model->n_layers > FV_MAX_LAYERS)
         return fv__line_fail(&p->line, 1, "more than %d layers", FV_MAX_LAYERS);
-    if (op->attr_bytes)
-        fv__attrs_default(op, words.attrs);
-    FV_TRY(read_words(p, kind, op, &words));
+    FV_TRY(begin_counters(p));
+    fv__attrs_default(kind->op, words.attrs);
+    FV_TRY(read_words(p, kind, &words));
     if (!words.name[0])
         automatic_name(p, kind, &words);
     p->n_of_kind[number_of(kind)]++;
     const size_t first_node = model->graph.n_nodes, first_tensor = model->graph.n_tensors;
-    FV_TRY(kind->build(p, kind, &words, &p->current));
+    FV_TRY(fv__layer_append(p, kind, &words, &p->current));
     return fv__layer_record(p, kind->word, words.name, first_node, first_tensor);
 }

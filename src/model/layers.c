@@ -1,8 +1,5 @@
-/* layers.c - the layer words, one row each: the words of its line (read by layer_line.c), and what it appends
- * to the graph.
- *
- * A row without parameters needs no code here: `plain` appends the operation, whose own table of attributes
- * says which keys the line may have. */
+/* layers.c - appends a layer to the graph, as its row says (fv_layer_kind in graph/op.h, in the operation's
+ * file): its parameters, then its node, or its nodes. layer_line.c has read the line. */
 #include "model/layers.h"
 #include "ops/ops.h"
 
@@ -11,22 +8,24 @@
 
 /* ---- appending ------------------------------------------------------------------------------------ */
 
+static fv_status append_node(fv_parse *p, const fv_node_spec *node, int *output)
+{
+    fv_node_spec spec = *node;
+    spec.line = p->line.number;
+    spec.of = -1;
+    return fv__graph_node(&p->model->graph, &spec, output);
+}
+
 fv_status fv__layer_node(fv_parse *p, const char *op, const char *name, const char *layer, int n_inputs,
                          const int *inputs, const void *attrs, int *output)
 {
-    fv_node_spec spec = {.op = fv__op_find(op),
-                         .name = name,
-                         .layer = layer,
-                         .line = p->line.number,
-                         .n_inputs = n_inputs,
-                         .attrs = attrs,
-                         .role = FV_ROLE_VALUE,
-                         .of = -1};
+    fv_node_spec spec = {
+        .op = fv__op_find(op), .name = name, .layer = layer, .n_inputs = n_inputs, .attrs = attrs};
     if (!spec.op)
         return fv__line_fail(&p->line, 1, "this build has no operation '%s'", op);
     for (int i = 0; i < n_inputs; i++)
         spec.input[i] = inputs[i];
-    return fv__graph_node(&p->model->graph, &spec, output);
+    return append_node(p, &spec, output);
 }
 
 /* The layer that made the tensor: the first one that has to do with it. */
@@ -59,203 +58,174 @@ static fv_status stored_tensor(fv_parse *p, const char *layer, const char *name,
     return fv__graph_tensor(&p->model->graph, name, shape, role, tensor);
 }
 
-fv_status fv__layer_parameter(fv_parse *p, const char *layer, const char *suffix, fv_shape shape,
-                              fv_init init, bool decays, int *tensor)
+/* What is being appended. */
+typedef struct layer {
+    fv_parse *p;
+    const fv_layer_kind *kind;
+    const fv_layer_words *words;
+    fv_layer_shapes shapes;
+} layer;
+
+/* NAME, or NAME.suffix. */
+static const char *full_name(const layer *l, const char *suffix, char *buffer, size_t bytes)
 {
-    fv_graph *graph = &p->model->graph;
-    char name[FV_NAME_MAX_BYTES + 32];
-    char what[FV_MESSAGE_BYTES];
-    snprintf(name, sizeof name, "%s%s%s", layer, suffix ? "." : "", suffix ? suffix : "");
-    snprintf(what, sizeof what, "%s:%d: %s", p->line.source, p->line.number, name);
-    FV_TRY(fv__shape_check(p->ctx, shape, what));
-    int id = -1;
-    FV_TRY(stored_tensor(p, layer, name, shape, FV_ROLE_PARAMETER, &id));
-    graph->tensors[id].init = init;
-    graph->tensors[id].decays = decays;
-    *tensor = id;
-    return FV_OK;
+    snprintf(buffer, bytes, "%s%s%s", l->words->name, suffix ? "." : "", suffix ? suffix : "");
+    return buffer;
+}
+enum { FULL_NAME_BYTES = FV_NAME_MAX_BYTES + 64 };
+
+/* The product of all dimensions but one, as far as an int goes: of [out][in][window...] the products that an
+ * output sums (dimension 0), or that an input takes part in (dimension 1). */
+static int64_t fan(fv_shape weights, int dimension)
+{
+    if (weights.rank > dimension)
+        weights.dim[dimension] = 1;
+    return fv__shape_count(weights);
 }
 
-fv_shape fv__layer_input(const fv_parse *p)
+static int as_int(int64_t n)
 {
-    return p->model->graph.tensors[p->current].shape;
-}
-
-/* Products that an output sums (dimension 0: one output), or that an input takes part in (dimension 1: one
- * input). */
-static int fan(fv_shape weight, int dimension)
-{
-    weight.dim[dimension] = 1;
-    const int64_t n = fv__shape_count(weight);
     return n > INT32_MAX ? INT32_MAX : (int)n;
 }
 
-/* Weight [o][i] or [o][i][kh][kw] and bias [o], then the node: what conv and linear have in common. */
-static fv_status weighted(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
-                          fv_shape weight, int *output)
+/* A parameter or a statistic. */
+static fv_status append_stored(layer *l, const fv_parameter_spec *spec, int *tensor)
 {
-    const fv_init zero = {.kind = FV_INIT_ZERO};
-    fv_init init = words->init;
-    init.fan_in = fan(weight, 0);
-    init.fan_out = fan(weight, 1);
-    int inputs[3] = {p->current, -1, -1};
-    FV_TRY(fv__layer_parameter(p, words->name, "weight", weight, init, true, &inputs[1]));
-    if (words->bias)
-        FV_TRY(fv__layer_parameter(p, words->name, "bias", FV_SHAPE(weight.dim[0]), zero, false, &inputs[2]));
-    return fv__layer_node(p, kind->op, words->name, words->name, words->bias ? 3 : 2, inputs, words->attrs,
-                          output);
-}
-
-static fv_status expect_image(const fv_parse *p, const char *layer)
-{
-    const fv_shape in = fv__layer_input(p);
-    char text[FV_SHAPE_TEXT];
-    if (in.rank == 3)
-        return FV_OK;
-    if (in.rank == 2)
-        return fv__line_fail(&p->line, 1, "%s reads an image, but its input is a sequence of %s", layer,
-                             fv__shape_text(in, text));
-    return fv__line_fail(&p->line, 1, "%s reads an image, but its input is a vector of %d values", layer,
-                         in.dim[0]);
-}
-
-static fv_status build_conv(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words, int *output)
-{
-    const fv_shape in = fv__layer_input(p);
-    const int kh = words->kernel[0], kw = words->kernel[1];
-    char layer[sizeof words->name + 8];
-    snprintf(layer, sizeof layer, "conv %s", words->name);
-    FV_TRY(expect_image(p, layer));
-    const fv_conv_attrs *const attrs = (const void *)words->attrs;
-    const int seen = in.dim[0] < attrs->groups ? 1 : in.dim[0] / attrs->groups; /* the node checks it */
-    return weighted(p, kind, words, FV_SHAPE(words->count, seen, kh, kw), output);
-}
-
-static fv_status build_linear(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
-                              int *output)
-{
-    const fv_shape in = fv__layer_input(p);
-    char text[FV_SHAPE_TEXT];
-    if (in.rank == 3)
-        return fv__line_fail(
-            &p->line, 1,
-            "linear %s reads a vector, but its input is an image of %s; put a 'flatten' line "
-            "before it",
-            words->name, fv__shape_text(in, text));
-    return weighted(p, kind, words, FV_SHAPE(words->count, in.dim[0]), output);
-}
-
-static fv_status build_bias(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words, int *output)
-{
-    const fv_init zero = {.kind = FV_INIT_ZERO};
-    int inputs[2] = {p->current, -1};
-    const fv_shape shape = FV_SHAPE(fv__layer_input(p).dim[0]);
-    FV_TRY(fv__layer_parameter(p, words->name, "bias", shape, zero, false, &inputs[1]));
-    return fv__layer_node(p, kind->op, words->name, words->name, 2, inputs, words->attrs, output);
-}
-
-/* A number per channel, stored with the model but not learned. */
-static fv_status statistic(fv_parse *p, const char *layer, const char *suffix, fv_shape shape, double value,
-                           int *tensor)
-{
-    fv_graph *graph = &p->model->graph;
-    char name[FV_NAME_MAX_BYTES + 32];
-    snprintf(name, sizeof name, "%s.%s", layer, suffix);
-    FV_TRY(stored_tensor(p, layer, name, shape, FV_ROLE_STATISTIC, tensor));
-    graph->tensors[*tensor].init = (fv_init){.kind = FV_INIT_CONSTANT, .scale = value};
+    fv_parse *const p = l->p;
+    char name[FULL_NAME_BYTES], what[FV_MESSAGE_BYTES];
+    full_name(l, spec->suffix, name, sizeof name);
+    snprintf(what, sizeof what, "%s:%d: %s", p->line.source, p->line.number, name);
+    l->shapes.fan_in = l->shapes.fan_out = 0;
+    const fv_shape shape = spec->shape(&l->shapes);
+    FV_TRY(fv__shape_check(p->ctx, shape, what));
+    FV_TRY(stored_tensor(p, l->words->name, name, shape, spec->role, tensor));
+    fv_tensor *const t = &p->model->graph.tensors[*tensor];
+    t->init = spec->weights ? l->words->init : spec->init;
+    t->decays = spec->weights;
+    if (spec->weights) {
+        t->init.fan_in = as_int(l->shapes.fan_in ? l->shapes.fan_in : fan(shape, 0));
+        t->init.fan_out = as_int(l->shapes.fan_out ? l->shapes.fan_out : fan(shape, 1));
+    }
     return FV_OK;
 }
 
-/* NAME.stats from the batch, then NAME, which reads those in training and the running ones in inference. */
-static fv_status build_batchnorm(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
-                                 int *output)
+/* A tensor of the whole batch, made from what the layer reads. */
+static fv_status append_of_batch(layer *l, const fv_parameter_spec *spec, int *tensor)
 {
-    const fv_init zero = {.kind = FV_INIT_ZERO}, one = {.kind = FV_INIT_CONSTANT, .scale = 1};
-    const fv_shape shape = FV_SHAPE(fv__layer_input(p).dim[0]);
-    char name[FV_NAME_MAX_BYTES + 32];
-    snprintf(name, sizeof name, "%s.stats", words->name);
-    fv_node_spec stats = {.op = fv__op_find("batchnorm_stats"),
-                          .name = name,
-                          .layer = words->name,
-                          .line = p->line.number,
-                          .n_inputs = 1,
-                          .input = {p->current},
-                          .role = FV_ROLE_BATCH,
-                          .of = -1};
-    int inputs[6] = {p->current};
-    FV_TRY(fv__graph_node(&p->model->graph, &stats, &inputs[1]));
-    FV_TRY(fv__layer_parameter(p, words->name, "weight", shape, one, false, &inputs[2]));
-    FV_TRY(fv__layer_parameter(p, words->name, "bias", shape, zero, false, &inputs[3]));
-    FV_TRY(statistic(p, words->name, "running_mean", shape, 0, &inputs[4]));
-    FV_TRY(statistic(p, words->name, "running_var", shape, 1, &inputs[5]));
-    return fv__layer_node(p, kind->op, words->name, words->name, 6, inputs, words->attrs, output);
+    char name[FULL_NAME_BYTES];
+    const fv_node_spec node = {.op = spec->of_batch,
+                               .name = full_name(l, spec->suffix, name, sizeof name),
+                               .layer = l->words->name,
+                               .n_inputs = 1,
+                               .input = {l->p->current},
+                               .role = spec->role};
+    return append_node(l->p, &node, tensor);
 }
 
-/* An average pool whose one window is the image. */
-static fv_status build_globalavgpool(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words,
-                                     int *output)
+/* A node of the layer: it reads `input`, the layers that the line names, and its parameters. */
+static fv_status append_part(layer *l, const fv_layer_part *part, int input, int *output)
 {
-    const fv_shape in = fv__layer_input(p);
-    FV_TRY(expect_image(p, "globalavgpool"));
-    const fv_window_attrs attrs = {.kernel = {in.dim[1], in.dim[2]}};
-    return fv__layer_node(p, kind->op, words->name, words->name, 1, &p->current, &attrs, output);
+    const fv_layer_words *const words = l->words;
+    char name[FULL_NAME_BYTES];
+    fv_node_spec node = {.op = part->op,
+                         .layer = words->name,
+                         .n_inputs = 1,
+                         .input = {input},
+                         .attrs = part->op == l->kind->op ? words->attrs : NULL};
+    for (int i = 0; i < words->n_others && !l->kind->parts; i++)
+        node.input[node.n_inputs++] = words->other[i];
+    for (int i = 0; i < part->n_parameters; i++) {
+        const fv_parameter_spec *const spec = &part->parameters[i];
+        if (spec->optional && !words->bias)
+            continue;
+        if (node.n_inputs == FV_MAX_INPUTS)
+            return fv__line_fail(&l->p->line, 1, "%s: more than %d inputs", l->kind->word, FV_MAX_INPUTS);
+        FV_TRY((spec->of_batch ? append_of_batch : append_stored)(l, spec, &node.input[node.n_inputs++]));
+    }
+    node.name = full_name(l, part->suffix, name, sizeof name);
+    return append_node(l->p, &node, output);
 }
 
-static fv_status build_add(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words, int *output)
+/* ---- what a layer reads --------------------------------------------------------------------------- */
+
+/* "reads a sequence or an image" */
+static const char *name_readable(unsigned reads, char *buffer, size_t bytes)
 {
-    const int inputs[2] = {p->current, words->other};
-    return fv__layer_node(p, kind->op, words->name, words->name, 2, inputs, words->attrs, output);
+    static const char *const names[] = {
+        [1] = "a vector", [2] = "a sequence of tokens", [3] = "an image", [4] = "a video"};
+    size_t n = 0;
+    buffer[0] = '\0';
+    for (int rank = 1; rank <= 4; rank++)
+        if (reads >> rank & 1) {
+            const bool last = reads >> (rank + 1) == 0;
+            n += (size_t)snprintf(buffer + n, bytes - n, "%s%s",
+                                  n == 0 ? ""
+                                  : last ? " or "
+                                         : ", ",
+                                  names[rank]);
+        }
+    return buffer;
 }
 
-static fv_status plain(fv_parse *p, const fv_layer_kind *kind, const fv_layer_words *words, int *output)
+static fv_status expect_input(const layer *l, fv_shape in)
 {
-    return fv__layer_node(p, kind->op, words->name, words->name, 1, &p->current, words->attrs, output);
+    static const char *const names[] = {"a tensor", "a vector", "a sequence", "an image", "a video"};
+    const unsigned reads = l->kind->reads;
+    char text[FV_SHAPE_TEXT], readable[120], size[FV_SHAPE_TEXT + 16];
+    if (!reads || reads >> in.rank & 1)
+        return FV_OK;
+    const bool named = l->kind->slot[0].type == FV_SLOT_NAME;
+    if (in.rank == 1)
+        snprintf(size, sizeof size, "%d values", in.dim[0]);
+    else
+        snprintf(size, sizeof size, "%s", fv__shape_text(in, text));
+    return fv__line_fail(&l->p->line, 1, "%s%s%s reads %s, but its input is %s of %s%s", l->kind->word,
+                         named ? " " : "", named ? l->words->name : "",
+                         name_readable(reads, readable, sizeof readable), names[in.rank < 5 ? in.rank : 0],
+                         size,
+                         reads & FV_READS_VECTOR      ? "; put a 'flatten' line before it"
+                         : reads == FV_READS_SEQUENCE ? "; a 'tokens' line makes one of an image"
+                                                      : "");
 }
 
-/* ---- the table ------------------------------------------------------------------------------------ */
-
-static const fv_layer_kind kinds[] = {
-    {"conv",
-     "conv2d",
-     {{FV_SLOT_NAME, "NAME"}, {FV_SLOT_COUNT, "CHANNELS"}, {FV_SLOT_PAIR, "KERNEL"}},
-     true,
-     build_conv},
-    {"linear", "linear", {{FV_SLOT_NAME, "NAME"}, {FV_SLOT_COUNT, "FEATURES"}}, true, build_linear},
-    {"bias", "bias", {{FV_SLOT_NAME, "NAME"}}, false, build_bias},
-    {"maxpool", "maxpool", {{FV_SLOT_ATTR, "kernel"}}, false, plain},
-    {"avgpool", "avgpool", {{FV_SLOT_ATTR, "kernel"}}, false, plain},
-    {"globalavgpool", "avgpool", {{0}}, false, build_globalavgpool, .fixed = true},
-    {"batchnorm", "batchnorm", {{FV_SLOT_NAME, "NAME"}}, false, build_batchnorm},
-    {"layernorm", "layernorm", {{FV_SLOT_NAME, "NAME"}}, false, fv__layer_layernorm},
-    {"tokens", "tokens", {{0}}, false, plain},
-    {"classtoken", "class_token", {{FV_SLOT_NAME, "NAME"}}, false, fv__layer_class_token},
-    {"position", "position", {{FV_SLOT_NAME, "NAME"}}, false, fv__layer_position},
-    {"attention", "attention", {{FV_SLOT_NAME, "NAME"}, {FV_SLOT_ATTR, "heads"}}, true, fv__layer_attention},
-    {"slice", "slice", {{FV_SLOT_ATTR, "first"}, {FV_SLOT_ATTR, "count"}}, false, plain},
-    {"flatten", "flatten", {{0}}, false, plain},
-    {"identity", "identity", {{0}}, false, plain},
-    {"sigmoid", "sigmoid", {{0}}, false, plain},
-    {"tanh", "tanh", {{0}}, false, plain},
-    {"relu", "relu", {{0}}, false, plain},
-    {"leakyrelu", "leaky_relu", {{0}}, false, plain},
-    {"softplus", "softplus", {{0}}, false, plain},
-    {"gelu", "gelu", {{0}}, false, plain},
-    {"softmax", "softmax", {{0}}, false, plain},
-    {"dropout", "dropout", {{FV_SLOT_ATTR, "rate"}}, false, plain},
-    {"add", "add", {{FV_SLOT_LAYER, "LAYER"}}, false, build_add},
-};
-enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
-_Static_assert(N_KINDS <= FV_MAX_KINDS, "every kind has its number in fv_parse");
-
-const fv_layer_kind *fv__layer_kind_at(int index)
+/* One number stands for every direction of the input. */
+static fv_status spread_window(layer *l, fv_shape in)
 {
-    return index >= 0 && index < N_KINDS ? &kinds[index] : NULL;
+    const fv_layer_words *const words = l->words;
+    const int n = in.rank - 1;
+    fv_layer_shapes *const q = &l->shapes;
+    if (words->window.n == 0)
+        return FV_OK;
+    if (words->window.n != 1 && words->window.n != n)
+        return fv__line_fail(&l->p->line, words->window_word.column,
+                             "%s: %s is '%s'; expected a size such as %s, each number from 1 to %d",
+                             l->kind->word, words->window_slot, words->window_word.text,
+                             n == 1   ? "5"
+                             : n == 2 ? "5x5 or 5"
+                                      : "5x5x5 or 5",
+                             FV_MAX_DIM);
+    q->n_window = n;
+    for (int i = 0; i < n && i < FV_DIRECTIONS; i++)
+        q->window[i] = words->window.at[words->window.n == 1 ? 0 : i];
+    return FV_OK;
 }
 
-const fv_layer_kind *fv__layer_kind_find(const char *word)
+fv_status fv__layer_append(fv_parse *p, const fv_layer_kind *kind, fv_layer_words *words, int *output)
 {
-    for (int i = 0; i < N_KINDS; i++)
-        if (strcmp(kinds[i].word, word) == 0)
-            return &kinds[i];
-    return NULL;
+    const fv_shape in = p->model->graph.tensors[p->current].shape;
+    const fv_layer_part whole = {.op = kind->op,
+                                 .suffix = kind->node_suffix,
+                                 .parameters = kind->parameters,
+                                 .n_parameters = kind->n_parameters};
+    layer l = {.p = p, .kind = kind, .words = words};
+    l.shapes = (fv_layer_shapes){.in = in, .count = words->count, .attrs = words->attrs};
+    FV_TRY(expect_input(&l, in));
+    FV_TRY(spread_window(&l, in));
+    if (kind->set)
+        kind->set(in, words->attrs);
+    int tensor = p->current;
+    for (int i = 0; i < (kind->parts ? kind->n_parts : 1); i++)
+        FV_TRY(append_part(&l, kind->parts ? &kind->parts[i] : &whole, tensor, &tensor));
+    *output = tensor;
+    return FV_OK;
 }

@@ -219,22 +219,42 @@ static fv_status implied_loss(fv_parse *p)
 
 /* ---- the whole text ------------------------------------------------------------------------------- */
 
-static fv_status unknown_layer(const fv_parse *p, const fv_layer_kind *kind)
+/* The words that a line may begin with, the layers' from the fourth on; NULL: no memory. */
+static const char **first_words(const fv_parse *p, int *n)
+{
+    for (*n = 0; fv__layer_kind_at(*n);)
+        ++*n;
+    const char **const words = fv__alloc(p->ctx, (size_t)*n + 3, sizeof *words);
+    for (int i = 0; words && i < *n; i++)
+        words[i + 3] = fv__layer_kind_at(i)->word;
+    if (words)
+        words[0] = "input", words[1] = "init", words[2] = "loss";
+    *n += 3;
+    return words;
+}
+
+static fv_status unknown_layer(const fv_parse *p)
 {
     const fv_word word = p->line.word[0];
-    const char *words[40] = {"input", "init", "loss"};
-    int n = 3;
-    for (; n < 40 && (kind = fv__layer_kind_at(n - 3)); n++)
-        words[n] = kind->word;
-    const char *nearest = fv__nearest_word(word.text, words, n);
+    int n;
+    const char **const words = first_words(p, &n);
+    if (!words)
+        return FV_ERR_MEMORY;
+    const char *const nearest = fv__nearest_word(word.text, words, n);
+    fv_text all;
+    fv__text_init(&all, p->ctx);
+    for (int i = 3; i < n; i++)
+        fv__text_add(&all, "%s%s", i > 3 ? ", " : "", words[i]);
+    fv_status status = all.failed ? FV_ERR_MEMORY : FV_OK;
     if (nearest)
-        return fv__line_fail(&p->line, word.column, "unknown layer '%s'; nearest is '%s'", word.text,
-                             nearest);
-    char all[400] = "";
-    size_t length = 0;
-    for (int i = 3; i < n && length < sizeof all; i++)
-        length += (size_t)snprintf(all + length, sizeof all - length, "%s%s", i > 3 ? ", " : "", words[i]);
-    return fv__line_fail(&p->line, word.column, "unknown layer '%s'; the layers are %s", word.text, all);
+        status =
+            fv__line_fail(&p->line, word.column, "unknown layer '%s'; nearest is '%s'", word.text, nearest);
+    else if (status == FV_OK)
+        status = fv__line_fail(&p->line, word.column, "unknown layer '%s'; the layers are %s", word.text,
+                               all.data);
+    fv__text_deinit(&all);
+    fv__free(p->ctx, words);
+    return status;
 }
 
 static fv_status read_line(fv_parse *p)
@@ -253,7 +273,7 @@ static fv_status read_line(fv_parse *p)
     const fv_layer_kind *kind = fv__layer_kind_find(word);
     const bool is_loss = strcmp(word, "loss") == 0;
     if (!kind && !is_loss)
-        return unknown_layer(p, NULL);
+        return unknown_layer(p);
     if (!p->input_line)
         return fv__line_fail(line, line->word[0].column,
                              "'%s' before the input; the model begins with "

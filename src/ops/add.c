@@ -1,4 +1,5 @@
 /* add.c - y = a + b, element by element: two ways through a network meet. */
+#include "ops/layer_shapes.h"
 #include "ops/unary.h"
 
 static fv_status grad(fv_grad *g)
@@ -20,6 +21,13 @@ static fv_status lower(fv_lower *l)
     return fv__lower_simple(l, FV_KERNEL_add, &args, sizeof args);
 }
 
+static const fv_layer_kind layers[] = {{
+    .word = "add",
+    .help = "the sum of two layers",
+    .op = &fv_op_add,
+    .slot = {{FV_SLOT_LAYER, "LAYER"}},
+}};
+
 const fv_op fv_op_add = {
     .name = "add",
     .finish = FV_FINISH_RESIDUAL,
@@ -35,4 +43,5 @@ const fv_op fv_op_add = {
     .cost = fv__unary_cost,
     .cases = fv__binary_cases,
     .n_cases = FV_N_BINARY_CASES,
+    FV_LAYERS(layers),
 };

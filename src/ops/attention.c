@@ -6,6 +6,7 @@
  * of all tokens, or of the first few, where only these are read further on. The probabilities are made again
  * for the gradient: tokens^2 of them a head are not worth their memory. */
 #include "plan/lower.h"
+#include "ops/layer_shapes.h"
 #include "ops/ops.h"
 
 #include <math.h>
@@ -243,6 +244,49 @@ static const fv_case cases[] = {
     {2, {{2, {6, 203}}}, "heads=1 queries=3"},
 };
 
+/* Names and shapes are those of PyTorch's nn.MultiheadAttention. */
+static fv_shape in_weights_shape(fv_layer_shapes *q)
+{
+    return FV_SHAPE(3 * q->in.dim[0], q->in.dim[0]);
+}
+
+static fv_shape in_bias_shape(fv_layer_shapes *q)
+{
+    return FV_SHAPE(3 * q->in.dim[0]);
+}
+
+static fv_shape out_weights_shape(fv_layer_shapes *q)
+{
+    return FV_SHAPE(q->in.dim[0], q->in.dim[0]);
+}
+
+static const fv_parameter_spec in_projection[] = {
+    {.suffix = "in_proj_weight", .role = FV_ROLE_PARAMETER, .shape = in_weights_shape, .weights = true},
+    {.suffix = "in_proj_bias", .role = FV_ROLE_PARAMETER, .shape = in_bias_shape, .optional = true},
+};
+
+static const fv_parameter_spec out_projection[] = {
+    {.suffix = "out_proj.weight", .role = FV_ROLE_PARAMETER, .shape = out_weights_shape, .weights = true},
+    {.suffix = "out_proj.bias", .role = FV_ROLE_PARAMETER, .shape = fv__shape_per_channel, .optional = true},
+};
+
+/* Queries, keys and values by one product, the heads, and a product that combines what they say. */
+static const fv_layer_part parts[] = {
+    {.op = &fv_op_linear, .suffix = "in_proj", FV_PARAMETERS(in_projection)},
+    {.op = &fv_op_attention, .suffix = "heads"},
+    {.op = &fv_op_linear, FV_PARAMETERS(out_projection)},
+};
+
+static const fv_layer_kind layers[] = {{
+    .word = "attention",
+    .help = "self-attention of HEADS heads between two linear layers",
+    .op = &fv_op_attention,
+    .slot = {{FV_SLOT_NAME, "NAME"}, {FV_SLOT_ATTR, "heads"}},
+    .reads = FV_READS_SEQUENCE,
+    .parts = parts,
+    .n_parts = sizeof parts / sizeof *parts,
+}};
+
 const fv_op fv_op_attention = {
     .name = "attention",
     .tolerance = FV_TOLERANCE_LONG,
@@ -259,6 +303,7 @@ const fv_op fv_op_attention = {
     .cost = cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
+    FV_LAYERS(layers),
 };
 
 /* Inputs: dy, x. */

@@ -5,6 +5,7 @@
  *
  * Padding counts as zeros, and as pixels: the divisor is kh*kw everywhere (PyTorch's default). */
 #include "plan/lower.h"
+#include "ops/layer_shapes.h"
 #include "ops/ops.h"
 #include "ops/pool_window.h"
 
@@ -88,6 +89,27 @@ static const fv_case cases[] = {
     {3, {{3, {1, 12, 140}}}, "kernel=9x133 stride=2x5 pad=3x2"},
 };
 
+static void whole_image(fv_shape in, void *attrs)
+{
+    *(fv_window_attrs *)attrs = (fv_window_attrs){.kernel = {in.dim[1], in.dim[2]}};
+}
+
+static const fv_layer_kind layers[] = {
+    {
+        .word = "avgpool",
+        .help = "the mean of each window",
+        .op = &fv_op_avgpool,
+        .slot = {{FV_SLOT_ATTR, "kernel"}},
+    },
+    {
+        .word = "globalavgpool",
+        .help = "the mean of each channel",
+        .op = &fv_op_avgpool,
+        .reads = FV_READS_IMAGE,
+        .set = whole_image,
+    },
+};
+
 const fv_op fv_op_avgpool = {
     .name = "avgpool",
     .n_inputs = 1,
@@ -103,6 +125,7 @@ const fv_op fv_op_avgpool = {
     .cost = cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
+    FV_LAYERS(layers),
 };
 
 /* ---- the gradient: input dy ----------------------------------------------------------------------- */

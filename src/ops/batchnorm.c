@@ -13,6 +13,7 @@
  * Inputs: x, stats [3][c], gamma [c], beta [c], running mean and variance [c] (BN_X ... in batchnorm.h). The
  * last two are not read here: they follow the batch (batchnorm_track), and in a graph for inference
  * batchnorm_inference stands in the node's place and reads them instead of stats. */
+#include "ops/layer_shapes.h"
 #include "ops/batchnorm.h"
 
 static fv_status infer(fv_infer *q)
@@ -101,6 +102,29 @@ static const fv_case cases[] = {
     FV_CASE_OF(1, 2, {3, {2, 1, 2}}),  FV_CASE_OF(17, 17, {1, {17}}),     FV_CASE_OF(131, 6, {3, {6, 2, 3}}),
 };
 
+static fv_shape stats_shape(fv_layer_shapes *q)
+{
+    return FV_SHAPE(FV_BATCHNORM_ROWS, q->in.dim[0]);
+}
+
+static const fv_parameter_spec parameters[] = {
+    {.suffix = "stats", .role = FV_ROLE_BATCH, .shape = stats_shape, .of_batch = &fv_op_batchnorm_stats},
+    FV_SCALE_AND_SHIFT,
+    {.suffix = "running_mean", .role = FV_ROLE_STATISTIC, .shape = fv__shape_per_channel},
+    {.suffix = "running_var",
+     .role = FV_ROLE_STATISTIC,
+     .shape = fv__shape_per_channel,
+     .init = {FV_INIT_CONSTANT, .scale = 1}},
+};
+
+static const fv_layer_kind layers[] = {{
+    .word = "batchnorm",
+    .help = "each channel less its mean over the batch, divided by its deviation, then scaled and shifted",
+    .op = &fv_op_batchnorm,
+    .slot = {{FV_SLOT_NAME, "NAME"}},
+    FV_PARAMETERS(parameters),
+}};
+
 const fv_op fv_op_batchnorm = {
     .name = "batchnorm",
     .inference = {&fv_op_batchnorm_inference, 5, {BN_X, BN_RUNNING_MEAN, BN_RUNNING_VAR, BN_GAMMA, BN_BETA}},
@@ -117,6 +141,7 @@ const fv_op fv_op_batchnorm = {
     .cost = cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
+    FV_LAYERS(layers),
 };
 
 /* ---- batchnorm_sums: inputs dy, x, stats; [2][c]: sums of dy and of dy * xhat ---------------------- */

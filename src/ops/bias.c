@@ -3,6 +3,7 @@
  *   y[c][h][w] = x[c][h][w] + b[c]
  *   db[c] = sum over images and pixels of dy[c][h][w] */
 #include "plan/lower.h"
+#include "ops/layer_shapes.h"
 #include "ops/ops.h"
 
 static fv_status infer(fv_infer *q)
@@ -57,6 +58,18 @@ static const fv_case cases[] = {
     {17, {{1, {17}}, {1, {17}}}, ""},
 };
 
+static const fv_parameter_spec parameters[] = {
+    {.suffix = "bias", .role = FV_ROLE_PARAMETER, .shape = fv__shape_per_channel},
+};
+
+static const fv_layer_kind layers[] = {{
+    .word = "bias",
+    .help = "adds a learned number to each channel",
+    .op = &fv_op_bias,
+    .slot = {{FV_SLOT_NAME, "NAME"}},
+    FV_PARAMETERS(parameters),
+}};
+
 const fv_op fv_op_bias = {
     .name = "bias",
     .n_inputs = 2,
@@ -70,6 +83,7 @@ const fv_op fv_op_bias = {
     .cost = cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
+    FV_LAYERS(layers),
 };
 
 /* ---- bias_db: input dy ---------------------------------------------------------------------------- */

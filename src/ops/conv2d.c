@@ -10,6 +10,7 @@
  *
  *   dx = dy convolved with w turned around, with zeros around dy
  *   dw[o][i][ky][kx] = sum over images, oy, ox of dy[o][oy][ox] * x[i][oy*s + ky*d - p][ox*s + kx*d - p] */
+#include "ops/layer_shapes.h"
 #include "ops/conv2d.h"
 #include "ops/window.h"
 
@@ -323,6 +324,24 @@ static const fv_case dw_cases[] = {
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
+static fv_shape weights_shape(fv_layer_shapes *q)
+{
+    const fv_conv_attrs *const a = q->attrs;
+    const int channels = q->in.dim[0], seen = channels < a->groups ? 1 : channels / a->groups;
+    return FV_SHAPE(q->count, seen, q->window[0], q->window[1]); /* the node checks the groups */
+}
+
+static const fv_parameter_spec parameters[] = {FV_WEIGHTS(weights_shape), FV_BIAS(fv__shape_per_output)};
+
+static const fv_layer_kind layers[] = {{
+    .word = "conv",
+    .help = "convolution with a bias",
+    .op = &fv_op_conv2d,
+    .slot = {{FV_SLOT_NAME, "NAME"}, {FV_SLOT_COUNT, "CHANNELS"}, {FV_SLOT_WINDOW, "KERNEL"}},
+    .reads = FV_READS_IMAGE,
+    FV_PARAMETERS(parameters),
+}};
+
 const fv_op fv_op_conv2d = {
     .name = "conv2d",
     .tolerance = FV_TOLERANCE_LONG,
@@ -340,6 +359,7 @@ const fv_op fv_op_conv2d = {
     .cost = cost,
     .cases = cases,
     .n_cases = COUNT(cases),
+    FV_LAYERS(layers),
 };
 
 const fv_op fv_op_conv2d_dx = {

@@ -7,6 +7,7 @@
  * gradient's attributes hold the number of the forward node. Outside of training dropout is the identity:
  * fv__graph_for_inference (ops/inference.h) takes it out of the graph before a plan is made. */
 #include "base/rng.h"
+#include "ops/layer_shapes.h"
 #include "ops/unary.h"
 
 typedef struct dropout_attrs {
@@ -100,6 +101,13 @@ static const fv_case cases[] = {
     {1, {{3, {1, 1, 1}}}, "rate=0.9"}, {17, {{1, {17}}}, "rate=0.1"},
 };
 
+static const fv_layer_kind layers[] = {{
+    .word = "dropout",
+    .help = "in training, a share of the values is 0 and the others are scaled up",
+    .op = &fv_op_dropout,
+    .slot = {{FV_SLOT_ATTR, "rate"}},
+}};
+
 const fv_op fv_op_dropout = {
     .name = "dropout",
     .inference = {&fv_op_identity, 1, {0}},
@@ -116,6 +124,7 @@ const fv_op fv_op_dropout = {
     .cost = fv__unary_cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
+    FV_LAYERS(layers),
 };
 
 static const fv_case cases_dx[] = {

@@ -1,5 +1,6 @@
 /* flatten.c - an image [c][h][w] read as a vector [c*h*w], and back. Nothing moves: a view. */
 #include "ops/conv_c16.h"
+#include "ops/layer_shapes.h"
 #include "ops/ops.h"
 
 #include <string.h>
@@ -49,6 +50,10 @@ static const fv_case cases[] = {
     {1, {{3, {1, 1, 1}}}, ""},  {2, {{1, {17}}}, ""},       {3, {{2, {5, 9}}}, ""},
 };
 
+static const fv_layer_kind layers[] = {
+    {.word = "flatten", .help = "all values as one vector", .op = &fv_op_flatten},
+};
+
 const fv_op fv_op_flatten = {
     .name = "flatten",
     .n_inputs = 1,
@@ -61,6 +66,7 @@ const fv_op fv_op_flatten = {
     .cost = cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
+    FV_LAYERS(layers),
 };
 
 /* ---- unflatten: the shape stands in the attributes ------------------------------------------------ */

@@ -2,6 +2,7 @@
  *
  *   y = x P(x),   P(x) = (1 + erf(x / sqrt(2))) / 2
  *   dx = dy (P(x) + x p(x)),   p(x) = exp(-x^2 / 2) / sqrt(2 pi) */
+#include "ops/layer_shapes.h"
 #include "ops/unary.h"
 
 #include <math.h>
@@ -43,6 +44,10 @@ static fv_status lower(fv_lower *l)
     return fv__unary_lower(l, FV_UNARY_GELU, 0.0f, 0.0f);
 }
 
+static const fv_layer_kind layers[] = {
+    {.word = "gelu", .help = "x times the share of the normal distribution below x", .op = &fv_op_gelu},
+};
+
 const fv_op fv_op_gelu = {
     .name = "gelu",
     .n_inputs = 1,
@@ -56,6 +61,7 @@ const fv_op fv_op_gelu = {
     .cost = fv__unary_cost,
     .cases = fv__unary_cases,
     .n_cases = FV_N_UNARY_CASES,
+    FV_LAYERS(layers),
 };
 
 /* Inputs: dy, x. */

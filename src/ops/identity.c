@@ -1,4 +1,5 @@
 /* identity.c - y = x: a layer that does nothing, and what dropout becomes where nobody trains. */
+#include "ops/layer_shapes.h"
 #include "ops/unary.h"
 
 static fv_status grad(fv_grad *g)
@@ -24,6 +25,10 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
     return (fv_cost){0};
 }
 
+static const fv_layer_kind layers[] = {
+    {.word = "identity", .help = "the values as they are", .op = &fv_op_identity},
+};
+
 const fv_op fv_op_identity = {
     .name = "identity",
     .n_inputs = 1,
@@ -36,4 +41,5 @@ const fv_op fv_op_identity = {
     .cost = cost,
     .cases = fv__unary_cases,
     .n_cases = FV_N_UNARY_CASES,
+    FV_LAYERS(layers),
 };

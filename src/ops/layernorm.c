@@ -7,6 +7,7 @@
  *
  * x [c], [c][tokens] or [c][h][w]; gamma and beta [c]. */
 #include "plan/lower.h"
+#include "ops/layer_shapes.h"
 #include "ops/ops.h"
 
 #include <math.h>
@@ -101,6 +102,17 @@ static const fv_case cases[] = {
     FV_CASE_OF(3, 331, {2, {331, 5}}),
 };
 
+static const fv_parameter_spec parameters[] = {FV_SCALE_AND_SHIFT};
+
+static const fv_layer_kind layers[] = {{
+    .word = "layernorm",
+    .help = "each token or pixel less the mean of its channels, divided by their deviation, then scaled and "
+            "shifted",
+    .op = &fv_op_layernorm,
+    .slot = {{FV_SLOT_NAME, "NAME"}},
+    FV_PARAMETERS(parameters),
+}};
+
 const fv_op fv_op_layernorm = {
     .name = "layernorm",
     .n_inputs = 3,
@@ -113,6 +125,7 @@ const fv_op fv_op_layernorm = {
     .cost = cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
+    FV_LAYERS(layers),
 };
 
 /* ---- layernorm_dx: inputs dy, x, gamma ------------------------------------------------------------- */

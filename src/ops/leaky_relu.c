@@ -5,6 +5,7 @@
  *
  * With at0=0 the gradient reads y, whose sign is that of x; with at0=1 it reads x, since y = 0 may come from
  * a negative x too. */
+#include "ops/layer_shapes.h"
 #include "ops/unary.h"
 
 typedef struct leaky_attrs {
@@ -56,6 +57,10 @@ static const fv_case cases[] = {
     {1, {{3, {1, 1, 1}}}, "slope=1"}, {17, {{1, {17}}}, "slope=0.2 at0=1"},
 };
 
+static const fv_layer_kind layers[] = {
+    {.word = "leakyrelu", .help = "x where it is positive, else slope times x", .op = &fv_op_leaky_relu},
+};
+
 const fv_op fv_op_leaky_relu = {
     .name = "leaky_relu",
     .n_inputs = 1,
@@ -74,6 +79,7 @@ const fv_op fv_op_leaky_relu = {
     .cost = fv__unary_cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
+    FV_LAYERS(layers),
 };
 
 static const fv_case cases_dx[] = {

@@ -11,6 +11,7 @@
 #include "ops/conv2d.h"
 #include "ops/ops.h"
 #include "ops/conv_c16.h"
+#include "ops/layer_shapes.h"
 
 #include <string.h>
 
@@ -267,6 +268,22 @@ static const fv_case dw_cases[] = {
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
+static fv_shape weights_shape(fv_layer_shapes *q)
+{
+    return FV_SHAPE(q->count, q->in.dim[0]);
+}
+
+static const fv_parameter_spec parameters[] = {FV_WEIGHTS(weights_shape), FV_BIAS(fv__shape_per_output)};
+
+static const fv_layer_kind layers[] = {{
+    .word = "linear",
+    .help = "a fully connected layer: weights times a vector, or times each token of a sequence, plus a bias",
+    .op = &fv_op_linear,
+    .slot = {{FV_SLOT_NAME, "NAME"}, {FV_SLOT_COUNT, "FEATURES"}},
+    .reads = FV_READS_VECTOR | FV_READS_SEQUENCE,
+    FV_PARAMETERS(parameters),
+}};
+
 const fv_op fv_op_linear = {
     .name = "linear",
     .tolerance = FV_TOLERANCE_LONG,
@@ -281,6 +298,7 @@ const fv_op fv_op_linear = {
     .cost = cost,
     .cases = cases,
     .n_cases = COUNT(cases),
+    FV_LAYERS(layers),
 };
 
 const fv_op fv_op_linear_dx = {

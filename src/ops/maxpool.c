@@ -8,6 +8,7 @@
  *
  * The gradient finds the places again in x; they are not kept. */
 #include "plan/lower.h"
+#include "ops/layer_shapes.h"
 #include "ops/ops.h"
 #include "ops/pool_window.h"
 
@@ -106,6 +107,13 @@ static const fv_case cases[] = {
     {5, {{3, {1, 2, 2}}}, "kernel=4 stride=1 pad=2"},
 };
 
+static const fv_layer_kind layers[] = {{
+    .word = "maxpool",
+    .help = "the largest value of each window",
+    .op = &fv_op_maxpool,
+    .slot = {{FV_SLOT_ATTR, "kernel"}},
+}};
+
 const fv_op fv_op_maxpool = {
     .name = "maxpool",
     .n_inputs = 1,
@@ -123,6 +131,7 @@ const fv_op fv_op_maxpool = {
     .cost = cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
+    FV_LAYERS(layers),
 };
 
 /* ---- the gradient: inputs dy, x ------------------------------------------------------------------- */

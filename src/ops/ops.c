@@ -23,3 +23,20 @@ const fv_op *fv__op_find(const char *name)
             return table[i];
     return NULL;
 }
+
+const fv_layer_kind *fv__layer_kind_find(const char *word)
+{
+    for (int i = 0; i < N_OPS; i++)
+        for (int k = 0; k < table[i]->n_layers; k++)
+            if (strcmp(table[i]->layers[k].word, word) == 0)
+                return &table[i]->layers[k];
+    return NULL;
+}
+
+const fv_layer_kind *fv__layer_kind_at(int index)
+{
+    for (int i = 0; i < N_OPS && index >= 0; index -= table[i++]->n_layers)
+        if (index < table[i]->n_layers)
+            return &table[i]->layers[index];
+    return NULL;
+}

@@ -5,6 +5,7 @@
  *
  * ReLU has no derivative at 0; its subgradients are 0 to 1, and `at0` chooses one of the two ends. With 0
  * the sign of y tells all, so x need not be kept, nor a mask; with 1 the gradient reads x. */
+#include "ops/layer_shapes.h"
 #include "ops/unary.h"
 
 typedef struct relu_attrs {
@@ -48,6 +49,10 @@ static fv_status lower(fv_lower *l)
     return fv__unary_lower(l, FV_UNARY_RELU, 0.0f, (float)a->at0);
 }
 
+static const fv_layer_kind layers[] = {
+    {.word = "relu", .help = "max(x, 0)", .op = &fv_op_relu},
+};
+
 const fv_op fv_op_relu = {
     .name = "relu",
     .finish = FV_FINISH_RELU,
@@ -67,6 +72,7 @@ const fv_op fv_op_relu = {
     .cost = fv__unary_cost,
     .cases = fv__unary_cases,
     .n_cases = FV_N_UNARY_CASES,
+    FV_LAYERS(layers),
 };
 
 static const fv_case cases_dx[] = {

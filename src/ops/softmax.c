@@ -5,6 +5,7 @@
  *
  * Subtracting m changes nothing but keeps exp within range: softmax does not see an offset of all scores. */
 #include "ops/class_shapes.h"
+#include "ops/layer_shapes.h"
 
 #include <math.h>
 
@@ -54,6 +55,12 @@ static const fv_case cases[] = {
     {15, {{1, {3}}}, ""},  {3, {{1, {257}}}, ""},
 };
 
+static const fv_layer_kind layers[] = {
+    {.word = "softmax",
+     .help = "exp(x) divided by the sum of all exp(x): probabilities",
+     .op = &fv_op_softmax},
+};
+
 const fv_op fv_op_softmax = {
     .name = "softmax",
     .n_inputs = 1,
@@ -66,6 +73,7 @@ const fv_op fv_op_softmax = {
     .cost = cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
+    FV_LAYERS(layers),
 };
 
 /* ---- the gradient: inputs dy, y ------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
  *
  *   y = log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))
  *   dx = dy sigmoid(x) */
+#include "ops/layer_shapes.h"
 #include "ops/unary.h"
 
 #include <math.h>
@@ -38,6 +39,10 @@ static fv_status lower(fv_lower *l)
     return fv__unary_lower(l, FV_UNARY_SOFTPLUS, 0.0f, 0.0f);
 }
 
+static const fv_layer_kind layers[] = {
+    {.word = "softplus", .help = "log(1 + exp(x))", .op = &fv_op_softplus},
+};
+
 const fv_op fv_op_softplus = {
     .name = "softplus",
     .n_inputs = 1,
@@ -51,6 +56,7 @@ const fv_op fv_op_softplus = {
     .cost = fv__unary_cost,
     .cases = fv__unary_cases,
     .n_cases = FV_N_UNARY_CASES,
+    FV_LAYERS(layers),
 };
 
 /* Inputs: dy, x. */

@@ -2,6 +2,7 @@
  *
  *   y = tanh(x)
  *   dx = dy (1 - y^2) */
+#include "ops/layer_shapes.h"
 #include "ops/unary.h"
 
 #include <math.h>
@@ -38,6 +39,10 @@ static fv_status lower(fv_lower *l)
     return fv__unary_lower(l, FV_UNARY_TANH, 0.0f, 0.0f);
 }
 
+static const fv_layer_kind layers[] = {
+    {.word = "tanh", .help = "the hyperbolic tangent", .op = &fv_op_tanh},
+};
+
 const fv_op fv_op_tanh = {
     .name = "tanh",
     .n_inputs = 1,
@@ -51,6 +56,7 @@ const fv_op fv_op_tanh = {
     .cost = fv__unary_cost,
     .cases = fv__unary_cases,
     .n_cases = FV_N_UNARY_CASES,
+    FV_LAYERS(layers),
 };
 
 /* Inputs: dy, y. */

@@ -8,6 +8,7 @@
  *
  * Parameters lie as in PyTorch, where the channel comes last. */
 #include "plan/lower.h"
+#include "ops/layer_shapes.h"
 #include "ops/ops.h"
 
 #include <string.h>
@@ -102,6 +103,10 @@ static void ref_tokens(const fv_ref *r)
 
 static const fv_case cases_tokens[] = {{17, {{3, {3, 5, 7}}}, ""}, {1, {{3, {1, 1, 1}}}, ""}};
 
+static const fv_layer_kind tokens_layers[] = {
+    {.word = "tokens", .help = "an image as a sequence: each pixel is a token", .op = &fv_op_tokens},
+};
+
 const fv_op fv_op_tokens = {
     .name = "tokens",
     .n_inputs = 1,
@@ -113,6 +118,7 @@ const fv_op fv_op_tokens = {
     .cost = cost,
     .cases = cases_tokens,
     .n_cases = sizeof cases_tokens / sizeof *cases_tokens,
+    FV_LAYERS(tokens_layers),
 };
 
 /* ---- class_token: inputs x, v ---------------------------------------------------------------------- */
@@ -154,6 +160,25 @@ static const fv_case cases_class[] = {
     {1, {{2, {1, 1}}, {3, {1, 1, 1}}}, ""},
 };
 
+static fv_shape class_token_shape(fv_layer_shapes *q)
+{
+    return FV_SHAPE(1, 1, q->in.dim[0]);
+}
+
+static const fv_parameter_spec class_token_parameters[] = {
+    {.role = FV_ROLE_PARAMETER, .shape = class_token_shape},
+};
+
+static const fv_layer_kind class_token_layers[] = {{
+    .word = "classtoken",
+    .help = "a learned token before the others",
+    .op = &fv_op_class_token,
+    .slot = {{FV_SLOT_NAME, "NAME"}},
+    .reads = FV_READS_SEQUENCE,
+    .node_suffix = "before",
+    FV_PARAMETERS(class_token_parameters),
+}};
+
 const fv_op fv_op_class_token = {
     .name = "class_token",
     .n_inputs = 2,
@@ -165,6 +190,7 @@ const fv_op fv_op_class_token = {
     .cost = cost,
     .cases = cases_class,
     .n_cases = sizeof cases_class / sizeof *cases_class,
+    FV_LAYERS(class_token_layers),
 };
 
 /* ---- position: inputs x, p -------------------------------------------------------------------------- */
@@ -206,6 +232,26 @@ static const fv_case cases_position[] = {
     {1, {{2, {1, 1}}, {3, {1, 1, 1}}}, ""},
 };
 
+static fv_shape position_shape(fv_layer_shapes *q)
+{
+    return FV_SHAPE(1, q->in.dim[1], q->in.dim[0]);
+}
+
+/* Drawn small: the deviation is that of Dosovitskiy et al. 2020. */
+static const fv_parameter_spec position_parameters[] = {
+    {.role = FV_ROLE_PARAMETER, .shape = position_shape, .init = {FV_INIT_NORMAL, .scale = 0.02}},
+};
+
+static const fv_layer_kind position_layers[] = {{
+    .word = "position",
+    .help = "adds a learned number to each channel of each token",
+    .op = &fv_op_position,
+    .slot = {{FV_SLOT_NAME, "NAME"}},
+    .reads = FV_READS_SEQUENCE,
+    .node_suffix = "added",
+    FV_PARAMETERS(position_parameters),
+}};
+
 const fv_op fv_op_position = {
     .name = "position",
     .n_inputs = 2,
@@ -218,6 +264,7 @@ const fv_op fv_op_position = {
     .cost = cost,
     .cases = cases_position,
     .n_cases = sizeof cases_position / sizeof *cases_position,
+    FV_LAYERS(position_layers),
 };
 
 /* ---- position_dw: input dy; the sum over images of its first tokens, [1][count][c] ------------------- */
@@ -327,6 +374,13 @@ static const fv_case cases_slice[] = {
     {1, {{2, {1, 1}}}, ""},
 };
 
+static const fv_layer_kind slice_layers[] = {{
+    .word = "slice",
+    .help = "COUNT tokens from FIRST on",
+    .op = &fv_op_slice,
+    .slot = {{FV_SLOT_ATTR, "first"}, {FV_SLOT_ATTR, "count"}},
+}};
+
 const fv_op fv_op_slice = {
     .name = "slice",
     .n_inputs = 1,
@@ -341,6 +395,7 @@ const fv_op fv_op_slice = {
     .cost = cost,
     .cases = cases_slice,
     .n_cases = sizeof cases_slice / sizeof *cases_slice,
+    FV_LAYERS(slice_layers),
 };
 
 /* ---- slice_dx: input dy, put in its place among `tokens`, zeros around it ---------------------------- */
