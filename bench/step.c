@@ -57,8 +57,7 @@ static void draw_batch(stepper *s, int n)
         s->pixels[i] = bytes + (size_t)i * count;
         s->labels[i] = (int)fv__rng_below(&rng, (uint32_t)fv__model_n_classes(s->model));
     }
-    s->batch = (fv_batch){
-        .n = n, .pixels = s->pixels, .labels = s->labels, .inv_total = 1.0f / (float)n, .momentum = 0.9f};
+    s->batch = (fv_batch){.n = n, .pixels = s->pixels, .labels = s->labels, .inv_total = 1.0f / (float)n};
 }
 
 /* Statistics of uniform bytes, so that the network sees numbers around 0 of size 1. */
@@ -111,12 +110,13 @@ static void close_stepper(stepper *s)
 /* Seconds of n steps. */
 static double steps(stepper *s, int n)
 {
+    static const fv_rates rates = {.momentum = 0.9, .update = 1};
     const double start = fv__seconds();
     double loss = 0;
     const fv_images images = {.name = "random pixels", .pixels = s->pixels[0]};
     for (int i = 0; i < n; i++)
         die_unless_ok(s->ctx,
-                      s->trainer ? fv__trainer_step(s->trainer, &s->batch, &loss)
+                      s->trainer ? fv__trainer_step(s->trainer, &s->batch, &rates, &loss)
                                  : fv__predict(s->evaluator, &images, 0, s->batch.n, s->probabilities),
                       "step");
     return fv__seconds() - start;

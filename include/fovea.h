@@ -337,7 +337,8 @@ typedef struct fv_train_options {
     int epochs; /* to FV_MAX_EPOCHS                                                        */
     int batch;  /* 1: stochastic; 0: the whole training set (batch gradient descent)       */
     double lr, momentum, weight_decay; /* weight decay acts on weights, never on biases               */
-    const char *optimizer;             /* "sgd" */
+    const char *optimizer; /* "sgd", "nesterov", "adam" or "adamw"; words of its own follow a colon:
+                              "adam:beta1=0.9,beta2=0.99". Only the first two have momentum */
     fv_schedule schedule;
     int step_epochs;    /* step schedule: every so many epochs ...                                 */
     double step_factor; /* ... the learning rate is multiplied by this                             */

@@ -20,16 +20,6 @@ enum { SEED = 20, MAX_ATTR_BYTES = 512, CHECKED_VALUES = 40 };
 
 /* ---- the operation -------------------------------------------------------------------------------- */
 
-bool op_is_update(const fv_op *op)
-{
-    return op->part == FV_PART_UPDATE;
-}
-
-bool op_is_track(const fv_op *op)
-{
-    return op->part == FV_PART_TRACK;
-}
-
 /* Weight and bias gradients are sums over the images, and so are a batch's statistics. */
 bool op_output_is_per_image(const fv_op *op)
 {
@@ -77,8 +67,10 @@ void op_call_check(op_call *call)
     op_graph_build(&g, call, ctx);
     call->out_shape = g.graph.tensors[g.output].shape;
     call->n_out = fv__shape_count(call->out_shape) * (op_output_is_per_image(call->op) ? call->n : 1);
-    if (op_is_update(call->op))
-        call->n_out *= 2;
+    if (call->op->changes)
+        call->n_out = 0;
+    for (int i = 0; i < op_n_inputs(call); i++)
+        call->n_out += call->op->changes >> i & 1 ? value_count(call, i) : 0;
     fv__graph_deinit(&g.graph);
     fv_context_destroy(ctx);
 }
@@ -129,8 +121,6 @@ void op_graph_build(op_graph *g, const op_call *call, fv_context *ctx)
         if (fv__op_role(call->op, i) == FV_ROLE_GRADIENT || fv__op_role(call->op, i) == FV_ROLE_STATE)
             g->graph.tensors[g->input[i]].of = g->input[0];
     }
-    if (op_is_update(call->op))
-        g->graph.tensors[g->input[0]].decays = true;
     if (spec.role == FV_ROLE_STATE)
         spec.of = g->input[0];
     else if (spec.role == FV_ROLE_GRADIENT)
@@ -162,6 +152,12 @@ static void draw_smooth(double *v, int64_t count, double size, fv_rng *rng)
     }
 }
 
+/* Variances, means of squares and settings. */
+static bool is_positive(fv_role role)
+{
+    return role == FV_ROLE_STATISTIC || role == FV_ROLE_STATE || role == FV_ROLE_SETTING;
+}
+
 static void draw_values(double *v, int64_t count, const fv_op *op, fv_role role, op_draw draw, fv_rng *rng)
 {
     if (role == FV_ROLE_VALUE && draw == OP_SMOOTH)
@@ -171,7 +167,7 @@ static void draw_values(double *v, int64_t count, const fv_op *op, fv_role role,
             v[i] = 0.5 * ((double)fv__rng_below(rng, 9) - 4);
     else
         for (int64_t i = 0; i < count; i++)
-            v[i] = role == FV_ROLE_STATISTIC ? 0.5 + fv__rng_uniform(rng) : 2 * fv__rng_uniform(rng) - 1;
+            v[i] = is_positive(role) ? 0.5 + fv__rng_uniform(rng) : 2 * fv__rng_uniform(rng) - 1;
 }
 
 /* One logistic output has labels 0 and 1, unless the loss is over the classes there are: then one class. */
@@ -218,6 +214,7 @@ static fv_reference *make_reference(const op_call *call, fv_context *ctx, const 
     if (fv__reference_create(ctx, &g->graph, call->n, &reference) != FV_OK)
         fail_msg("%s: %s", call->what, fv_message(ctx));
     reference->seed = SEED;
+    reference->updates = true;
     for (int i = 0; i < op_n_inputs(call); i++)
         memcpy(reference->value[g->input[i]], call->value[i],
                (size_t)value_count(call, i) * sizeof **call->value);
@@ -230,31 +227,23 @@ static void run_reference(fv_reference *reference, int tensor, const op_call *ca
         fail_msg("%s: %s", call->what, fv_message(reference->ctx));
 }
 
-/* v = momentum v + (g + decay p), p -= lr v: an update's reference takes no step, so it is taken here. */
-static void update_by_formula(const op_call *call, double *out)
-{
-    const int64_t n = call->n_out / 2;
-    for (int64_t i = 0; i < n; i++) {
-        const double p = call->value[0][i], g = call->value[1][i];
-        out[n + i] = (double)OP_MOMENTUM * call->value[2][i] + g + (double)OP_WEIGHT_DECAY * p;
-        out[i] = p - (double)OP_LR * out[n + i];
-    }
-}
-
 double *op_by_reference(const op_call *call)
 {
     double *const out = calloc((size_t)call->n_out, sizeof *out);
     assert_non_null(out);
-    if (op_is_update(call->op)) {
-        update_by_formula(call, out);
-        return out;
-    }
     fv_context *ctx = op_context("portable", 1);
     op_graph g;
     op_graph_build(&g, call, ctx);
     fv_reference *reference = make_reference(call, ctx, &g);
     run_reference(reference, g.output, call);
-    memcpy(out, reference->value[g.output], (size_t)call->n_out * sizeof *out);
+    if (!call->op->changes)
+        memcpy(out, reference->value[g.output], (size_t)call->n_out * sizeof *out);
+    double *to = out;
+    for (int i = 0; i < op_n_inputs(call); i++)
+        if (call->op->changes >> i & 1) {
+            memcpy(to, reference->value[g.input[i]], (size_t)value_count(call, i) * sizeof *to);
+            to += value_count(call, i);
+        }
     fv__reference_destroy(reference);
     fv__graph_deinit(&g.graph);
     fv_context_destroy(ctx);

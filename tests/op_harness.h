@@ -14,7 +14,7 @@ typedef struct op_call {
     fv_shape shape[FV_MAX_INPUTS]; /* rank 0: absent */
     double *value[FV_MAX_INPUTS];
     fv_shape out_shape; /* set by op_call_check */
-    int64_t n_out;      /* all values of the output, likewise */
+    int64_t n_out;      /* all values of the output, or of the changed inputs, likewise */
     char what[256];     /* for messages */
 } op_call;
 
@@ -41,21 +41,14 @@ void op_graph_build(op_graph *g, const op_call *call, fv_context *ctx);
 /* A context for the ISA, or NULL where this machine or this build lacks it (said once). */
 fv_context *op_context(const char *isa, int n_threads);
 
-/* Each returns n_out values, to be released with free. An update (sgd) returns the new parameter and the new
- * state, one after the other, at OP_LR, OP_MOMENTUM and OP_WEIGHT_DECAY. */
+/* Each returns n_out values, to be released with free. Of an operation that changes what it reads, they are
+ * the inputs that it changes, one after the other, as it leaves them. */
 double *op_by_reference(const op_call *call);
 float *op_by_plan(const op_call *call, fv_context *ctx);
 /* Kernel by kernel, `group` blocks a call, each operand in a guarded block of its own, ranges cut in three.
  * `over`: the output stands in the memory of input over - 1; 0: in its own. Lanes past the last image must
  * stay finite, and 0 for losses and their gradients. */
 float *op_by_kernels(const op_call *call, fv_context *ctx, int group, int over);
-bool op_is_update(const fv_op *op);
-/* Changes a statistic, its first input, where it is: that is its output. */
-bool op_is_track(const fv_op *op);
-
-#define OP_LR           0.125f
-#define OP_MOMENTUM     0.75f
-#define OP_WEIGHT_DECAY 0.0625f
 
 /* Compares all gradients of the case with central differences of the reference. Fails the test. */
 void op_check_gradient(const fv_op *op, int index);

@@ -97,7 +97,8 @@ static void check_dead_lanes(const op_call *call, const float *lanes)
 
 static bool is_stored(fv_role role) /* bound from outside */
 {
-    return role == FV_ROLE_PARAMETER || role == FV_ROLE_STATISTIC || role == FV_ROLE_STATE;
+    return role == FV_ROLE_PARAMETER || role == FV_ROLE_STATISTIC || role == FV_ROLE_STATE ||
+           role == FV_ROLE_SETTING;
 }
 
 typedef struct batch_data {
@@ -108,13 +109,8 @@ typedef struct batch_data {
 static void make_batch(const op_call *call, batch_data *data)
 {
     assert_true(call->n <= MAX_IMAGES);
-    data->batch = (fv_batch){.n = call->n,
-                             .labels = data->labels,
-                             .seed = SEED,
-                             .inv_total = 1.0f / (float)call->n,
-                             .lr = OP_LR,
-                             .momentum = OP_MOMENTUM,
-                             .weight_decay = OP_WEIGHT_DECAY};
+    data->batch =
+        (fv_batch){.n = call->n, .labels = data->labels, .seed = SEED, .inv_total = 1.0f / (float)call->n};
     for (int i = 0; i < op_n_inputs(call); i++)
         for (int n = 0; n < call->n && fv__op_role(call->op, i) == FV_ROLE_LABEL; n++)
             data->labels[n] = (int)call->value[i][n];
@@ -165,12 +161,15 @@ static void give_inputs(const op_call *call, const op_graph *g, fv_run *run, flo
 static void take_output(const op_call *call, const float *memory, float *const storage[], float *out)
 {
     const int64_t count = fv__shape_count(call->out_shape);
-    if (op_is_update(call->op)) {
-        memcpy(out, storage[0], (size_t)count * sizeof *out);
-        memcpy(out + count, storage[2], (size_t)count * sizeof *out);
-    } else if (op_is_track(call->op)) {
-        memcpy(out, storage[0], (size_t)count * sizeof *out);
-    } else if (!memory) {
+    for (int i = 0; i < op_n_inputs(call); i++)
+        if (call->op->changes >> i & 1) {
+            const int64_t n = fv__shape_count(call->shape[i]);
+            memcpy(out, storage[i], (size_t)n * sizeof *out);
+            out += n;
+        }
+    if (call->op->changes)
+        return;
+    if (!memory) {
         fail_msg("%s: the output has no memory in the run", call->what);
     } else if (op_output_is_per_image(call->op)) {
         check_dead_lanes(call, memory);
@@ -199,7 +198,7 @@ float *op_by_plan(const op_call *call, fv_context *ctx)
         }
     give_inputs(call, &g, run, storage);
     make_batch(call, &data);
-    const bool update = op_is_update(call->op) || op_is_track(call->op);
+    const bool update = call->op->changes != 0;
     if (fv__run_step(run, &data.batch, update) != FV_OK)
         fail_msg("%s: %s", call->what, fv_message(ctx));
     take_output(call, update ? NULL : fv__run_buffer(run, g.output), storage, out);

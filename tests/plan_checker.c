@@ -145,7 +145,7 @@ static void check_phases(const fv_plan *plan)
         for (int i = 0; i < phase->n_steps; i++, s++) {
             const fv_step *step = &plan->steps[s];
             const bool per_block = step->spec.domain == FV_PER_BLOCK;
-            const bool update = step->node && step->node->op->out == FV_ROLE_STATE;
+            const bool update = step->node && step->node->op->changes;
             CHECK(step->phase == p, "step %s says phase %d", step_name(plan, s), step->phase);
             CHECK(per_block == (i < phase->n_block_steps), "step %s is in the wrong part",
                   step_name(plan, s));
@@ -253,8 +253,8 @@ static life life_of(const fv_plan *plan, int root)
             l.last = (int)plan->n_steps;
             l.last_phase = plan->n_phases;
         }
-    const bool prepared = l.first >= 0 && plan->steps[l.first].prepares;
-    if (plan->options.frozen && prepared && !plan->steps[l.last].prepares) {
+    const bool prepared = l.first >= 0 && plan->steps[l.first].stage == FV_STAGE_PREPARE;
+    if (plan->options.frozen && prepared && plan->steps[l.last].stage != FV_STAGE_PREPARE) {
         l.first = l.first_phase = -1;
         l.last = (int)plan->n_steps;
         l.last_phase = plan->n_phases;

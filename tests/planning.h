@@ -5,6 +5,7 @@
 
 #include "guarded.h"
 #include "model/model.h"
+#include "ops/optimizer.h"
 #include "plan/plan.h"
 #include "scratch.h"
 #include "training.h"
@@ -32,7 +33,7 @@ static inline void training_graph(const fv_model *m, fv_graph *graph)
     const int *gradient;
     assert_well(ctx, fv__graph_copy(&m->graph, graph));
     assert_well(ctx, fv__differentiate(graph, &gradient));
-    assert_well(ctx, fv__append_updates(graph, gradient, "sgd"));
+    assert_well(ctx, fv__append_updates(graph, gradient, &fv_optimizer_sgd));
 }
 
 static inline fv_plan *plan_of(const fv_graph *graph, fv_plan_options options)

@@ -9,6 +9,7 @@
 
 #include "base/context.h"
 #include "ops/inference.h"
+#include "ops/optimizer.h"
 #include "run/run.h"
 #include "scratch.h"
 #include "train/train.h"
@@ -170,7 +171,7 @@ static fv_status plan(bool training, bool keep_all)
     FV_TRY(training ? fv__graph_copy(&f.zoo->graph, &graph) : fv__graph_for_inference(&f.zoo->graph, &graph));
     fv_status status = training ? fv__differentiate(&graph, &gradient) : FV_OK;
     if (status == FV_OK && training)
-        status = fv__append_updates(&graph, gradient, "sgd");
+        status = fv__append_updates(&graph, gradient, &fv_optimizer_sgd);
     const fv_plan_options options = {.batch = 100,
                                      .n_workers = 2,
                                      .output = true,

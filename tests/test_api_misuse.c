@@ -227,7 +227,8 @@ static void null_training(void **state)
     REFUSED(fv_train(model, NULL, NULL, &options, NULL, NULL), "fv_train: train is NULL");
     REFUSED(fv_train(model, data, NULL, NULL, NULL, NULL), "fv_train: options is NULL");
     options.optimizer = NULL;
-    REFUSED(fv_train(model, data, NULL, &options, NULL, NULL), "optimizer: expected sgd, found ''");
+    REFUSED(fv_train(model, data, NULL, &options, NULL, NULL),
+            "optimizer: expected sgd, nesterov, adam or adamw, found ''");
     SILENT(fv_train_open_run(NULL, files->folder, false, &resumed, &read));
     REFUSED(fv_train_open_run(ctx, NULL, false, &resumed, &read), "fv_train_open_run: run_folder is NULL");
     REFUSED(fv_train_open_run(ctx, files->folder, false, NULL, &read), "fv_train_open_run: model is NULL");

@@ -138,11 +138,11 @@ static void two_updates_as_pytorch(void **state)
     fill_parameters(m);
     fill_images(images, pointers, labels, N);
     assert_well(ctx, fv__trainer_create(m, N, "sgd", &trainer));
-    const fv_batch batch = {
-        .n = N, .values = pointers, .labels = labels, .lr = 0.5f, .momentum = 0.75f, .weight_decay = 0.25f};
+    const fv_batch batch = {.n = N, .values = pointers, .labels = labels};
+    const fv_rates rates = {.lr = 0.5, .momentum = 0.75, .weight_decay = 0.25};
     double first = 0, second = 0;
-    assert_well(ctx, fv__trainer_step(trainer, &batch, &first));
-    assert_well(ctx, fv__trainer_step(trainer, &batch, &second));
+    assert_well(ctx, fv__trainer_step(trainer, &batch, &rates, &first));
+    assert_well(ctx, fv__trainer_step(trainer, &batch, &rates, &second));
     assert_float_equal(first / N, 1.2198551915879088, 1e-6);
     assert_float_equal(second / N, 1.1703265637515803, 1e-6);
     expect(m, "c1.weight", conv, 9);
@@ -176,9 +176,10 @@ static void runs_of_one_update_have_their_own_sums(void **state)
         models[k] = training_model(ctx, SMALL);
         fill_parameters(models[k]);
         assert_well(ctx, fv__trainer_create(models[k], (k + 1) * N, "sgd", &trainer));
-        const fv_batch batch = {.n = (k + 1) * N, .values = pointers, .labels = labels, .lr = 1};
+        const fv_batch batch = {.n = (k + 1) * N, .values = pointers, .labels = labels};
+        const fv_rates rates = {.lr = 1};
         double loss = 0;
-        assert_well(ctx, fv__trainer_step(trainer, &batch, &loss));
+        assert_well(ctx, fv__trainer_step(trainer, &batch, &rates, &loss));
         fv__trainer_destroy(trainer);
     }
     for (int p = 0; p < models[0]->n_params; p++)

@@ -94,6 +94,9 @@ static void expect_equal(const char *what, const fv_kernels *kernels, const floa
 
 /* ---- the update ----------------------------------------------------------------------------------- */
 
+static float sgd_settings[FV_SGD_SETTINGS] = {
+    [FV_SGD_RATE] = 0.1f, [FV_SGD_MOMENTUM] = 0.9f, [FV_SGD_DECAY] = 0.01f};
+
 static void check_sgd(const fv_kernels *kernels)
 {
     static const int sizes[] = {1, 3, 4, 7, 8, 15, 16, 17, 31, 33, 100};
@@ -102,17 +105,16 @@ static void check_sgd(const fv_kernels *kernels)
             const int n = sizes[s], begin = n > 8 ? 5 : 0;
             float *const p = guarded_noise(n), *const g = guarded_noise(n), *const v = guarded_noise(n);
             float p_expected[100], v_expected[100];
-            const fv_batch batch = {.n = 1, .lr = 0.1f, .momentum = 0.9f, .weight_decay = 0.01f};
-            const fv_sgd_args args = {decays};
+            const fv_update_args args = {decays};
             memcpy(p_expected, p, (size_t)n * sizeof *p);
             memcpy(v_expected, v, (size_t)n * sizeof *v);
             for (int i = begin; i < n; i++) {
-                const float slope = fmaf(decays ? batch.weight_decay : 0.0f, p[i], g[i]);
-                v_expected[i] = fmaf(batch.momentum, v[i], slope);
-                p_expected[i] = fmaf(-batch.lr, v_expected[i], p[i]);
+                const float slope = fmaf(decays ? sgd_settings[FV_SGD_DECAY] : 0.0f, p[i], g[i]);
+                v_expected[i] = fmaf(sgd_settings[FV_SGD_MOMENTUM], v[i], slope);
+                p_expected[i] = fmaf(-sgd_settings[FV_SGD_RATE], v_expected[i], p[i]);
             }
             const fv_call call = {
-                .args = &args, .p = {p, g, v}, .begin = begin, .end = n, .n_blocks = 1, .batch = &batch};
+                .args = &args, .p = {p, g, sgd_settings, v}, .begin = begin, .end = n, .n_blocks = 1};
             kernels->run[FV_KERNEL_sgd](&call);
             expect_equal("sgd: parameter", kernels, p, p_expected, n);
             expect_equal("sgd: state", kernels, v, v_expected, n);
@@ -125,9 +127,9 @@ static void check_sgd(const fv_kernels *kernels)
 static void check_sgd_by_hand(const fv_kernels *kernels)
 {
     float p = 1, g = 0.5f, v = 0;
-    const fv_batch batch = {.n = 1, .lr = 0.1f, .momentum = 0.5f, .weight_decay = 0.5f};
-    const fv_sgd_args args = {true};
-    const fv_call call = {.args = &args, .p = {&p, &g, &v}, .end = 1, .n_blocks = 1, .batch = &batch};
+    float set[] = {[FV_SGD_RATE] = 0.1f, [FV_SGD_MOMENTUM] = 0.5f, [FV_SGD_DECAY] = 0.5f};
+    const fv_update_args args = {true};
+    const fv_call call = {.args = &args, .p = {&p, &g, set, &v}, .end = 1, .n_blocks = 1};
     kernels->run[FV_KERNEL_sgd](&call);
     assert_float_equal(p, 0.9f, 1e-6);
     kernels->run[FV_KERNEL_sgd](&call);

@@ -144,16 +144,14 @@ static void updates(fv_context *c, fv_run *run)
                                 .labels = labels,
                                 .seed = 5,
                                 .step = n,
-                                .inv_total = 1.0f / N_IMAGES,
-                                .lr = 0.05f,
-                                .momentum = 0.9f,
-                                .weight_decay = 0.001f};
+                                .inv_total = 1.0f / N_IMAGES};
         assert_well(c, fv__run_step(run, &batch, true));
     }
 }
 
 static outcome train(fv_context *c, const char *text, fv_plan_options options)
 {
+    float settings[] = {[FV_SGD_RATE] = 0.05f, [FV_SGD_MOMENTUM] = 0.9f, [FV_SGD_DECAY] = 0.001f};
     fv_model *m = training_model(c, text);
     fv_graph graph;
     fv_plan *plan = NULL;
@@ -168,7 +166,9 @@ static outcome train(fv_context *c, const char *text, fv_plan_options options)
     assert_non_null(o.values);
     fv__bind_model(run, m);
     for (int t = 0; t < (int)graph.n_tensors; t++)
-        if (graph.tensors[t].role == FV_ROLE_STATE && graph.tensors[t].source < 0)
+        if (graph.tensors[t].role == FV_ROLE_SETTING)
+            fv__run_bind(run, t, settings);
+        else if (graph.tensors[t].role == FV_ROLE_STATE && graph.tensors[t].source < 0)
             fv__run_bind(run, t,
                          o.values + m->n_values +
                              m->params[fv__model_param_of(m, graph.tensors[t].of)].offset);

@@ -207,8 +207,9 @@ static void wrong_options(void **state)
     REFUSED(schedule, (fv_schedule)3, "schedule: expected 0 to 2, found 3");
     REFUSED(shift, 101, "shift: expected 0 to 100, found 101");
     REFUSED(n_valid, 30, "valid: expected 0 to 29, found 30");
-    REFUSED(optimizer, "adamm", "optimizer: expected sgd, found 'adamm'");
-    REFUSED(optimizer, NULL, "optimizer: expected sgd, found ''");
+    REFUSED(optimizer, "adamm",
+            "optimizer: expected sgd, nesterov, adam or adamw, found 'adamm'; nearest is 'adam'");
+    REFUSED(optimizer, NULL, "optimizer: expected sgd, nesterov, adam or adamw, found ''");
     assert_failed(s, fv_train(m, large, NULL, &good, NULL, NULL), FV_ERR_INPUT,
                   "expected images of 1x6x6 for text, found 1x8x8");
     assert_failed(s, fv_train(m, data, large, &good, NULL, NULL), FV_ERR_INPUT,

@@ -128,10 +128,10 @@ static void two_updates_as_pytorch(void **state)
     assert_int_equal(m->n_learned, N_PARAMETERS);
     fill_parameters(m);
     assert_well(ctx, fv__trainer_create(m, N, "sgd", &trainer));
-    const fv_batch batch = {
-        .n = N, .values = pointers, .labels = labels, .lr = 0.1f, .momentum = 0.75f, .weight_decay = 0.25f};
-    assert_well(ctx, fv__trainer_step(trainer, &batch, &first));
-    assert_well(ctx, fv__trainer_step(trainer, &batch, &second));
+    const fv_batch batch = {.n = N, .values = pointers, .labels = labels};
+    const fv_rates rates = {.lr = 0.1, .momentum = 0.75, .weight_decay = 0.25};
+    assert_well(ctx, fv__trainer_step(trainer, &batch, &rates, &first));
+    assert_well(ctx, fv__trainer_step(trainer, &batch, &rates, &second));
     assert_float_equal(first / N, 1.287405910457, 1e-6);
     assert_float_equal(second / N, 1.161025301955, 1e-6);
     for (int p = 0; p < N_PARAMETERS; p++)
@@ -159,8 +159,9 @@ static void several_runs_of_one_update(void **state)
         models[k] = training_model(ctx, SMALL);
         fill_parameters(models[k]);
         assert_well(ctx, fv__trainer_create(models[k], n, "sgd", &trainer));
-        const fv_batch batch = {.n = n, .values = pointers, .labels = labels, .lr = 1};
-        assert_well(ctx, fv__trainer_step(trainer, &batch, &loss));
+        const fv_batch batch = {.n = n, .values = pointers, .labels = labels};
+        const fv_rates rates = {.lr = 1};
+        assert_well(ctx, fv__trainer_step(trainer, &batch, &rates, &loss));
         fv__trainer_destroy(trainer);
     }
     for (int p = 0; p < models[0]->n_params; p++)

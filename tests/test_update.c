@@ -74,7 +74,7 @@ static void several_runs_share_an_update(void **state)
     const float *losses = fv__run_buffer(run, h.trainer->graph.loss);
     for (int i = 0; i < N; i++)
         whole += (double)losses[i];
-    assert_well(s->ctx, fv__trainer_step(h.trainer, &batch, &loss)); /* lr 0: nothing moves */
+    assert_well(s->ctx, fv__trainer_step(h.trainer, &batch, NULL, &loss)); /* lr 0: nothing moves */
     assert_true(fabs(loss - whole) <= 1e-9 * whole); /* per image the same, added in the same order */
     for (int p = 0; p < m->n_learned; p++) {
         const int g = gradient_of(h.trainer, p);
@@ -128,7 +128,7 @@ static void the_gradient_is_the_textbooks(void **state)
     hand h = hand_begin(s->ctx, m, data, N);
     const fv_batch batch = {.n = N, .pixels = h.pixels, .labels = h.labels};
     double found = 0;
-    assert_well(s->ctx, fv__trainer_step(h.trainer, &batch, &found));
+    assert_well(s->ctx, fv__trainer_step(h.trainer, &batch, NULL, &found));
     assert_true(fabs(found - loss) < 1e-5 * loss);
     const float *gw = fv__run_buffer(h.trainer->run, gradient_of(h.trainer, 0));
     const float *gb = fv__run_buffer(h.trainer->run, gradient_of(h.trainer, 1));
@@ -157,15 +157,11 @@ static void updates_by_hand(void **state)
     for (int step = 0; step < 3; step++) {
         double loss = 0;
         memcpy(p0, fv__model_values(m, 0), m->n_values * sizeof *p0);
-        memcpy(v0, h.trainer->momentum, m->n_values * sizeof *v0);
-        const fv_batch batch = {.n = N,
-                                .pixels = h.pixels,
-                                .labels = h.labels,
-                                .step = (uint32_t)step,
-                                .lr = lr,
-                                .momentum = momentum,
-                                .weight_decay = decay};
-        assert_well(s->ctx, fv__trainer_step(h.trainer, &batch, &loss));
+        memcpy(v0, h.trainer->states, m->n_values * sizeof *v0);
+        const fv_batch batch = {.n = N, .pixels = h.pixels, .labels = h.labels, .step = (uint32_t)step};
+        const fv_rates rates = {
+            .lr = (double)lr, .momentum = (double)momentum, .weight_decay = (double)decay};
+        assert_well(s->ctx, fv__trainer_step(h.trainer, &batch, &rates, &loss));
         for (int p = 0; p < m->n_learned; p++) {
             const bool is_bias = strstr(fv_model_parameter(m, p).name, ".bias") != NULL;
             const float *g = fv__run_buffer(h.trainer->run, gradient_of(h.trainer, p));
@@ -173,7 +169,7 @@ static void updates_by_hand(void **state)
                 const size_t at = m->params[p].offset + i;
                 const float total = is_bias ? g[i] : fmaf(decay, p0[at], g[i]);
                 const float v = fmaf(momentum, v0[at], total);
-                assert_true(h.trainer->momentum[at] == v);
+                assert_true(h.trainer->states[at] == v);
                 assert_true(fv__model_values(m, 0)[at] == fmaf(-lr, v, p0[at]));
             }
         }

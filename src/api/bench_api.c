@@ -239,8 +239,7 @@ static fv_status bench_model(const bench *b, const fv_zoo_entry *entry, bool sma
         const fv_batch batch = {.n = b->batch,
                                 .pixels = images.pixels,
                                 .labels = images.labels,
-                                .inv_total = 1.0f / (float)b->batch,
-                                .momentum = 0.9f};
+                                .inv_total = 1.0f / (float)b->batch};
         status = time_steps(trainer->run, &batch, trainer->plan->n_steps, seconds);
     }
     if (status == FV_OK)

@@ -10,7 +10,7 @@ static fv_status training_graph(const fv_model *model, fv_graph *graph)
     FV_TRY(fv__graph_copy(&model->graph, graph));
     fv_status status = fv__differentiate(graph, &gradient);
     if (status == FV_OK)
-        status = fv__append_updates(graph, gradient, "sgd");
+        status = fv__append_updates(graph, gradient, &fv_optimizer_sgd);
     if (status != FV_OK)
         fv__graph_deinit(graph);
     return status;

@@ -32,9 +32,8 @@ fv_status fv_train(fv_model *model, const fv_data *train, const fv_data *test,
     FV_NEED(NULL, model);
     FV_NEED(model->ctx, train);
     FV_NEED(model->ctx, options);
-    if (!options->optimizer || strcmp(options->optimizer, "sgd") != 0)
-        return fv__fail(model->ctx, FV_ERR_ARGUMENT, "optimizer: expected sgd, found '%s'",
-                        options->optimizer ? options->optimizer : "");
+    fv_optimizer_choice optimizer;
+    FV_TRY(fv__optimizer_read(model->ctx, options->optimizer ? options->optimizer : "", &optimizer));
     if (options->resume && !options->out)
         return fv__fail(model->ctx, FV_ERR_ARGUMENT, "resume: expected a run folder in `out`, found none");
     if (options->resume && options->replace)

@@ -18,7 +18,8 @@ typedef enum fv_role {
     FV_ROLE_STATISTIC, /* stored with the model, not learned: input mean and deviation */
     FV_ROLE_GRADIENT,  /* of a parameter, summed over the batch                        */
     FV_ROLE_STATE,     /* of the optimiser: one per parameter; of a statistic's update */
-    FV_ROLE_BATCH      /* computed, one for all images of a run: a batch's mean        */
+    FV_ROLE_BATCH,     /* computed, one for all images of a run: a batch's mean        */
+    FV_ROLE_SETTING    /* numbers of an optimiser, given anew with every update        */
 } fv_role;
 
 typedef enum fv_init_kind {

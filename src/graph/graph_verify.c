@@ -57,14 +57,14 @@ static fv_status wrong_tensor(const fv_graph *graph, const fv_tensor *tensor, co
 static fv_status verify_tensor(const fv_graph *graph, int t)
 {
     const fv_tensor *tensor = &graph->tensors[t];
-    if ((unsigned)tensor->role > FV_ROLE_BATCH)
+    if ((unsigned)tensor->role > FV_ROLE_SETTING)
         return wrong_tensor(graph, tensor, "there is no such role");
     if (fv__shape_check(graph->ctx, tensor->shape, tensor->name) != FV_OK)
         return fv__fail(graph->ctx, FV_ERR_INTERNAL, "%s: graph: %s", graph->source, graph->ctx->message);
     if (tensor->source >= 0) {
         if (!id_fits(tensor->source, graph->n_nodes) || graph->nodes[tensor->source].output != t)
             return wrong_tensor(graph, tensor, "its source does not make it");
-        if (tensor->role == FV_ROLE_INPUT || tensor->role == FV_ROLE_LABEL)
+        if (tensor->role == FV_ROLE_INPUT || tensor->role == FV_ROLE_LABEL || tensor->role == FV_ROLE_SETTING)
             return wrong_tensor(graph, tensor, "a node makes what comes from outside");
     } else if (tensor->role == FV_ROLE_VALUE || tensor->role == FV_ROLE_GRADIENT ||
                tensor->role == FV_ROLE_BATCH) {

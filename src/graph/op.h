@@ -70,6 +70,7 @@ typedef struct fv_ref {
     int n; /* images */
     int n_inputs;
     const double *in[FV_MAX_INPUTS];
+    double *changed[FV_MAX_INPUTS]; /* in[i] where fv_op.changes says so, else NULL */
     fv_shape in_shape[FV_MAX_INPUTS];
     double *out; /* to be written in full */
     fv_shape out_shape;
@@ -222,6 +223,8 @@ typedef struct fv_op {
     int n_attrs;
     bool is_view;      /* the output is the first input under another shape */
     unsigned in_place; /* bit i: may write its output over input i */
+    unsigned changes;  /* bit i: changes input i where it is: parameters, states, running statistics. Its
+                        * output holds nothing and only gives the node its place in the graph */
     bool cheap;        /* rematerialised: the backward pass recomputes its output from its inputs, where those
                         * are still in memory, so that it need not be kept */
     bool no_gradient;  /* nothing is learned through it: a backward operation, an update, the first operation

@@ -22,7 +22,6 @@ typedef struct fv_batch {
     uint32_t step;                /* counts the updates: dropout */
     float inv_total;              /* 1 / images of the whole update (several runs may share one) */
     bool accumulate;              /* gradients add to what is there: a later run of the same update */
-    float lr, momentum, weight_decay;
 } fv_batch;
 
 typedef struct fv_call {

@@ -127,7 +127,7 @@ const fv_op fv_op_batchnorm_stats = {
 /* ---- batchnorm_track: running = (1 - momentum) running + momentum * row of the batch's -------------
  *
  * Inputs: a running statistic, changed where it is, and the statistics of the batch. As with an update, the
- * output holds nothing and only gives the node its place; the reference leaves the new value there. */
+ * output holds nothing and only gives the node its place. */
 
 static const fv_attr_spec specs_row[] = {
     {"row", FV_ATTR_INT, offsetof(fv_row_attrs, row), 0, FV_BATCHNORM_ROWS - 1, 0},
@@ -146,7 +146,7 @@ static void ref_track(const fv_ref *r)
     const int64_t c = r->out_shape.dim[0];
     const double *row = r->in[1] + ((const fv_row_attrs *)r->attrs)->row * c;
     for (int64_t i = 0; i < c; i++)
-        r->out[i] = (1 - FV_BATCHNORM_MOMENTUM) * r->in[0][i] + FV_BATCHNORM_MOMENTUM * row[i];
+        r->changed[0][i] = (1 - FV_BATCHNORM_MOMENTUM) * r->in[0][i] + FV_BATCHNORM_MOMENTUM * row[i];
 }
 
 static fv_status lower_track(fv_lower *l)
@@ -185,6 +185,7 @@ const fv_op fv_op_batchnorm_track = {
     .out = FV_ROLE_STATE,
     .n_inputs = 2,
     .role = {FV_ROLE_STATISTIC, FV_ROLE_BATCH},
+    .changes = 1u << 0,
     .attr_bytes = sizeof(fv_row_attrs),
     .attrs = specs_row,
     .n_attrs = 1,

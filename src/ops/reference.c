@@ -62,6 +62,7 @@ static fv_ref arguments(const fv_reference *reference, int index)
     };
     for (int i = 0; i < node->n_inputs; i++) {
         r.in[i] = reference->value[node->input[i]];
+        r.changed[i] = node->op->changes >> i & 1 ? reference->value[node->input[i]] : NULL;
         r.in_shape[i] = graph->tensors[node->input[i]].shape;
     }
     return r;
@@ -73,6 +74,8 @@ static fv_status run_node(fv_reference *reference, int index)
     if (!node->op->ref)
         return fv__fail(reference->ctx, FV_ERR_INTERNAL, "reference: %s '%s' has no reference",
                         node->op->name, node->name);
+    if (node->op->changes && !reference->updates)
+        return FV_OK;
     if (reference->poll)
         FV_TRY(reference->poll(reference->poll_user));
     const fv_ref r = arguments(reference, index);

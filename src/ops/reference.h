@@ -13,6 +13,7 @@ typedef struct fv_reference {
     double **value;
     uint64_t seed;
     uint32_t step;
+    bool updates;                  /* also runs nodes that change what they read (fv_op.changes) */
     fv_status (*poll)(void *user); /* asked before each node: anything but FV_OK ends the run; may be NULL */
     void *poll_user;
     double rounding; /* as in fv_ref: for ops/rounding.h */

@@ -73,7 +73,7 @@ static fv_status run_nodes(const fv_rounding *rounding, fv_reference *reference,
             change(reference, t, unit * rounding->size[t], seed, draw);
     for (int k = 0; k < end; k++) {
         const int out = graph->nodes[k].output;
-        if (graph->tensors[out].role == FV_ROLE_STATE)
+        if (graph->nodes[k].op->changes)
             continue;
         reference->rounding = unit * rounding->size[out];
         FV_TRY(fv__reference_run_nodes(reference, k, k + 1));

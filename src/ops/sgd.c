@@ -1,75 +1,120 @@
 /* sgd.c - stochastic gradient descent with momentum and weight decay, as PyTorch has it.
  *
- *   g += weight_decay p (parameters that decay);  v = momentum v + g;  p -= lr v
- *
- * Inputs: parameter p, gradient g, state v. It changes p and v where they are; the output, a state of the
- * parameter's shape, holds nothing and only gives the node a place in the graph. The learning rate, momentum
- * and weight decay come with the run (fv_batch), not with the graph, so the reference takes no step: it
- * copies v. */
-#include "plan/lower.h"
-#include "ops/ops.h"
+ *   g += weight_decay p (parameters that decay);  v = momentum v + g
+ *   sgd:       p -= lr v
+ *   nesterov:  p -= lr (g + momentum v)         the gradient where momentum alone would lead */
+#include "ops/optimizer.h"
 
-#include <string.h>
-
-static fv_status infer(fv_infer *q)
+static void settings(const double *words, const fv_rates *rates, float *out)
 {
-    const fv_shape p = q->input[0]->shape;
-    char expected[FV_SHAPE_TEXT], found[FV_SHAPE_TEXT];
-    for (int i = 1; i < 3; i++)
-        if (!fv__shape_equal(p, q->input[i]->shape))
-            return fv__fail(q->ctx, FV_ERR_INTERNAL, "%s: '%s' has shape %s; expected %s, that of '%s'",
-                            q->what, q->input[i]->name, fv__shape_text(q->input[i]->shape, found),
-                            fv__shape_text(p, expected), q->input[0]->name);
-    q->out = p;
-    return FV_OK;
+    (void)words;
+    out[FV_SGD_RATE] = (float)rates->lr;
+    out[FV_SGD_MOMENTUM] = (float)rates->momentum;
+    out[FV_SGD_DECAY] = (float)rates->weight_decay;
 }
 
-static void ref(const fv_ref *r)
+static void take_step(const fv_ref *r, bool nesterov)
 {
-    memcpy(r->out, r->in[2], (size_t)fv__shape_count(r->out_shape) * sizeof *r->out);
+    const double *const set = r->in[2];
+    const double decay = ((const fv_update_attrs *)r->attrs)->decays ? set[FV_SGD_DECAY] : 0;
+    double *const p = r->changed[0], *const v = r->changed[3];
+    for (int64_t i = 0; i < fv__shape_count(r->out_shape); i++) {
+        const double g = r->in[1][i] + decay * p[i];
+        v[i] = set[FV_SGD_MOMENTUM] * v[i] + g;
+        p[i] -= set[FV_SGD_RATE] * (nesterov ? g + set[FV_SGD_MOMENTUM] * v[i] : v[i]);
+    }
 }
 
-static fv_status lower(fv_lower *l)
+static void ref_sgd(const fv_ref *r)
 {
-    const double n = (double)fv__shape_count(l->out_shape);
-    const fv_sgd_args args = {l->decays};
-    fv_step_spec spec = {.kernel = FV_KERNEL_sgd,
-                         .domain = FV_PER_RANGE,
-                         .args = fv__lower_args(l, &args, sizeof args),
-                         .n_operands = 3,
-                         .operand = {l->in[0], l->in[1], l->in[2]},
-                         .access = {FV_UPDATE, FV_READ, FV_UPDATE},
-                         .units = fv__shape_count(l->out_shape),
-                         .grain = 8192,
-                         .flops = 6 * n,
-                         .bytes = 20 * n};
-    return fv__lower_step(l, &spec);
+    take_step(r, false);
 }
 
-/* Once a batch, whatever its size: next to nothing per image. */
-static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
+static void ref_nesterov(const fv_ref *r)
 {
-    (void)attrs, (void)in, (void)out;
-    return (fv_cost){0};
+    take_step(r, true);
 }
 
+static fv_status lower_sgd(fv_lower *l)
+{
+    return fv__update_lower(l, FV_KERNEL_sgd, 6);
+}
+
+static fv_status lower_nesterov(fv_lower *l)
+{
+    return fv__update_lower(l, FV_KERNEL_nesterov, 8);
+}
+
+#define SETTINGS                                                                                             \
+    {                                                                                                        \
+        1,                                                                                                   \
+        {                                                                                                    \
+            FV_SGD_SETTINGS                                                                                  \
+        }                                                                                                    \
+    }
 static const fv_case cases[] = {
-    {1, {{1, {1}}, {1, {1}}, {1, {1}}}, ""},
-    {1, {{1, {17}}, {1, {17}}, {1, {17}}}, ""},
-    {1, {{4, {5, 3, 3, 3}}, {4, {5, 3, 3, 3}}, {4, {5, 3, 3, 3}}}, ""},
+    {1, {{1, {1}}, {1, {1}}, SETTINGS, {1, {1}}}, "decays=1"},
+    {1, {{1, {17}}, {1, {17}}, SETTINGS, {1, {17}}}, "decays=1"},
+    {1, {{2, {5, 7}}, {2, {5, 7}}, SETTINGS, {2, {5, 7}}}, ""},
+    {1, {{4, {5, 3, 3, 3}}, {4, {5, 3, 3, 3}}, SETTINGS, {4, {5, 3, 3, 3}}}, "decays=1"},
 };
 
 const fv_op fv_op_sgd = {
     .name = "sgd",
     .part = FV_PART_UPDATE,
     .out = FV_ROLE_STATE,
-    .n_inputs = 3,
-    .role = {FV_ROLE_PARAMETER, FV_ROLE_GRADIENT, FV_ROLE_STATE},
+    .n_inputs = 4,
+    .role = {FV_ROLE_PARAMETER, FV_ROLE_GRADIENT, FV_ROLE_SETTING, FV_ROLE_STATE},
+    .changes = 1u << 0 | 1u << 3,
+    .attr_bytes = sizeof(fv_update_attrs),
+    .attrs = fv__update_attrs,
+    .n_attrs = 1,
     .no_gradient = true,
-    .infer = infer,
-    .ref = ref,
-    .lower = lower,
-    .cost = cost,
+    .infer = fv__update_infer,
+    .ref = ref_sgd,
+    .lower = lower_sgd,
+    .cost = fv__update_cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
+};
+
+const fv_op fv_op_nesterov = {
+    .name = "nesterov",
+    .part = FV_PART_UPDATE,
+    .out = FV_ROLE_STATE,
+    .n_inputs = 4,
+    .role = {FV_ROLE_PARAMETER, FV_ROLE_GRADIENT, FV_ROLE_SETTING, FV_ROLE_STATE},
+    .changes = 1u << 0 | 1u << 3,
+    .attr_bytes = sizeof(fv_update_attrs),
+    .attrs = fv__update_attrs,
+    .n_attrs = 1,
+    .no_gradient = true,
+    .infer = fv__update_infer,
+    .ref = ref_nesterov,
+    .lower = lower_nesterov,
+    .cost = fv__update_cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
+};
+
+const fv_optimizer fv_optimizer_sgd = {
+    .name = "sgd",
+    .help = "gradient descent with momentum",
+    .has_momentum = true,
+    .state = {"momentum"},
+    .n_states = 1,
+    .n_settings = FV_SGD_SETTINGS,
+    .settings = settings,
+    .update = &fv_op_sgd,
+};
+
+const fv_optimizer fv_optimizer_nesterov = {
+    .name = "nesterov",
+    .help = "gradient descent with Nesterov's momentum",
+    .has_momentum = true,
+    .state = {"momentum"},
+    .n_states = 1,
+    .n_settings = FV_SGD_SETTINGS,
+    .settings = settings,
+    .update = &fv_op_nesterov,
 };

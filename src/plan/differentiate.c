@@ -2,10 +2,8 @@
  *
  * Walks the nodes backwards from the loss. The gradient of a tensor is the sum, over the nodes that read it,
  * of what each node's rule passes back (lecture "Backprop": delta of a layer from the layers above). */
-#include "ops/ops.h"
+#include "ops/optimizer.h"
 #include "plan/plan.h"
-
-#include <string.h>
 
 /* Whether a tensor depends on a parameter: only then does a gradient flow into it. */
 static void find_needed(const fv_graph *graph, bool *needed)
@@ -84,34 +82,46 @@ static fv_status append_tracks(fv_graph *graph)
     return FV_OK;
 }
 
-fv_status fv__append_updates(fv_graph *graph, const int *gradient, const char *optimizer)
+/* Of parameter t: a state of each kind, and the node that changes it and them. */
+static fv_status append_update(fv_graph *graph, int t, int gradient, int settings, const fv_optimizer *row)
 {
-    if (strcmp(optimizer, "sgd") != 0)
-        return fv__fail(graph->ctx, FV_ERR_ARGUMENT, "optimizer: expected sgd, found '%s'", optimizer);
-    const size_t n_tensors = graph->n_tensors;
-    for (size_t t = 0; t < n_tensors; t++) {
-        const fv_tensor *const p = &graph->tensors[t];
-        if (p->role != FV_ROLE_PARAMETER || p->source >= 0 || gradient[t] < 0)
-            continue;
-        const char *const name = p->name;
-        const char *const wish = fv__arena_printf(&graph->arena, "%s.momentum", name);
+    const fv_tensor p = graph->tensors[t]; /* a copy: appending moves the array */
+    const fv_update_attrs attrs = {.decays = p.decays};
+    int output;
+    fv_node_spec spec = {.op = row->update,
+                         .name = fv__arena_printf(&graph->arena, "%s.update", p.name),
+                         .layer = p.name,
+                         .n_inputs = 3 + row->n_states,
+                         .input = {t, gradient, settings},
+                         .attrs = &attrs,
+                         .role = FV_ROLE_STATE,
+                         .of = t};
+    if (!spec.name)
+        return FV_ERR_MEMORY;
+    for (int s = 0; s < row->n_states; s++) {
+        const char *const wish = fv__arena_printf(&graph->arena, "%s.%s", p.name, row->state[s]);
         /* a layer may have that name */
-        const char *const state_name = wish ? fv__graph_free_name(graph, wish) : NULL;
-        char *const node_name = fv__arena_printf(&graph->arena, "%s.update", name);
-        int state, output;
-        if (!state_name || !node_name)
+        const char *const name = wish ? fv__graph_free_name(graph, wish) : NULL;
+        if (!name)
             return FV_ERR_MEMORY;
-        FV_TRY(fv__graph_tensor(graph, state_name, p->shape, FV_ROLE_STATE, &state));
-        graph->tensors[state].of = (int)t;
-        const fv_node_spec spec = {.op = &fv_op_sgd,
-                                   .name = node_name,
-                                   .layer = name,
-                                   .n_inputs = 3,
-                                   .input = {(int)t, gradient[t], state},
-                                   .role = FV_ROLE_STATE,
-                                   .of = (int)t};
-        FV_TRY(fv__graph_node(graph, &spec, &output));
+        FV_TRY(fv__graph_tensor(graph, name, p.shape, FV_ROLE_STATE, &spec.input[3 + s]));
+        graph->tensors[spec.input[3 + s]].of = t;
     }
+    return fv__graph_node(graph, &spec, &output);
+}
+
+fv_status fv__append_updates(fv_graph *graph, const int *gradient, const fv_optimizer *row)
+{
+    const int n_tensors = (int)graph->n_tensors;
+    const char *const wish = fv__arena_printf(&graph->arena, "%s.settings", row->name);
+    const char *const name = wish ? fv__graph_free_name(graph, wish) : NULL;
+    int settings;
+    if (!name)
+        return FV_ERR_MEMORY;
+    FV_TRY(fv__graph_tensor(graph, name, FV_SHAPE(row->n_settings), FV_ROLE_SETTING, &settings));
+    for (int t = 0; t < n_tensors; t++)
+        if (graph->tensors[t].role == FV_ROLE_PARAMETER && graph->tensors[t].source < 0 && gradient[t] >= 0)
+            FV_TRY(append_update(graph, t, gradient[t], settings, row));
     FV_TRY(append_tracks(graph));
     return fv__graph_verify(graph);
 }

@@ -175,16 +175,16 @@ static fv_status add_tensors(fv_plan *plan)
         const fv_tensor *const tensor = &plan->graph->tensors[t];
         const bool per_image = tensor->role == FV_ROLE_VALUE || tensor->role == FV_ROLE_INPUT;
         int buffer;
-        FV_TRY(fv__plan_buffer(plan,
-                               (fv_buffer){.name = tensor->name,
-                                           .scope = per_image ? FV_SCOPE_IMAGE : FV_SCOPE_BATCH,
-                                           .floats = fv__shape_count(tensor->shape),
-                                           .place = tensor->role == FV_ROLE_PARAMETER ||
-                                                            tensor->role == FV_ROLE_STATISTIC ||
-                                                            tensor->role == FV_ROLE_STATE
-                                                        ? FV_PLACE_EXTERNAL
-                                                        : FV_PLACE_NONE},
-                               &buffer));
+        FV_TRY(fv__plan_buffer(
+            plan,
+            (fv_buffer){.name = tensor->name,
+                        .scope = per_image ? FV_SCOPE_IMAGE : FV_SCOPE_BATCH,
+                        .floats = fv__shape_count(tensor->shape),
+                        .place = tensor->role == FV_ROLE_PARAMETER || tensor->role == FV_ROLE_STATISTIC ||
+                                         tensor->role == FV_ROLE_STATE || tensor->role == FV_ROLE_SETTING
+                                     ? FV_PLACE_EXTERNAL
+                                     : FV_PLACE_NONE},
+            &buffer));
         plan->buffers[buffer].tensor = (int)t;
     }
     return FV_OK;
@@ -203,8 +203,7 @@ static fv_status find_wanted(fv_plan *plan, bool **out)
                     (o->loss && (int)t == graph->loss);
     for (size_t k = graph->n_nodes; k-- > 0;) {
         const fv_node *const node = &graph->nodes[k];
-        const bool is_update = graph->tensors[node->output].role == FV_ROLE_STATE;
-        wanted[node->output] = is_update ? o->updates : wanted[node->output] || o->keep_all;
+        wanted[node->output] = node->op->changes ? o->updates : wanted[node->output] || o->keep_all;
         for (int i = 0; i < node->n_inputs && wanted[node->output]; i++)
             wanted[node->input[i]] = true;
     }
@@ -240,7 +239,6 @@ static fv_status lower_node(fv_plan *plan, int k)
         l.in[l.n_inputs] = node->input[i];
         l.in_shape[l.n_inputs++] = t->shape;
     }
-    l.decays = graph->tensors[node->input[0]].decays;
     return node->op->lower(&l);
 }
 

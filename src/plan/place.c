@@ -31,8 +31,9 @@ static void find_lives(fv_plan *plan)
             root->first = -1;
             root->last = n_steps;
         }
-        const bool prepared = root->first >= 0 && root->first < n_steps && plan->steps[root->first].prepares;
-        if (plan->options.frozen && prepared && !plan->steps[root->last].prepares) {
+        const bool prepared =
+            root->first >= 0 && root->first < n_steps && plan->steps[root->first].stage == FV_STAGE_PREPARE;
+        if (plan->options.frozen && prepared && plan->steps[root->last].stage != FV_STAGE_PREPARE) {
             root->first = -1;
             root->last = n_steps;
         }

@@ -57,11 +57,19 @@ typedef struct fv_buffer {
     int64_t stride;  /* floats from a block (or shard) to the next */
 } fv_buffer;
 
+/* Stages follow each other; within one, steps are ordered by what they read and write. */
+typedef enum fv_stage {
+    FV_STAGE_PREPARE, /* needs no images: packs parameters                                            */
+    FV_STAGE_COMPUTE,
+    FV_STAGE_UPDATE, /* changes parameters and states, once all gradients are known to be finite */
+    FV_N_STAGES
+} fv_stage;
+
 typedef struct fv_step {
     fv_step_spec spec;
     const fv_node *node; /* that it came from; NULL: the plan's own (gather) */
     unsigned over;       /* bit k: operand 0 may be written over operand k */
-    bool prepares;       /* needs no images: packs parameters */
+    fv_stage stage;
     int phase;
 } fv_step;
 
@@ -129,8 +137,10 @@ fv_status fv__plan_print(const fv_plan *plan, fv_text *text);
  * parameter. gradient[t] is the tensor of parameter t's gradient, -1 for others; n_tensors entries as
  * before the call, in the graph's arena. */
 fv_status fv__differentiate(fv_graph *graph, const int **gradient);
-/* Appends one update node per parameter: kind "sgd". State tensors are named "NAME.momentum" where
- * that name is free. And two per batch normalisation, for its running statistics. */
-fv_status fv__append_updates(fv_graph *graph, const int *gradient, const char *optimizer);
+/* Appends one update node per parameter. State tensors are named "NAME.STATE", as "c1.weight.momentum", where
+ * that name is free; the settings "OPTIMIZER.settings". And two nodes per batch normalisation, for its
+ * running statistics. */
+struct fv_optimizer; /* ops/optimizer.h */
+fv_status fv__append_updates(fv_graph *graph, const int *gradient, const struct fv_optimizer *optimizer);
 
 #endif

@@ -2,9 +2,13 @@
  *
  * A per-block step that reads what a per-block step wrote stays in its phase: block by block, depth first. A
  * step over the whole batch stands in a later phase than the per-block steps it reads, and a step that reads
- * what a whole-batch step wrote in a later one than that. Every step takes the earliest phase it can; then
- * those that make more than they read, such as packed weights or an image turned into rows, sink to where it
- * is needed. */
+ * what a whole-batch step wrote in a later one than that.
+ *
+ * Steps belong to one of three stages, which follow each other: what is prepared from parameters, what is
+ * computed from images, and what updates parameters. Within its stage each step is scheduled as early as its
+ * inputs allow. Steps whose output is larger than their input (packed weights, transposed images) are then
+ * moved as late as their readers allow, so that the large buffer is alive for fewer phases. */
+#include "graph/op.h"
 #include "plan/passes.h"
 
 #include <string.h>
@@ -71,25 +75,36 @@ static const uses *uses_of(const fv_plan *plan, const history *of, const fv_step
 
 /* ---- the earliest phases ---------------------------------------------------------------------------- */
 
-/* The earliest phases, from `begin` on, of the steps that prepare or of the others. *end: the next phase. */
-static fv_status earliest(fv_plan *plan, bool prepares, int begin, int *end)
+/* Whether step `to` depends on one of the steps that are known; *phase: the earliest in which it can stand,
+ * no earlier than it is on entry. */
+static bool depends(const fv_plan *plan, const history *of, const fv_step_spec *to, int *phase)
+{
+    bool any = false;
+    for (int k = 0; k < to->n_operands; k++) {
+        const uses *const u = uses_of(plan, of, to, k);
+        for (int block = 0; block <= 1; block++) {
+            const int earliest = u->phase[block] + (block && by_block(to) ? 0 : 1);
+            if (u->phase[block] == NONE)
+                continue;
+            any = true;
+            *phase = earliest > *phase ? earliest : *phase;
+        }
+    }
+    return any;
+}
+
+/* The earliest phases of the steps of a stage, from `begin` on. *end: the next phase. */
+static fv_status earliest(fv_plan *plan, fv_stage stage, int begin, int *end)
 {
     history *of;
     FV_TRY(begin_history(plan, &of));
     *end = begin;
     for (size_t t = 0; t < plan->n_steps; t++) {
         fv_step *const to = &plan->steps[t];
-        if (to->prepares != prepares)
+        if (to->stage != stage)
             continue;
         to->phase = begin;
-        for (int k = 0; k < to->spec.n_operands; k++) {
-            const uses *const u = uses_of(plan, of, &to->spec, k);
-            for (int block = 0; block <= 1; block++) {
-                const int distance = block && by_block(&to->spec) ? 0 : 1;
-                if (u->phase[block] != NONE && u->phase[block] + distance > to->phase)
-                    to->phase = u->phase[block] + distance;
-            }
-        }
+        depends(plan, of, &to->spec, &to->phase);
         record(plan, of, to, true);
         *end = to->phase + 1 > *end ? to->phase + 1 : *end;
     }
@@ -97,41 +112,26 @@ static fv_status earliest(fv_plan *plan, bool prepares, int begin, int *end)
     return FV_OK;
 }
 
-/* What can be prepared before any image comes (packed weights) stands in phases of its own, the first: steps
- * that depend on no step that does not prepare. */
-static fv_status find_prepared(fv_plan *plan)
+/* Steps of nodes that change parameters, statistics or states are updates. What can be prepared before any
+ * image comes (packed weights) are steps that depend on no step that does not prepare. */
+static fv_status find_stages(fv_plan *plan)
 {
-    history *of;
+    history *of; /* of the steps that do not prepare */
     FV_TRY(begin_history(plan, &of));
     for (size_t t = 0; t < plan->n_steps; t++) {
         fv_step *const to = &plan->steps[t];
-        to->prepares = to->spec.domain == FV_PER_RANGE && !to->spec.of_images;
-        for (int k = 0; k < to->spec.n_operands && to->prepares; k++) {
-            const uses *const u = uses_of(plan, of, &to->spec, k);
-            to->prepares = u->phase[0] == NONE && u->phase[1] == NONE;
-        }
-        if (!to->prepares)
+        const bool of_parameters = to->spec.domain == FV_PER_RANGE && !to->spec.of_images;
+        int phase = 0;
+        to->stage = FV_STAGE_COMPUTE;
+        if (to->node && to->node->op->changes)
+            to->stage = FV_STAGE_UPDATE;
+        else if (of_parameters && !depends(plan, of, &to->spec, &phase))
+            to->stage = FV_STAGE_PREPARE;
+        if (to->stage != FV_STAGE_PREPARE)
             record(plan, of, to, true);
     }
     fv__free(plan->ctx, of);
     return FV_OK;
-}
-
-static bool changes_parameters(const fv_plan *plan, const fv_step *step)
-{
-    return step->node && plan->graph->tensors[step->node->output].role == FV_ROLE_STATE;
-}
-
-/* Updates wait for all gradients: they stand in a phase of their own, the last. */
-static void updates_last(fv_plan *plan)
-{
-    int last = 0;
-    for (size_t s = 0; s < plan->n_steps; s++)
-        if (!changes_parameters(plan, &plan->steps[s]) && plan->steps[s].phase > last)
-            last = plan->steps[s].phase;
-    for (size_t s = 0; s < plan->n_steps; s++)
-        if (changes_parameters(plan, &plan->steps[s]))
-            plan->steps[s].phase = last + 1;
 }
 
 /* ---- steps sink ------------------------------------------------------------------------------------- */
@@ -166,6 +166,7 @@ typedef struct sinking {
     history *behind; /* [buffer]: the first uses by steps behind the one at hand */
     int *last;       /* [buffer]: the last phase in which a step behind it uses the buffer; NONE: none does */
     int *before;     /* [step][operand]: the last phase in which a step before it does */
+    const int *end;  /* [stage]: the phase behind its last */
 } sinking;
 
 static void find_before(sinking *s)
@@ -213,16 +214,19 @@ static int64_t saved_floats(const sinking *s, int t, int phase)
     return saved;
 }
 
-/* From the last to the first, so that a chain of steps sinks as one. What a frozen plan prepares stays. */
+/* From the last to the first, so that a chain of steps sinks as one. No step leaves its stage, except that
+ * what is prepared may sink among what is computed, unless a frozen plan keeps it from run to run. */
 static void sink_all(sinking *s)
 {
     fv_plan *const plan = s->plan;
     find_before(s);
     for (int t = (int)plan->n_steps - 1; t >= 0; t--) {
         fv_step *const step = &plan->steps[t];
-        const int phase = latest(plan, s->behind, t);
-        if (phase > step->phase && !(step->prepares && plan->options.frozen) &&
-            saved_floats(s, t, phase) >= 0)
+        const bool may_compute = step->stage == FV_STAGE_PREPARE && !plan->options.frozen;
+        const int most = s->end[may_compute ? FV_STAGE_COMPUTE : step->stage] - 1;
+        int phase = latest(plan, s->behind, t);
+        phase = phase < most ? phase : most;
+        if (phase > step->phase && saved_floats(s, t, phase) >= 0)
             step->phase = phase;
         record(plan, s->behind, step, false);
         for (int k = 0; k < step->spec.n_operands; k++) {
@@ -232,9 +236,9 @@ static void sink_all(sinking *s)
     }
 }
 
-static fv_status sink(fv_plan *plan)
+static fv_status sink(fv_plan *plan, const int *end)
 {
-    sinking s = {.plan = plan};
+    sinking s = {.plan = plan, .end = end};
     FV_TRY(begin_history(plan, &s.behind));
     s.last = fv__alloc(plan->ctx, plan->n_buffers, sizeof *s.last);
     s.before = fv__alloc(plan->ctx, plan->n_steps, FV_MAX_OPERANDS * sizeof *s.before);
@@ -288,7 +292,7 @@ static fv_status sort_steps(fv_plan *plan)
         fv_phase *const phase = &plan->phases[plan->steps[s].phase];
         phase->n_steps++;
         phase->n_block_steps += by_block(&plan->steps[s].spec);
-        phase->is_update |= changes_parameters(plan, &plan->steps[s]);
+        phase->is_update |= plan->steps[s].stage == FV_STAGE_UPDATE;
     }
     for (int p = 0, n = 0; p < plan->n_phases; n += plan->phases[p++].n_steps) {
         plan->phases[p].first_step = next[2 * p] = n;
@@ -306,12 +310,12 @@ static fv_status sort_steps(fv_plan *plan)
 
 fv_status fv__plan_segment(fv_plan *plan)
 {
-    int end;
-    FV_TRY(find_prepared(plan));
-    FV_TRY(earliest(plan, true, 0, &plan->n_prepared));
-    FV_TRY(earliest(plan, false, plan->n_prepared, &end));
-    updates_last(plan);
-    FV_TRY(sink(plan));
+    int end[FV_N_STAGES];
+    FV_TRY(find_stages(plan));
+    for (int stage = 0; stage < FV_N_STAGES; stage++)
+        FV_TRY(earliest(plan, (fv_stage)stage, stage > 0 ? end[stage - 1] : 0, &end[stage]));
+    plan->n_prepared = end[FV_STAGE_PREPARE];
+    FV_TRY(sink(plan, end));
     FV_TRY(close_ranks(plan));
     plan->phases = fv__arena_alloc(&plan->arena, (size_t)plan->n_phases, sizeof *plan->phases);
     if (!plan->phases)

@@ -180,7 +180,7 @@ static fv_status run_kernels(fv_check_point *c)
     const fv_batch batch = {
         .n = c->n, .values = c->image, .labels = c->labels, .samples = c->samples, .seed = c->seed};
     double loss = 0;
-    return fv__trainer_step(c->trainer, &batch, &loss);
+    return fv__trainer_step(c->trainer, &batch, NULL, &loss);
 }
 
 static void take_gradient(const fv_check_point *c, double *gradient)

@@ -51,6 +51,7 @@ static const field position_fields[] = {
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 #define VALUE_BYTES  32
+#define STATE_BYTES  48
 
 static void show(const field *f, const void *from, char value[VALUE_BYTES])
 {
@@ -140,6 +141,15 @@ static void add_fields(fv_draft *draft, const field *fields, int n, const void *
     }
 }
 
+/* What a state's tensors are called by: "optimizer.c1.weight" where the optimiser has but one, else
+ * "optimizer.exp_avg.c1.weight". */
+static const char *state_prefix(const fv_optimizer *row, int state, char text[STATE_BYTES])
+{
+    const bool alone = row->n_states == 1;
+    snprintf(text, STATE_BYTES, "optimizer.%s%s", alone ? "" : row->state[state], alone ? "" : ".");
+    return text;
+}
+
 fv_status fv__checkpoint_stage(const fv_trainer *t, const char *folder, const fv_train_options *options,
                                const fv_position *position, fv_writer *writer)
 {
@@ -153,8 +163,12 @@ fv_status fv__checkpoint_stage(const fv_trainer *t, const char *folder, const fv
     fv__draft_meta(&draft, "optimizer", options->optimizer);
     if (fv__is_utf8(t->model->source)) /* a path may be anything */
         fv__draft_meta(&draft, "source", t->model->source);
-    for (int p = 0; p < t->model->n_learned; p++)
-        fv__draft_tensor(&draft, "optimizer.", p, t->momentum + t->model->params[p].offset);
+    for (int s = 0; s < t->optimizer.row->n_states; s++) {
+        char prefix[STATE_BYTES];
+        for (int p = 0; p < t->model->n_learned; p++)
+            fv__draft_tensor(&draft, state_prefix(t->optimizer.row, s, prefix), p,
+                             fv__trainer_state(t, s, p));
+    }
     fv_status status = fv__draft_finish(&draft);
     if (status == FV_OK)
         status = fv__safetensors_stage(t->ctx, path, draft.tensors, draft.n_tensors, draft.meta, draft.n_meta,
@@ -198,17 +212,19 @@ fv_status fv__checkpoint_options(fv_context *ctx, const fv_weights *last, fv_tra
     for (int i = 0; i < COUNT(option_fields); i++)
         FV_TRY(read_field(ctx, last->file, &option_fields[i], &read));
     const char *const optimizer = fv__safetensors_meta(last->file, "optimizer");
-    if (read.schedule > FV_SCHEDULE_COSINE || !optimizer || strcmp(optimizer, "sgd") != 0)
+    fv_optimizer_choice known;
+    if (read.schedule > FV_SCHEDULE_COSINE || !optimizer ||
+        fv__optimizer_read(ctx, optimizer, &known) == FV_ERR_ARGUMENT)
         return fv__fail(ctx, FV_ERR_INPUT,
                         "%s: the metadata names a schedule or an optimizer that is not known here",
                         fv__safetensors_path(last->file));
-    read.optimizer = "sgd";
+    read.optimizer = optimizer;
     read.resume = true;
     *options = read;
     return FV_OK;
 }
 
-/* Into the trainer's momentum, and `values`, which is as the model's. */
+/* Into the optimiser's states, and `values`, which is as the model's. */
 static fv_status read_tensors(fv_trainer *t, const fv_safetensors *file, float *values)
 {
     const fv_model *const m = t->model;
@@ -217,14 +233,17 @@ static fv_status read_tensors(fv_trainer *t, const fv_safetensors *file, float *
         FV_TRY(fv__safetensors_copy(file, tensor->name, tensor->shape.rank, tensor->shape.dim,
                                     values + m->params[p].offset));
     }
-    for (int p = 0; p < m->n_learned; p++) {
-        const fv_tensor *const tensor = fv__model_tensor(m, p);
-        char *const name = fv__arena_printf(&t->graph.arena, "optimizer.%s", tensor->name);
-        if (!name)
-            return FV_ERR_MEMORY;
-        FV_TRY(fv__safetensors_copy(file, name, tensor->shape.rank, tensor->shape.dim,
-                                    t->momentum + m->params[p].offset));
-    }
+    for (int s = 0; s < t->optimizer.row->n_states; s++)
+        for (int p = 0; p < m->n_learned; p++) {
+            char prefix[STATE_BYTES];
+            const fv_tensor *const tensor = fv__model_tensor(m, p);
+            char *const name = fv__arena_printf(&t->graph.arena, "%s%s",
+                                                state_prefix(t->optimizer.row, s, prefix), tensor->name);
+            if (!name)
+                return FV_ERR_MEMORY;
+            FV_TRY(fv__safetensors_copy(file, name, tensor->shape.rank, tensor->shape.dim,
+                                        fv__trainer_state(t, s, p)));
+        }
     return FV_OK;
 }
 

@@ -17,8 +17,9 @@ typedef struct loop {
     fv_train_options options;
     fv_trainer *trainer;
     fv_evaluator *evaluator;
-    int lock;        /* of the run folder; -1: none */
-    fv_weights last; /* while a run is being resumed */
+    int lock;                          /* of the run folder; -1: none */
+    fv_weights last;                   /* while a run is being resumed */
+    char optimizer[FV_OPTIMIZER_TEXT]; /* what options.optimizer points to */
     int n_train, batch;
     int64_t steps;          /* of an epoch */
     uint32_t *order;        /* [n_train]: of this epoch */
@@ -89,19 +90,33 @@ static fv_status check_options(fv_context *ctx, const fv_train_options *o, const
     return FV_OK;
 }
 
+/* What of parameter p is not finite: itself (""), "the momentum of ", or NULL. */
+static const char *find_overflow(const loop *l, int p, char what[48])
+{
+    const fv_optimizer *const row = l->trainer->optimizer.row;
+    const fv_kernels *const kernels = l->trainer->plan->kernels;
+    const int64_t n = (int64_t)l->model->params[p].n;
+    what[0] = '\0';
+    if (!kernels->all_finite(fv__model_values(l->model, p), n))
+        return what;
+    for (int s = 0; s < row->n_states; s++)
+        if (!kernels->all_finite(fv__trainer_state(l->trainer, s, p), n)) {
+            snprintf(what, 48, "the %s of ", row->state[s]);
+            return what;
+        }
+    return NULL;
+}
+
 /* Nothing that overflowed may reach a file: learned parameters, running statistics (which no gradient shows
  * and training itself never reads) and the optimiser's state. */
 static fv_status check_values(const loop *l)
 {
-    const fv_model *const m = l->model;
-    for (int p = 0; p < m->n_params; p++) {
-        const fv_param *const param = &m->params[p];
-        const bool well = l->trainer->plan->kernels->all_finite(fv__model_values(m, p), (int64_t)param->n);
-        if (well &&
-            l->trainer->plan->kernels->all_finite(l->trainer->momentum + param->offset, (int64_t)param->n))
+    char text[48];
+    for (int p = 0; p < l->model->n_params; p++) {
+        const char *const what = find_overflow(l, p, text);
+        if (!what)
             continue;
-        const char *const name = m->graph.tensors[param->tensor].name;
-        const char *const what = !well ? "" : "the momentum of ";
+        const char *const name = fv__model_tensor(l->model, p)->name;
         if (l->at.updates == 0)
             return fv__fail(
                 l->ctx, FV_ERR_NONFINITE,
@@ -187,8 +202,12 @@ static fv_status resume_run(loop *l)
 static fv_status begin(loop *l)
 {
     const fv_train_options *const o = &l->options;
+    fv_optimizer_choice optimizer;
     if (o->resume)
         FV_TRY(open_last(l));
+    FV_TRY(fv__optimizer_read(l->ctx, o->optimizer, &optimizer));
+    fv__optimizer_show(&optimizer, l->optimizer);
+    l->options.optimizer = l->optimizer; /* so that one optimiser has one text in a run's files */
     FV_TRY(fv__check_data(l->model, l->train));
     if (l->test)
         FV_TRY(fv__check_data(l->model, l->test));
@@ -291,11 +310,12 @@ static fv_status one_step(loop *l)
                             .labels = l->labels,
                             .samples = l->order + first,
                             .seed = o->seed,
-                            .step = (uint32_t)l->at.updates,
-                            .lr = (float)learning_rate(l, l->at.updates),
-                            .momentum = (float)o->momentum,
-                            .weight_decay = (float)o->weight_decay};
-    const fv_status status = fv__trainer_step(l->trainer, &batch, &l->at.loss_sum);
+                            .step = (uint32_t)l->at.updates};
+    const fv_rates rates = {.lr = learning_rate(l, l->at.updates),
+                            .momentum = o->momentum,
+                            .weight_decay = o->weight_decay,
+                            .update = l->at.updates + 1};
+    const fv_status status = fv__trainer_step(l->trainer, &batch, &rates, &l->at.loss_sum);
     if (status == FV_ERR_NONFINITE) {
         char message[FV_MESSAGE_BYTES];
         memcpy(message, l->ctx->message, sizeof message);

@@ -247,7 +247,12 @@ fv_status fv__open_run_to_resume(fv_context *ctx, const char *folder, bool force
     if (status == FV_OK) {
         read.out = folder;
         read.force = force;
+        read.optimizer = fv__arena_strdup(&(*model)->graph.arena, read.optimizer);
         *options = read;
+        if (!read.optimizer) {
+            fv__model_destroy(*model);
+            status = FV_ERR_MEMORY;
+        }
     }
     fv__weights_close(&last);
     return status;

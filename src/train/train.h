@@ -4,6 +4,7 @@
 
 #include "data/dataset.h"
 #include "model/model.h"
+#include "ops/optimizer.h"
 #include "run/run.h"
 #include "train/weights.h"
 
@@ -52,14 +53,20 @@ typedef struct fv_trainer {
     fv_graph graph; /* forward, loss, gradients, updates */
     fv_plan *plan;
     fv_run *run;
-    float *momentum; /* as model->values */
+    fv_optimizer_choice optimizer;
+    float *states; /* [state of the optimiser][as model->values] */
+    float settings[FV_MAX_SETTINGS];
 } fv_trainer;
 
+/* optimizer: as fv_train_options has it, "adam:beta2=0.99". */
 fv_status fv__trainer_create(fv_model *model, int batch, const char *optimizer, fv_trainer **out);
+/* The values of one state of a parameter, as many as it has. */
+float *fv__trainer_state(const fv_trainer *trainer, int state, int param);
 void fv__trainer_destroy(fv_trainer *trainer);
-/* One update from `batch`, of any size. Adds each image's loss, in order, to *loss_sum. On FV_ERR_NONFINITE
- * nothing was changed and the message names the layer. */
-fv_status fv__trainer_step(fv_trainer *trainer, const fv_batch *batch, double *loss_sum);
+/* One update from `batch`, of any size, at `rates` (NULL: a rate of 0). Adds each image's loss, in order, to
+ * *loss_sum. On FV_ERR_NONFINITE nothing was changed and the message names the layer. */
+fv_status fv__trainer_step(fv_trainer *trainer, const fv_batch *batch, const fv_rates *rates,
+                           double *loss_sum);
 
 /* input.mean and input.inv_std of images [0, n), exactly: from integer sums. */
 void fv__set_statistics(fv_model *model, const fv_data *data, int n);
@@ -99,9 +106,9 @@ fv_status fv__checkpoint_stage(const fv_trainer *trainer, const char *folder, co
                                const fv_position *position, fv_writer *writer);
 /* folder/last.safetensors, which must be a checkpoint. */
 fv_status fv__checkpoint_open(fv_context *ctx, const char *folder, fv_weights *out);
-/* The recorded options, without `out`. */
+/* The recorded options, without `out`; their texts live as long as `last` is open. */
 fv_status fv__checkpoint_options(fv_context *ctx, const fv_weights *last, fv_train_options *options);
-/* All or nothing: the model's values, and its class names and record; the trainer's momentum. On entry
+/* All or nothing: the model's values, and its class names and record; the optimiser's states. On entry
  * position->images and position->data are what there is now, position->step the steps of an epoch.
  * FV_ERR_INPUT where the run began with another model text, other images or another number of them; with
  * `force`, goes on with what there is now, and *changed says that the run is another one from here on. */

@@ -6,36 +6,56 @@
 
 #include <string.h>
 
+/* At a rate of 0 nothing moves. */
+static const fv_rates standing_still = {.update = 1};
+
 void fv__bind_model(fv_run *run, const fv_model *model)
 {
     for (int p = 0; p < model->n_params; p++)
         fv__run_bind(run, model->params[p].tensor, fv__model_values(model, p));
 }
 
+/* The optimiser's own: its settings, and the states of each parameter. */
+static void bind_updates(fv_trainer *t)
+{
+    const fv_optimizer *const row = t->optimizer.row;
+    for (size_t k = 0; k < t->graph.n_nodes; k++) {
+        const fv_node *const node = &t->graph.nodes[k];
+        if (node->op != row->update)
+            continue;
+        const int param = fv__model_param_of(t->model, node->input[0]);
+        fv__run_bind(t->run, node->input[2], t->settings);
+        for (int s = 0; s < row->n_states; s++)
+            fv__run_bind(t->run, node->input[3 + s], fv__trainer_state(t, s, param));
+    }
+}
+
 static fv_status make(fv_trainer *t, int batch, const char *optimizer)
 {
     const int *gradient;
+    FV_TRY(fv__optimizer_read(t->ctx, optimizer, &t->optimizer));
     FV_TRY(fv__model_ensure(t->model));
     FV_TRY(fv__graph_copy(&t->model->graph, &t->graph));
     FV_TRY(fv__differentiate(&t->graph, &gradient));
-    FV_TRY(fv__append_updates(&t->graph, gradient, optimizer));
+    FV_TRY(fv__append_updates(&t->graph, gradient, t->optimizer.row));
     const fv_plan_options options = {.batch = batch < FV_MAX_RUN ? batch : FV_MAX_RUN,
                                      .n_workers = fv__pool_threads(t->ctx->pool),
                                      .loss = true,
                                      .updates = true};
     FV_TRY(fv__plan_create(t->ctx, &t->graph, &options, &t->plan));
     FV_TRY(fv__run_create(t->ctx, t->plan, &t->run));
-    t->momentum = fv__alloc(t->ctx, t->model->n_values, sizeof *t->momentum);
-    if (!t->momentum)
+    t->states = fv__alloc(t->ctx, t->model->n_values, (size_t)t->optimizer.row->n_states * sizeof *t->states);
+    if (!t->states)
         return FV_ERR_MEMORY;
+    fv__optimizer_settings(&t->optimizer, &standing_still, t->settings);
     fv__bind_model(t->run, t->model);
-    for (size_t s = 0; s < t->graph.n_tensors; s++) {
-        const fv_tensor *const tensor = &t->graph.tensors[s];
-        if (tensor->role == FV_ROLE_STATE && tensor->source < 0)
-            fv__run_bind(t->run, (int)s,
-                         t->momentum + t->model->params[fv__model_param_of(t->model, tensor->of)].offset);
-    }
+    bind_updates(t);
     return FV_OK;
+}
+
+float *fv__trainer_state(const fv_trainer *t, int state, int param)
+{
+    return t->states + (size_t)state * t->model->n_values + t->model->params[param].offset;
 }
 
 fv_status fv__trainer_create(fv_model *model, int batch, const char *optimizer, fv_trainer **out)
@@ -62,7 +82,7 @@ void fv__trainer_destroy(fv_trainer *t)
     fv__plan_destroy(t->plan);
     if (t->graph.ctx)
         fv__graph_deinit(&t->graph);
-    fv__free(t->ctx, t->momentum);
+    fv__free(t->ctx, t->states);
     fv__free(t->ctx, t);
 }
 
@@ -107,9 +127,10 @@ static fv_status explain(fv_trainer *t, const fv_batch *batch)
     return fv__fail(t->ctx, FV_ERR_NONFINITE, "%s", message);
 }
 
-fv_status fv__trainer_step(fv_trainer *t, const fv_batch *batch, double *loss_sum)
+fv_status fv__trainer_step(fv_trainer *t, const fv_batch *batch, const fv_rates *rates, double *loss_sum)
 {
     double sum = *loss_sum;
+    fv__optimizer_settings(&t->optimizer, rates ? rates : &standing_still, t->settings);
     for (int done = 0; done < batch->n; done += FV_MAX_RUN) {
         const int left = batch->n - done;
         fv_batch part = *batch;

@@ -4,6 +4,7 @@
 
 #include "base/digest.h"
 #include "io/json.h"
+#include "kernels/args.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -122,7 +123,8 @@ void fv__draft_begin(fv_draft *draft, const fv_model *model, const char *format)
 {
     *draft = (fv_draft){.model = model};
     fv__arena_init(&draft->arena, model->ctx);
-    draft->tensors = fv__arena_alloc(&draft->arena, 2 * (size_t)model->n_params, sizeof *draft->tensors);
+    draft->tensors =
+        fv__arena_alloc(&draft->arena, (1 + FV_MAX_STATES) * (size_t)model->n_params, sizeof *draft->tensors);
     draft->failed = !draft->tensors;
     fv__draft_meta(draft, "format", format);
     fv__draft_meta(draft, "model", model->text);

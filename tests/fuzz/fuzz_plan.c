@@ -5,6 +5,7 @@
 
 #include "model/model.h"
 #include "ops/inference.h"
+#include "ops/optimizer.h"
 #include "plan_checker.h"
 
 #include <stdio.h>
@@ -36,7 +37,7 @@ static void plan_training(const fv_model *model)
     if (!fuzz_well(ctx, "copy", fv__graph_copy(&model->graph, &graph)))
         return;
     if (fuzz_well(ctx, "differentiate", fv__differentiate(&graph, &gradient)) &&
-        fuzz_well(ctx, "updates", fv__append_updates(&graph, gradient, "sgd")))
+        fuzz_well(ctx, "updates", fv__append_updates(&graph, gradient, &fv_optimizer_sgd)))
         for (int way = 0; way < 6; way++)
             check_plan(&graph, (fv_plan_options){.batch = way % 3 == 0   ? 1
                                                           : way % 3 == 1 ? 17
