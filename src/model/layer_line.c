@@ -1,6 +1,6 @@
 /* layer_line.c - reads a layer's line: its name, its positional words, its keys, as the layer's row has them.
  */
-#include "model/layers.h"
+#include "model/definitions.h"
 #include "ops/ops.h"
 
 #include <stdio.h>
@@ -35,44 +35,13 @@ static const char *usage(const fv_layer_kind *kind, char *buffer, size_t bytes)
     return buffer;
 }
 
-static const fv_layer_record *layer_find(const fv_parse *p, const char *name)
-{
-    const int index = fv__names_find(&p->names, name);
-    return index >= 0 ? &p->model->layers[index] : NULL;
-}
-
-static fv_status read_name(fv_parse *p, fv_layer_words *words, const char *name, int column)
-{
-    static const char *const reserved[] = {"input", "label", "loss", "optimizer", "__metadata__"};
-    if (!fv__name_ok(name))
-        return fv__line_fail(
-            &p->line, column,
-            "'%s' is no name: a letter or '_' first, then letters, digits, '_', '-' and single '.', at most "
-            "%d",
-            name, FV_NAME_MAX_BYTES);
-    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
-        if (strcspn(name, ".") == strlen(reserved[i]) && strncmp(name, reserved[i], strlen(reserved[i])) == 0)
-            return fv__line_fail(&p->line, column, "the name '%s' is reserved", name);
-    const fv_layer_record *twin = layer_find(p, name);
-    if (twin)
-        return fv__line_fail(&p->line, column, "the name '%s' is taken by the %s of line %d", name,
-                             twin->kind, twin->line);
-    snprintf(words->name, sizeof words->name, "%s", name);
-    return FV_OK;
-}
-
 /* "relu", "relu2", "relu3": the number counts the layers of the kind, and passes over names that are taken,
  * as are all up to the last one given. */
 static void automatic_name(fv_parse *p, const fv_layer_kind *kind, fv_layer_words *words)
 {
-    const int at = number_of(kind), after = p->last_of_kind[at] + 1, count = p->n_of_kind[at] + 1;
-    int n = after > count ? after : count;
-    snprintf(words->name, sizeof words->name, "%s", kind->word);
-    if (n > 1)
-        snprintf(words->name, sizeof words->name, "%s%d", kind->word, n);
-    while (layer_find(p, words->name))
-        snprintf(words->name, sizeof words->name, "%s%d", kind->word, ++n);
-    p->last_of_kind[at] = n;
+    fv_counts *const counts = &p->scope->counts[number_of(kind)];
+    const int after = counts->last + 1, count = counts->n + 1;
+    counts->last = fv__layer_number_name(p, kind->word, after > count ? after : count, words->name);
 }
 
 static bool in_range(const int64_t *size, int n)
@@ -118,39 +87,16 @@ static fv_status read_attr(fv_parse *p, const fv_layer_kind *kind, fv_layer_word
                            const char *value, int column)
 {
     char what[FV_MESSAGE_BYTES];
-    snprintf(what, sizeof what, "%s:%d:%d: %s", p->line.source, p->line.number, column, kind->word);
+    snprintf(what, sizeof what, "%s:%d:%d: %s", p->line.source, p->line.number,
+             fv__line_column(&p->line, column), kind->word);
     return fv__attrs_set(p->ctx, kind->op, words->attrs, key, value, what);
-}
-
-static fv_status no_such_layer(const fv_parse *p, const fv_layer_kind *kind, const char *name, int column)
-{
-    const fv_model *const model = p->model;
-    const char **const names = fv__alloc(p->ctx, model->n_layers, sizeof *names);
-    if (!names)
-        return FV_ERR_MEMORY;
-    for (size_t i = 0; i < model->n_layers; i++)
-        names[i] = model->layers[i].name;
-    const char *const nearest = fv__nearest(name, names, (int)model->n_layers);
-    fv__free(p->ctx, names);
-    return fv__line_fail(&p->line, column, "%s: no earlier layer is called '%s'%s%s%s", kind->word, name,
-                         nearest ? "; nearest is '" : "", nearest ? nearest : "", nearest ? "'" : "");
-}
-
-/* The output of an earlier layer. */
-static fv_status read_layer(fv_parse *p, const fv_layer_kind *kind, const char *name, int column, int *tensor)
-{
-    const fv_layer_record *other = layer_find(p, name);
-    if (!other)
-        return no_such_layer(p, kind, name, column);
-    *tensor = other->output;
-    return FV_OK;
 }
 
 static fv_status read_slot(fv_parse *p, const fv_layer_kind *kind, fv_slot slot, fv_word word,
                            fv_layer_words *words)
 {
     if (slot.type == FV_SLOT_NAME)
-        return read_name(p, words, word.text, word.column);
+        return fv__layer_name(p, word.text, word.column, words->name);
     if (slot.type == FV_SLOT_COUNT)
         return read_count(p, kind, slot.word, word, &words->count);
     if (slot.type == FV_SLOT_WINDOW)
@@ -159,7 +105,7 @@ static fv_status read_slot(fv_parse *p, const fv_layer_kind *kind, fv_slot slot,
         return read_attr(p, kind, words, slot.word, word.text, word.column);
     if (words->n_others == FV_MAX_INPUTS - 1)
         return fv__line_fail(&p->line, word.column, "%s: more than %d layers", kind->word, FV_MAX_INPUTS);
-    return read_layer(p, kind, word.text, word.column, &words->other[words->n_others++]);
+    return fv__layer_output(p, kind->word, word.text, word.column, &words->other[words->n_others++]);
 }
 
 /* Whether the layer takes init= and bias=. */
@@ -247,9 +193,9 @@ static fv_status read_key(fv_parse *p, const fv_layer_kind *kind, fv_word word, 
         return fv__line_fail(&p->line, word.column, "the key '%s' is given twice", copy);
     given[k] = true;
     if (strcmp(copy, "name") == 0)
-        return read_name(p, words, value, column);
+        return fv__layer_name(p, value, column, words->name);
     if (strcmp(copy, "from") == 0)
-        return read_layer(p, kind, value, column, &p->current);
+        return fv__layer_output(p, kind->word, value, column, &p->current);
     if (strcmp(copy, "init") == 0)
         return read_init_key(p, value, column, &words->init);
     if (strcmp(copy, "bias") == 0)
@@ -299,19 +245,6 @@ static fv_status read_words(fv_parse *p, const fv_layer_kind *kind, fv_layer_wor
     return FV_OK;
 }
 
-/* The counters of automatic names. */
-static fv_status begin_counters(fv_parse *p)
-{
-    int n = 0;
-    while (fv__layer_kind_at(n))
-        n++;
-    if (!p->n_of_kind)
-        p->n_of_kind = fv__arena_alloc(&p->model->graph.arena, (size_t)n, sizeof *p->n_of_kind);
-    if (!p->last_of_kind)
-        p->last_of_kind = fv__arena_alloc(&p->model->graph.arena, (size_t)n, sizeof *p->last_of_kind);
-    return p->n_of_kind && p->last_of_kind ? FV_OK : FV_ERR_MEMORY;
-}
-
 fv_status fv__layer_read(fv_parse *p, const fv_layer_kind *kind)
 {
     fv_model *model = p->model;
@@ -320,12 +253,11 @@ fv_status fv__layer_read(fv_parse *p, const fv_layer_kind *kind)
         return fv__fail(p->ctx, FV_ERR_INTERNAL, "layer '%s': its attributes are too large", kind->word);
     if (model->n_layers > FV_MAX_LAYERS)
         return fv__line_fail(&p->line, 1, "more than %d layers", FV_MAX_LAYERS);
-    FV_TRY(begin_counters(p));
     fv__attrs_default(kind->op, words.attrs);
     FV_TRY(read_words(p, kind, &words));
     if (!words.name[0])
         automatic_name(p, kind, &words);
-    p->n_of_kind[number_of(kind)]++;
+    p->scope->counts[number_of(kind)].n++;
     const size_t first_node = model->graph.n_nodes, first_tensor = model->graph.n_tensors;
     FV_TRY(fv__layer_append(p, kind, &words, &p->current));
     return fv__layer_record(p, kind->word, words.name, first_node, first_tensor);

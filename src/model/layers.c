@@ -72,7 +72,7 @@ static const char *full_name(const layer *l, const char *suffix, char *buffer, s
     snprintf(buffer, bytes, "%s%s%s", l->words->name, suffix ? "." : "", suffix ? suffix : "");
     return buffer;
 }
-enum { FULL_NAME_BYTES = FV_NAME_MAX_BYTES + 64 };
+enum { FULL_NAME_BYTES = FV_LAYER_NAME_BYTES + 32 };
 
 /* The product of all dimensions but one, as far as an int goes: of [out][in][window...] the products that an
  * output sums (dimension 0), or that an input takes part in (dimension 1). */

@@ -9,22 +9,50 @@
 #define FV_MAX_LAYERS     20000
 #define FV_ATTR_MAX_BYTES 512
 
+/* A full name, of a layer or a use, with room for a prefix, the word and the number of an automatic one. */
+#define FV_LAYER_NAME_BYTES (FV_NAME_MAX_BYTES + 48)
+#define FV_NO_NAME                                                                                           \
+    "'%s' is no name: a letter or '_' first, then letters, digits, '_', '-' and single '.', at most %d"
+
+/* What has a name that lines may read: a layer, or a use of a definition. */
+typedef struct fv_named {
+    const char *name, *kind; /* "layer1.0"; "relu", "use" */
+    int line;
+    int output;      /* tensor */
+    int last_number; /* of automatic names that begin with this one */
+} fv_named;
+
+/* What automatic names of a layer word are counted by. */
+typedef struct fv_counts {
+    int n;    /* layers so far */
+    int last; /* the number in the last automatic name */
+} fv_counts;
+
 /* The state of reading one text. */
 typedef struct fv_parse {
     fv_context *ctx;
     fv_model *model;
+    const char *text; /* all of it, NUL-terminated */
+    size_t n_bytes;
+    struct fv_outline *outline;
     fv_line line;
     fv_init init;                         /* the default of weights */
     int input_line, init_line, loss_line; /* 0: none yet */
     int current;                          /* the tensor that the next layer reads */
-    fv_names names;                       /* of the layers so far */
-    int *n_of_kind;                       /* [layer words]: layers so far */
-    int *last_of_kind;                    /* [layer words]: the number in the last automatic name */
+    int n_kinds;                          /* layer words */
+    const struct fv_text_scope *scope;    /* what names mean here: definitions.h */
+    fv_names names;                       /* full names: numbers in `named` */
+    fv_named *named;
+    size_t n_named, named_capacity;
+    struct fv_definition **definitions;
+    size_t n_definitions, definition_capacity;
+    int depth;      /* uses and repetitions that this line stands in */
+    int n_repeated; /* lines read in them so far */
 } fv_parse;
 
 /* What one line says. */
 typedef struct fv_layer_words {
-    char name[FV_NAME_MAX_BYTES + 16]; /* automatic names have room for their number */
+    char name[FV_LAYER_NAME_BYTES]; /* the full name */
     int count;
     fv_sizes window; /* n = 0: the layer has none */
     fv_word window_word;
@@ -34,6 +62,17 @@ typedef struct fv_layer_words {
     fv_init init;
     _Alignas(16) unsigned char attrs[FV_ATTR_MAX_BYTES]; /* the op's own struct */
 } fv_layer_words;
+
+/* layer_names.c: the full name of what the word calls `name`, if it is allowed and free; out has
+ * FV_LAYER_NAME_BYTES. */
+fv_status fv__layer_name(fv_parse *p, const char *name, int column, char *out);
+/* The first free of "relu", "relu2", ... from number n on. Returns its number. */
+int fv__layer_number_name(const fv_parse *p, const char *word, int n, char *out);
+/* The name of a use that gives none: that of the definition, with a number. */
+fv_status fv__use_name(fv_parse *p, const char *definition, char *out);
+fv_status fv__layer_name_add(fv_parse *p, const char *name, const char *kind, int output);
+/* The output of the earlier layer or use that the word at `column` names; `word` is the line's own. */
+fv_status fv__layer_output(fv_parse *p, const char *word, const char *name, int column, int *tensor);
 
 /* layer_line.c: reads the rest of the line as a layer of this kind and appends it. */
 fv_status fv__layer_read(fv_parse *p, const fv_layer_kind *kind);

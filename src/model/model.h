@@ -23,6 +23,7 @@ typedef struct fv_layer_record {
     const char *name; /* "c1", "relu2" */
     const char *kind; /* its word: "conv" */
     int line;
+    const struct fv_call *call; /* the use whose definition has that line; NULL: none */
     int output;                 /* tensor */
     size_t first_node, n_nodes; /* of the graph */
     int64_t n_parameters;       /* learned values */

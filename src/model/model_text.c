@@ -7,6 +7,7 @@
  *
  * A loss that pairs with the model's last layer reads what that layer reads: cross-entropy the input of the
  * softmax, binary cross-entropy that of the sigmoid. Both are then exact where the probability is 0 or 1. */
+#include "model/definitions.h"
 #include "model/layers.h"
 
 #include <stdio.h>
@@ -50,6 +51,7 @@ fv_status fv__layer_record(fv_parse *p, const char *kind, const char *name, size
     fv_graph *graph = &model->graph;
     fv_layer_record record = {.kind = kind,
                               .line = p->line.number,
+                              .call = p->scope->call,
                               .output = p->current,
                               .first_node = first_node,
                               .n_nodes = graph->n_nodes - first_node};
@@ -62,9 +64,8 @@ fv_status fv__layer_record(fv_parse *p, const char *kind, const char *name, size
     void *layers = model->layers;
     FV_TRY(fv__grow(p->ctx, &layers, model->n_layers, &model->layer_capacity, sizeof *model->layers));
     model->layers = layers;
-    FV_TRY(fv__names_add(&p->names, record.name, (int)model->n_layers));
     model->layers[model->n_layers++] = record;
-    return FV_OK;
+    return fv__layer_name_add(p, record.name, kind, p->current);
 }
 
 /* ---- the lines that are no layers ----------------------------------------------------------------- */
@@ -219,32 +220,37 @@ static fv_status implied_loss(fv_parse *p)
 
 /* ---- the whole text ------------------------------------------------------------------------------- */
 
-/* The words that a line may begin with, the layers' from the fourth on; NULL: no memory. */
+/* The words that a line may begin with, those of layers first; NULL: no memory. */
 static const char **first_words(const fv_parse *p, int *n)
 {
-    for (*n = 0; fv__layer_kind_at(*n);)
-        ++*n;
-    const char **const words = fv__alloc(p->ctx, (size_t)*n + 3, sizeof *words);
-    for (int i = 0; words && i < *n; i++)
-        words[i + 3] = fv__layer_kind_at(i)->word;
+    static const char *const others[] = {"input", "init", "loss", "define", "use", "repeat", "end"};
+    enum { N_OTHERS = sizeof others / sizeof *others };
+    const char **const words = fv__alloc(p->ctx, (size_t)p->n_kinds + N_OTHERS, sizeof *words);
+    for (int i = 0; words && i < p->n_kinds; i++)
+        words[i] = fv__layer_kind_at(i)->word;
     if (words)
-        words[0] = "input", words[1] = "init", words[2] = "loss";
-    *n += 3;
+        memcpy(words + p->n_kinds, others, sizeof others);
+    *n = p->n_kinds + N_OTHERS;
     return words;
 }
 
-static fv_status unknown_layer(const fv_parse *p)
+static fv_status unknown_word(const fv_parse *p)
 {
     const fv_word word = p->line.word[0];
+    const struct fv_definition *const definition = fv__definition_find(p, word.text);
+    char usage[200];
     int n;
+    if (definition)
+        return fv__line_fail(&p->line, word.column, "'%s' is a definition; expected '%s'", word.text,
+                             fv__definition_usage(definition, usage, sizeof usage));
     const char **const words = first_words(p, &n);
     if (!words)
         return FV_ERR_MEMORY;
     const char *const nearest = fv__nearest_word(word.text, words, n);
     fv_text all;
     fv__text_init(&all, p->ctx);
-    for (int i = 3; i < n; i++)
-        fv__text_add(&all, "%s%s", i > 3 ? ", " : "", words[i]);
+    for (int i = 0; i < p->n_kinds; i++)
+        fv__text_add(&all, "%s%s", i > 0 ? ", " : "", words[i]);
     fv_status status = all.failed ? FV_ERR_MEMORY : FV_OK;
     if (nearest)
         status =
@@ -257,29 +263,72 @@ static fv_status unknown_layer(const fv_parse *p)
     return status;
 }
 
-static fv_status read_line(fv_parse *p)
+typedef enum line_word {
+    WORD_OTHER,
+    WORD_INPUT,
+    WORD_INIT,
+    WORD_LOSS,
+    WORD_DEFINE,
+    WORD_USE,
+    WORD_REPEAT
+} line_word;
+
+static line_word line_word_of(const char *word)
+{
+    static const char *const words[] = {"input", "init", "loss", "define", "use", "repeat"};
+    for (int i = 0; i < 6; i++)
+        if (strcmp(words[i], word) == 0)
+            return (line_word)(i + 1);
+    return WORD_OTHER;
+}
+
+/* The line is number `index` of the outline. */
+static fv_status read_line(fv_parse *p, int index)
 {
     const fv_line *line = &p->line;
-    if (line->n_words == 0)
-        return FV_OK;
-    const char *word = line->word[0].text;
+    const fv_word word = line->word[0];
+    const line_word what = line_word_of(word.text);
+    const fv_layer_kind *const kind = fv__layer_kind_find(word.text);
     if (p->loss_line)
-        return fv__line_fail(line, line->word[0].column,
-                             "'%s' after the loss of line %d; the loss is the last line", word, p->loss_line);
-    if (strcmp(word, "input") == 0)
+        return fv__line_fail(line, word.column, "'%s' after the loss of line %d; the loss is the last line",
+                             word.text, p->loss_line);
+    if (p->depth > 0 && what != WORD_OTHER && what < WORD_USE)
+        return fv__line_fail(line, word.column,
+                             "'%s' inside a definition or repetition; layers, 'use' and 'repeat' stand there",
+                             word.text);
+    if (what == WORD_INPUT)
         return read_input(p);
-    if (strcmp(word, "init") == 0)
+    if (what == WORD_INIT)
         return read_init(p);
-    const fv_layer_kind *kind = fv__layer_kind_find(word);
-    const bool is_loss = strcmp(word, "loss") == 0;
-    if (!kind && !is_loss)
-        return unknown_layer(p);
+    if (what == WORD_DEFINE)
+        return fv__define_read(p, index);
+    if (!kind && what == WORD_OTHER)
+        return unknown_word(p);
     if (!p->input_line)
-        return fv__line_fail(line, line->word[0].column,
-                             "'%s' before the input; the model begins with "
-                             "'input image CxHxW'",
-                             word);
-    return is_loss ? read_loss(p) : fv__layer_read(p, kind);
+        return fv__line_fail(line, word.column,
+                             "'%s' before the input; the model begins with 'input image CxHxW'", word.text);
+    if (what == WORD_USE)
+        return fv__use_read(p);
+    if (what == WORD_REPEAT)
+        return fv__repeat_read(p, index);
+    return what == WORD_LOSS ? read_loss(p) : fv__layer_read(p, kind);
+}
+
+fv_status fv__lines_read(fv_parse *p, int begin, int end)
+{
+    for (int i = begin; i < end; i++) {
+        size_t at = (size_t)p->outline->offset[i];
+        p->line.number = i;
+        FV_TRY(fv__line_split(&p->line, p->text, p->n_bytes, &at));
+        if (p->depth > 0 && ++p->n_repeated > FV_MAX_REPEATED)
+            return fv__line_fail(&p->line, 1, "the definitions and repetitions become more than %d lines",
+                                 FV_MAX_REPEATED);
+        if (p->line.n_words > 0)
+            FV_TRY(read_line(p, i));
+        if (p->outline->end[i])
+            i = p->outline->end[i]; /* the lines of a definition or repetition, which have been read */
+    }
+    return FV_OK;
 }
 
 /* Every layer but the last is read by another: with 'from' a line could be left behind by mistake. */
@@ -296,30 +345,30 @@ static fv_status check_read(fv_parse *p)
     fv_status status = FV_OK;
     for (size_t i = 0; i + 1 < model->n_layers && status == FV_OK; i++) {
         const fv_layer_record *layer = &model->layers[i];
+        if (is_read[layer->output])
+            continue;
         p->line.number = layer->line;
-        if (!is_read[layer->output])
-            status = fv__line_fail(&p->line, 1, "no layer reads '%s'; name it in an 'add' or a 'from='",
-                                   layer->name);
+        status =
+            fv__line_fail(&p->line, 1, "no layer reads '%s'; name it in an 'add' or a 'from='", layer->name);
+        fv__call_explain(p->ctx, layer->call);
     }
     fv__free(p->ctx, is_read);
     return status;
 }
 
-static fv_status read_text(fv_parse *p, const char *text, size_t n_bytes)
+static fv_status read_text(fv_parse *p)
 {
     const fv_model *const model = p->model;
-    FV_TRY(fv__text_check(model->ctx, text, n_bytes, model->source));
-    size_t at = n_bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* some editors' greeting */
-    while (at < n_bytes) {
-        FV_TRY(fv__line_split(&p->line, text, n_bytes, &at));
-        FV_TRY(read_line(p));
-    }
-    if (p->line.number == 0)
-        p->line.number = 1; /* of an empty text */
+    FV_TRY(fv__text_check(model->ctx, p->text, p->n_bytes, model->source));
+    FV_TRY(fv__outline_read(p->outline, p->ctx, p->text, p->n_bytes, model->source));
+    FV_TRY(fv__lines_read(p, 0, p->outline->n_lines));
+    p->line.filled = false;
+    p->line.number = p->outline->n_lines > 0 ? p->outline->n_lines : 1;
     if (!p->input_line)
         return fv__line_fail(&p->line, 1, "the model has no input; it begins with 'input image CxHxW'");
     if (model->n_layers < 2)
         return fv__line_fail(&p->line, 1, "the model has no layers");
+    FV_TRY(fv__definitions_check(p));
     if (!p->loss_line) {
         p->line.number = model->layers[model->n_layers - 1].line;
         FV_TRY(implied_loss(p));
@@ -330,13 +379,26 @@ static fv_status read_text(fv_parse *p, const char *text, size_t n_bytes)
 
 fv_status fv__model_text_parse(fv_model *model, const char *text, size_t n_bytes)
 {
+    fv_text_scope scope = {.prefix = ""};
+    fv_outline outline = {.ctx = model->ctx};
     fv_parse parse = {.ctx = model->ctx,
                       .model = model,
+                      .text = text,
+                      .n_bytes = n_bytes,
+                      .outline = &outline,
                       .current = -1,
-                      .line = {.ctx = model->ctx, .source = model->source, .end_column = 1},
+                      .scope = &scope,
+                      .line = {.ctx = model->ctx, .source = model->source, .end_column = 1, .scope = &scope},
                       .init = {.kind = FV_INIT_HE, .scale = 1}};
+    while (fv__layer_kind_at(parse.n_kinds))
+        parse.n_kinds++;
+    scope.counts = fv__alloc(model->ctx, (size_t)parse.n_kinds, sizeof *scope.counts);
     fv__names_init(&parse.names, model->ctx);
-    const fv_status status = read_text(&parse, text, n_bytes);
+    const fv_status status = scope.counts ? read_text(&parse) : FV_ERR_MEMORY;
     fv__names_deinit(&parse.names);
+    fv__free(model->ctx, scope.counts);
+    fv__free(model->ctx, parse.named);
+    fv__definitions_deinit(&parse);
+    fv__outline_deinit(&outline);
     return status;
 }

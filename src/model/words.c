@@ -16,7 +16,18 @@ fv_status fv__line_fail(const fv_line *line, int column, const char *format, ...
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    return fv__fail(line->ctx, FV_ERR_INPUT, "%s:%d:%d: %s", line->source, line->number, column, what);
+    return fv__fail(line->ctx, FV_ERR_INPUT, "%s:%d:%d: %s", line->source, line->number,
+                    fv__line_column(line, column), what);
+}
+
+int fv__line_column(const fv_line *line, int column)
+{
+    return line->filled ? line->column_of[column - 1] : column;
+}
+
+const struct fv_text_scope *fv__line_scope(const fv_line *line, int column)
+{
+    return line->filled ? line->scope_of[column - 1] : line->scope;
 }
 
 fv_status fv__text_check(fv_context *ctx, const char *text, size_t n_bytes, const char *source)
@@ -49,20 +60,104 @@ fv_status fv__text_check(fv_context *ctx, const char *text, size_t n_bytes, cons
     return FV_OK;
 }
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+size_t fv__parameter_length(const char *text)
+{
+    if (!is_letter(text[0]))
+        return 0;
+    size_t n = 1;
+    while (is_letter(text[n]) || is_digit(text[n]))
+        n++;
+    return n;
+}
+
+/* ---- filling in parameters ------------------------------------------------------------------------ */
+
+static fv_status unknown_parameter(const fv_line *line, int column, const char *name, int length)
+{
+    char copy[FV_LINE_MAX_BYTES + 1];
+    const char *names[FV_LINE_MAX_WORDS];
+    int n = 0;
+    snprintf(copy, sizeof copy, "%.*s", length, name);
+    for (const fv_binding *b = line->bindings; b && n < FV_LINE_MAX_WORDS; b = b->next)
+        names[n++] = b->name;
+    if (length == 0)
+        return fv__line_fail(line, column, "'$' is followed by no name of a parameter");
+    if (n == 0)
+        return fv__line_fail(line, column, "'$%s' stands outside of definitions and counted repetitions",
+                             copy);
+    const char *nearest = fv__nearest(copy, names, n);
+    return fv__line_fail(line, column, "unknown parameter '$%s'%s%s%s", copy,
+                         nearest ? "; nearest is '$" : "", nearest ? nearest : "", nearest ? "'" : "");
+}
+
+/* Appends bytes that were written in `scope` at `column`; those of the line itself each have their own. */
+static fv_status append(fv_line *line, int *n, const char *bytes, size_t length, int column,
+                        const struct fv_text_scope *scope, bool own)
+{
+    if (length > (size_t)(FV_LINE_MAX_BYTES - *n)) {
+        line->filled = false;
+        return fv__line_fail(line, column, "the line is longer than %d bytes with its parameters filled in",
+                             FV_LINE_MAX_BYTES);
+    }
+    for (size_t i = 0; i < length; i++, ++*n) {
+        line->bytes[*n] = bytes[i];
+        line->column_of[*n] = (int16_t)(column + (own ? (int)i : 0));
+        line->scope_of[*n] = scope;
+    }
+    return FV_OK;
+}
+
+/* Copies `raw` to the line's bytes and puts values in the place of parameters. */
+static fv_status fill(fv_line *line, const char *raw)
+{
+    int n = 0;
+    line->filled = false;
+    for (size_t i = 0; raw[i];) {
+        const size_t plain = strcspn(raw + i, "$");
+        FV_TRY(append(line, &n, raw + i, plain, (int)i + 1, line->scope, true));
+        i += plain;
+        if (!raw[i])
+            break;
+        const size_t length = fv__parameter_length(raw + i + 1);
+        const fv_binding *b = line->bindings;
+        while (b && (strlen(b->name) != length || memcmp(b->name, raw + i + 1, length) != 0))
+            b = b->next;
+        if (!b)
+            return unknown_parameter(line, (int)i + 1, raw + i + 1, (int)length);
+        FV_TRY(append(line, &n, b->text, strlen(b->text), (int)i + 1, b->scope, false));
+        i += 1 + length;
+    }
+    line->bytes[n] = 0;
+    line->column_of[n] = (int16_t)(strlen(raw) + 1);
+    line->scope_of[n] = line->scope;
+    line->filled = line->bindings != NULL;
+    return FV_OK;
+}
+
 fv_status fv__line_split(fv_line *line, const char *text, size_t n_bytes, size_t *at)
 {
+    char raw[FV_LINE_MAX_BYTES + 1];
     const char *begin = text + *at;
     const char *newline = memchr(begin, '\n', n_bytes - *at);
     size_t length = newline ? (size_t)(newline - begin) : n_bytes - *at;
     *at += length + (newline != NULL);
-    memcpy(line->bytes, begin, length); /* fv__text_check saw to the length */
-    line->bytes[length] = 0;
+    memcpy(raw, begin, length); /* fv__text_check saw to the length */
+    raw[length] = 0;
+    raw[strcspn(raw, "#")] = 0;
     line->number++;
     line->n_words = 0;
     line->end_column = 1;
-    char *comment = strchr(line->bytes, '#');
-    if (comment)
-        *comment = 0;
+    FV_TRY(fill(line, raw));
     for (char *s = line->bytes; *(s += strspn(s, " \t\r"));) {
         const size_t n = strcspn(s, " \t\r");
         const int column = (int)(s - line->bytes) + 1;
@@ -76,16 +171,6 @@ fv_status fv__line_split(fv_line *line, const char *text, size_t n_bytes, size_t
         s += n + 1;
     }
     return FV_OK;
-}
-
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
 }
 
 bool fv__name_ok(const char *name)

@@ -14,7 +14,17 @@ typedef struct fv_word {
     int column;       /* in bytes, from 1 */
 } fv_word;
 
-/* One line, split into words. A '#' and what follows it is gone. */
+struct fv_text_scope; /* definitions.h */
+
+/* What "$name" stands for in a line. */
+typedef struct fv_binding {
+    const char *name, *text;
+    const struct fv_text_scope
+        *scope; /* where the text was written: the layers it names are those of that place */
+    const struct fv_binding *next;
+} fv_binding;
+
+/* One line, its parameters filled in, split into words. A '#' and all behind it is removed. */
 typedef struct fv_line {
     fv_context *ctx;
     const char *source;
@@ -23,15 +33,25 @@ typedef struct fv_line {
     int n_words;
     fv_word word[FV_LINE_MAX_WORDS];
     char bytes[FV_LINE_MAX_BYTES + 1];
+    const fv_binding *bindings;               /* of the place where the line stands; NULL: none */
+    const struct fv_text_scope *scope;        /* of the line itself */
+    bool filled;                              /* the line has parameters; then for each byte: */
+    int16_t column_of[FV_LINE_MAX_BYTES + 1]; /* its column in the text */
+    const struct fv_text_scope *scope_of[FV_LINE_MAX_BYTES + 1]; /* the place where it was written */
 } fv_line;
 
+/* Columns of words count the bytes of the line as it was filled in. This is the column in the text, for a
+ * message. */
+int fv__line_column(const fv_line *line, int column);
+/* The scope that the word at this column was written in: a line's own, or that of a parameter's value. */
+const struct fv_text_scope *fv__line_scope(const fv_line *line, int column);
 /* Sets the message "source:line:column: ..." and returns FV_ERR_INPUT. */
 fv_status fv__line_fail(const fv_line *line, int column, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* NUL, bytes that are no UTF-8, control characters, and texts that are too long are refused. */
 fv_status fv__text_check(fv_context *ctx, const char *text, size_t n_bytes, const char *source);
-/* Splits the line that begins at text[*at] and moves *at past its end. */
+/* Fills in and splits the line that begins at text[*at], and moves *at past its end. */
 fv_status fv__line_split(fv_line *line, const char *text, size_t n_bytes, size_t *at);
 
 /* synonyms.c: as fv__nearest, but first by what other frameworks call it: 'fc' is 'linear'. */
@@ -40,6 +60,8 @@ const char *fv__nearest_word(const char *word, const char *const *names, int n_n
 /* Letters, digits, '_' and '-', a letter or '_' first, at most FV_NAME_MAX_BYTES; a '.' too where a letter,
  * digit or '_' follows. */
 bool fv__name_ok(const char *name);
+/* The length of the parameter's name that `text` begins with: letters, digits and '_', no digit first. */
+size_t fv__parameter_length(const char *text);
 /* "6": digits alone. Numbers past int become INT64_MAX, which is out of every range. */
 bool fv__parse_count(const char *text, int64_t *out);
 /* "5x5", or "5" for both; "1x28x28" with n = 3. `one_for_all` allows the single number. */
