@@ -1,13 +1,16 @@
-/* bench_layers.c - bench_layers: the layers of known networks, one by one, beside oneDNN in one process.
+/* bench_layers.c - the layers of known networks, one by one, beside oneDNN in one process.
  *
  * For every layer and pass both sides get the same values, must agree on the result, and are then timed by
  * turns: fovea, oneDNN, the machine's peak, fovea ... A turn is a pause, in which the other side's threads
  * fall asleep, some runs that do not count, then some that do. Figures are medians over the turns; the ratio
  * is the median of each turn's own (above 1: Fovea is faster). Of oneDNN's variants the fastest counts; its
- * reorders of values and weights do not, Fovea's do. */
+ * reorders of values and weights do not, Fovea's do.
+ *
+ * The floor of a layer is the larger of its flops at the peak and its bytes (x, w and y once each) at the
+ * bandwidth with which the same threads add up two arrays of as many bytes. What oneDNN lacks has that alone.
+ */
 #include "bench_layers.h"
 
-#include "base/clock.h"
 #include "base/rng.h"
 
 #include <getopt.h>
@@ -30,14 +33,16 @@ typedef struct settings {
     const char *network;
     int batch, threads, rounds, pass; /* batch 0: the network's own; pass N_PASSES: all */
     format format;
+    bool cpu_time;
 } settings;
 
 typedef struct row {
     const layer *layer;
     pass pass;
     int batch;
-    double fovea, dnnl; /* seconds */
-    double peak, ratio;
+    bool is_linear;
+    double fovea, dnnl; /* seconds; dnnl 0: oneDNN has no such layer */
+    double flops, floor, peak, ratio;
     char dnnl_name[64];
 } row;
 
@@ -52,10 +57,10 @@ typedef struct side {
 
 static double seconds_of(side s, int repeats)
 {
-    const double start = fv__seconds();
+    const double start = bench_seconds();
     for (int i = 0; i < repeats; i++)
         s.run(s.state);
-    return (fv__seconds() - start) / repeats;
+    return (bench_seconds() - start) / repeats;
 }
 
 static int repeats_for(side s)
@@ -68,10 +73,10 @@ static int repeats_for(side s)
 static double turn(side s, int repeats)
 {
     pause_ms(PAUSE_MS);
-    const double start = fv__seconds();
+    const double start = bench_seconds();
     do
         s.run(s.state);
-    while (fv__seconds() - start < WARM_SECONDS);
+    while (bench_seconds() - start < WARM_SECONDS);
     return seconds_of(s, repeats);
 }
 
@@ -101,13 +106,12 @@ static void check_agreement(const problem *p, fovea_side *ours, dnnl_side *their
     }
     free(a);
     free(b);
-    char text[96];
-    layer_text(&p->layer, text, sizeof text);
     if (!(error <= TOLERANCE * largest))
-        die("%s %s %s: Fovea and oneDNN (%s) differ by %g, where the largest value is %g", p->layer.network,
-            text, pass_names[p->pass], dnnl_side_name(theirs), error, largest);
+        die("%s %s %s: Fovea and oneDNN (%s) differ by %g, where the largest value is %g", p->layer->network,
+            p->layer->text, pass_names[p->pass], dnnl_side_name(theirs), error, largest);
 }
 
+/* NULL where oneDNN has none. */
 static dnnl_side *fastest_variant(const problem *p, fovea_side *ours)
 {
     dnnl_side *best = NULL;
@@ -128,36 +132,49 @@ static dnnl_side *fastest_variant(const problem *p, fovea_side *ours)
         best_seconds = better ? typical : best_seconds;
         best = better ? made : best;
     }
-    if (!best)
-        die("oneDNN has no primitive for a layer of %s", p->layer.network);
+    if (!best && p->geometry.kind != LAYER_OTHER)
+        die("oneDNN has no primitive for %s of %s", p->layer->text, p->layer->network);
     return best;
+}
+
+static void take_turns(fv_context *ctx, const problem *p, side ours, const side *theirs, int rounds, row *r)
+{
+    const int our_repeats = repeats_for(ours), their_repeats = theirs ? repeats_for(*theirs) : 0;
+    double fovea[MAX_ROUNDS], dnnl[MAX_ROUNDS], peak[MAX_ROUNDS], ratio[MAX_ROUNDS], least[MAX_ROUNDS];
+    double bytes = 0;
+    for (operand_id k = 0; k < N_OPERANDS; k++)
+        bytes += 4.0 * (double)problem_count(p, k);
+    for (int i = 0; i < rounds; i++) {
+        fovea[i] = turn(ours, our_repeats);
+        dnnl[i] = theirs ? turn(*theirs, their_repeats) : 0;
+        pause_ms(PAUSE_MS);
+        peak[i] = measure_peak(ctx);
+        ratio[i] = dnnl[i] / fovea[i];
+        least[i] = fmax(r->flops / peak[i], bytes / measure_bandwidth(ctx, bytes));
+    }
+    r->fovea = median(fovea, rounds);
+    r->dnnl = median(dnnl, rounds);
+    r->peak = median(peak, rounds);
+    r->ratio = median(ratio, rounds);
+    r->floor = median(least, rounds);
 }
 
 static row measure(fv_context *ctx, const layer *l, pass which, int batch, int rounds)
 {
-    problem p = {.layer = *l, .pass = which, .batch = batch};
+    problem p = {.layer = l, .pass = which, .batch = batch};
+    layer_read(ctx, l, &p.geometry);
     for (operand_id k = 0; k < N_OPERANDS; k++)
         p.value[k] = random_values(problem_count(&p, k), k);
     fovea_side *const ours = fovea_side_create(ctx, &p);
     dnnl_side *const theirs = fastest_variant(&p, ours);
     const side a = {fovea_side_run, ours}, b = {dnnl_side_run, theirs};
-    const int a_repeats = repeats_for(a), b_repeats = repeats_for(b);
-    double fovea[MAX_ROUNDS], dnnl[MAX_ROUNDS], peak[MAX_ROUNDS], ratio[MAX_ROUNDS];
-    for (int i = 0; i < rounds; i++) {
-        fovea[i] = turn(a, a_repeats);
-        dnnl[i] = turn(b, b_repeats);
-        pause_ms(PAUSE_MS);
-        peak[i] = measure_peak(ctx);
-        ratio[i] = dnnl[i] / fovea[i];
-    }
     row r = {.layer = l,
              .pass = which,
              .batch = batch,
-             .fovea = median(fovea, rounds),
-             .dnnl = median(dnnl, rounds),
-             .peak = median(peak, rounds),
-             .ratio = median(ratio, rounds)};
-    snprintf(r.dnnl_name, sizeof r.dnnl_name, "%s", dnnl_side_name(theirs));
+             .is_linear = p.geometry.kind == LAYER_LINEAR,
+             .flops = batch * p.geometry.flops};
+    take_turns(ctx, &p, a, theirs ? &b : NULL, rounds, &r);
+    snprintf(r.dnnl_name, sizeof r.dnnl_name, "%s", theirs ? dnnl_side_name(theirs) : "-");
     fovea_side_destroy(ours);
     dnnl_side_destroy(theirs);
     for (operand_id k = 0; k < N_OPERANDS; k++)
@@ -170,31 +187,33 @@ static row measure(fv_context *ctx, const layer *l, pass which, int batch, int r
 static void print_header(const settings *o)
 {
     if (o->format == FORMAT_MARKDOWN)
-        puts("| network | layer | pass | Fovea GFLOP/s | of peak | oneDNN GFLOP/s | ratio | its kernel |\n"
-             "|---|---|---|---:|---:|---:|---:|---|");
+        puts("| network | input | layer | pass | Fovea GFLOP/s | of peak | of floor | oneDNN GFLOP/s | ratio "
+             "| "
+             "its kernel |\n|---|---|---|---|---:|---:|---:|---:|---:|---|");
     else if (o->format == FORMAT_TEXT)
-        printf("%-12s %-34s %-8s %8s %8s %8s %6s  %s\n", "network", "layer", "pass", "fovea", "of peak",
-               "oneDNN", "ratio", "oneDNN's kernel");
+        printf("%-11s %-18s %-42s %-8s %8s %8s %8s %8s %6s  %s\n", "network", "input", "layer", "pass",
+               "fovea", "of peak", "of floor", "oneDNN", "ratio", "oneDNN's kernel");
 }
 
 static void print_row(const settings *o, const row *r)
 {
-    char text[96];
-    layer_text(r->layer, text, sizeof text);
-    const double flops = layer_flops(r->layer, r->batch), ours = flops / r->fovea, theirs = flops / r->dnnl;
-    static const char *const formats[] = {"%-12s %-34s %-8s %8.1f %7.0f%% %8.1f %6.2f  %s\n",
-                                          "| %s | %s | %s | %.1f | %.0f%% | %.1f | %.2f | %s |\n"};
+    const double ours = r->flops / r->fovea, theirs = r->dnnl > 0 ? r->flops / r->dnnl : 0;
+    static const char *const formats[] = {
+        "%-11s %-18s %-42s %-8s %8.1f %7.0f%% %7.0f%% %8.1f %6.2f  %s\n",
+        "| %s | %s | %s | %s | %.1f | %.0f%% | %.0f%% | %.1f | %.2f | %s |\n"};
     if (o->format != FORMAT_JSON)
-        printf(formats[o->format], r->layer->network, text, pass_names[r->pass], ours * 1e-9,
-               100 * ours / r->peak, theirs * 1e-9, r->ratio, r->dnnl_name);
+        printf(formats[o->format], r->layer->network, r->layer->input, r->layer->text, pass_names[r->pass],
+               ours * 1e-9, 100 * ours / r->peak, 100 * r->floor / r->fovea, theirs * 1e-9, r->ratio,
+               r->dnnl_name);
     else
-        printf("{\"event\":\"layer\",\"network\":\"%s\",\"layer\":\"%s\",\"pass\":\"%s\",\"kind\":\"%s\","
-               "\"count\":%d,\"batch\":%d,\"threads\":%d,\"fovea_gflops\":%.4g,\"peak_gflops\":%.4g,"
-               "\"peak_share\":%.4g,\"onednn_gflops\":%.4g,\"ratio\":%.4g,\"fovea_us\":%.5g,"
-               "\"onednn_us\":%.5g,\"onednn_kernel\":\"%s\"}\n",
-               r->layer->network, text, pass_names[r->pass], r->layer->kernel ? "conv" : "linear",
-               r->layer->count, r->batch, o->threads, ours * 1e-9, r->peak * 1e-9, ours / r->peak,
-               theirs * 1e-9, r->ratio, r->fovea * 1e6, r->dnnl * 1e6, r->dnnl_name);
+        printf("{\"event\":\"layer\",\"network\":\"%s\",\"input\":\"%s\",\"layer\":\"%s\",\"pass\":\"%s\","
+               "\"kind\":\"%s\",\"count\":%d,\"batch\":%d,\"threads\":%d,\"fovea_gflops\":%.4g,"
+               "\"peak_gflops\":%.4g,\"peak_share\":%.4g,\"floor_us\":%.5g,\"onednn_gflops\":%.4g,"
+               "\"ratio\":%.4g,\"fovea_us\":%.5g,\"onednn_us\":%.5g,\"onednn_kernel\":\"%s\"}\n",
+               r->layer->network, r->layer->input, r->layer->text, pass_names[r->pass],
+               r->is_linear ? "linear" : "conv", r->layer->count, r->batch, o->threads, ours * 1e-9,
+               r->peak * 1e-9, ours / r->peak, r->floor * 1e6, theirs * 1e-9, r->ratio, r->fovea * 1e6,
+               r->dnnl * 1e6, r->dnnl_name);
     fflush(stdout);
 }
 
@@ -205,7 +224,7 @@ static void print_summary(const settings *o, const row *rows, int n_rows, pass w
     double ratios[MAX_ROWS], fovea = 0, dnnl = 0;
     int n = 0;
     for (int i = 0; i < n_rows; i++) {
-        if (rows[i].pass != which || (rows[i].layer->kernel != 0) != conv)
+        if (rows[i].pass != which || rows[i].is_linear == conv || rows[i].dnnl == 0)
             continue;
         ratios[n++] = rows[i].ratio;
         fovea += rows[i].layer->count * rows[i].fovea;
@@ -227,7 +246,8 @@ static void print_summary(const settings *o, const row *rows, int n_rows, pass w
 
 static int default_batch(const char *network)
 {
-    if (strcmp(network, "resnet50") == 0)
+    if (strcmp(network, "resnet50") == 0 || strcmp(network, "mobilenet") == 0 ||
+        strcmp(network, "videos") == 0)
         return 16;
     return strcmp(network, "mlp") == 0 || strcmp(network, "lenet5-relu") == 0 ? 128 : 64;
 }
@@ -251,11 +271,15 @@ static void bench_network(fv_context *ctx, const settings *o, const layer *first
 static const char usage[] =
     "usage: bench_layers [OPTIONS]\n"
     "Times the layers of known networks beside oneDNN; ratios above 1: Fovea is faster.\n\n"
-    "  --network NAME  lenet5-relu, mlp, vgg8, resnet18, resnet50 or vit; all where left out\n"
-    "  --batch N       images; 128 for lenet5-relu and mlp, 16 for resnet50, else 64, where left out\n"
+    "  --network NAME  lenet5-relu, mlp, vgg8, resnet18, resnet50, vit, mobilenet, signals, videos, "
+    "dilated,\n"
+    "                  transposed, local or borders; all where left out\n"
+    "  --batch N       images; where left out, 128 for lenet5-relu and mlp, 16 for resnet50, mobilenet and\n"
+    "                  videos, else 64\n"
     "  --threads N     of both sides (2)\n"
     "  --rounds N      turns of each side; their medians count (7)\n"
     "  --pass NAME     forward, data or weights; all where left out\n"
+    "  --cpu-time      count this process's time on one core, not the clock's: where others use the machine\n"
     "  --markdown      print tables for a document\n"
     "  --json          print one JSON object a line\n";
 
@@ -277,15 +301,12 @@ static const char *network_option(const char *text)
 
 static settings read_options(int argc, char **argv)
 {
-    static const struct option known[] = {{"network", required_argument, NULL, 'n'},
-                                          {"batch", required_argument, NULL, 'b'},
-                                          {"threads", required_argument, NULL, 't'},
-                                          {"rounds", required_argument, NULL, 'r'},
-                                          {"pass", required_argument, NULL, 'p'},
-                                          {"markdown", no_argument, NULL, 'm'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"network", required_argument, NULL, 'n'}, {"batch", required_argument, NULL, 'b'},
+        {"threads", required_argument, NULL, 't'}, {"rounds", required_argument, NULL, 'r'},
+        {"pass", required_argument, NULL, 'p'},    {"markdown", no_argument, NULL, 'm'},
+        {"json", no_argument, NULL, 'j'},          {"cpu-time", no_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     settings o = {.threads = 2, .rounds = 7, .pass = N_PASSES};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
         switch (c) {
@@ -310,6 +331,9 @@ static settings read_options(int argc, char **argv)
         case 'j':
             o.format = FORMAT_JSON;
             break;
+        case 'c':
+            o.cpu_time = true;
+            break;
         case 'h':
             fputs(usage, stdout);
             exit(0);
@@ -319,6 +343,8 @@ static settings read_options(int argc, char **argv)
         }
     if (optind < argc)
         die("expected options alone, found '%s'", argv[optind]);
+    if (o.cpu_time && o.threads != 1)
+        die("--cpu-time: expected --threads 1, found %d", o.threads);
     return o;
 }
 
@@ -333,7 +359,10 @@ static void warn_of_load(void)
 int main(int argc, char **argv)
 {
     const settings o = read_options(argc, argv);
-    warn_of_load();
+    if (o.cpu_time)
+        bench_use_cpu_time();
+    else
+        warn_of_load();
     fv_context *const ctx = open_context(o.threads);
     dnnl_side_start(o.threads);
     const double peak = measure_peak(ctx);

@@ -4,27 +4,44 @@
 
 #include "common.h"
 
+#include "tensor/shape.h"
+
 typedef enum pass { PASS_FORWARD, PASS_DATA, PASS_WEIGHTS, N_PASSES } pass;
 
-/* One layer of a network, without bias. Convolutions are over size x size images. A linear layer has kernel 0
- * and is applied to `size` tokens of each image: 1, or a transformer's. */
+/* One layer of a network, as its line of model text says it, without bias. `input` is what stands behind the
+ * word input; "tokens CxT" is a sequence of T tokens. */
 typedef struct layer {
-    const char *network;
-    int i, size, o, kernel, stride, pad;
+    const char *network, *input, *text;
     int count;     /* layers of this shape in the network */
-    bool is_first; /* reads the pixels: nobody asks for its data gradient */
+    bool is_first; /* reads the data: nobody asks for its data gradient */
 } layer;
 
 extern const layer layer_table[]; /* ends with a NULL network; a network's rows are neighbours */
-int layer_out_size(const layer *l);
-double layer_flops(const layer *l, int batch); /* of any pass: multiply-adds count 2, those with zeros too */
-void layer_text(const layer *l, char *text, size_t n_bytes); /* "64@32x32 3x3 from 3, stride 2" */
 
-/* Values of a layer at a batch, as both sides are given them. Convolutions: x [n][i][h][w], w [o][i][kh][kw],
- * y [n][o][oh][ow]. Linear: x [n][token][i], w [o][i], y [n][token][o]. dy and dw as y and w. */
+typedef enum layer_kind {
+    LAYER_LINEAR,
+    LAYER_CONV,
+    LAYER_TRANSPOSED,
+    LAYER_OTHER /* oneDNN has nothing like it */
+} layer_kind;
+
+enum { LAYER_AXES = 3 };
+
+/* A layer in numbers; those of a direction outermost first. */
+typedef struct geometry {
+    layer_kind kind;
+    fv_shape x, w, y; /* of one image: [c][w], [c][h][w] or [c][t][h][w]; of tokens [c][t] */
+    int axes, groups;
+    int stride[LAYER_AXES], pad[LAYER_AXES], outpad[LAYER_AXES], dilation[LAYER_AXES];
+    double flops; /* of one image and any pass: multiply-adds count 2, those with zeros too */
+} geometry;
+
+/* Values of a layer at a batch, as both sides are given them: x and y [n] and as in the geometry, but of a
+ * linear layer [n][token][channel]; w as PyTorch has it. dy and dw as y and w. */
 typedef enum operand_id { OPERAND_X, OPERAND_W, OPERAND_Y, N_OPERANDS } operand_id;
 typedef struct problem {
-    layer layer;
+    const layer *layer;
+    geometry geometry;
     pass pass;
     int batch;
     float *value[N_OPERANDS]; /* two are read, by the pass; the third is room for a result */
@@ -32,7 +49,18 @@ typedef struct problem {
 operand_id pass_result(pass p);
 size_t problem_count(const problem *p, operand_id which);
 
-/* Fovea: a graph of one operation, its plan and a run. Ends the program where something fails. */
+/* layer_geometry.c: what the model library makes of the layer's line. Ends the program where it is refused.
+ */
+void layer_read(fv_context *ctx, const layer *l, geometry *g);
+/* The layer as a model that may be planned: its input and line, and an end. */
+struct fv_model;
+struct fv_model *layer_model(fv_context *ctx, const layer *l);
+/* The tensor that the layer reads, and the one that it puts out. */
+int layer_model_input(const struct fv_model *model);
+int layer_model_output(const struct fv_model *model);
+
+/* Fovea: the layer, or its gradient, alone in a graph, its plan and a run. Ends the program where something
+ * fails. */
 typedef struct fovea_side fovea_side;
 fovea_side *fovea_side_create(fv_context *ctx, const problem *p);
 void fovea_side_run(void *side);

@@ -80,6 +80,22 @@ void pause_ms(int ms)
         ;
 }
 
+static bool uses_cpu_time;
+
+void bench_use_cpu_time(void)
+{
+    uses_cpu_time = true;
+}
+
+double bench_seconds(void)
+{
+    struct timespec now;
+    if (!uses_cpu_time)
+        return fv__seconds();
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 typedef struct peak_run {
     const fv_kernels *kernels;
     double *seconds; /* [task] */
@@ -89,9 +105,9 @@ static void peak_task(void *user, int task, int worker)
 {
     (void)worker;
     const peak_run *const run = user;
-    const double start = fv__seconds();
+    const double start = bench_seconds();
     run->kernels->peak(PEAK_ROUNDS);
-    run->seconds[task] = fv__seconds() - start;
+    run->seconds[task] = bench_seconds() - start;
 }
 
 double measure_peak(fv_context *ctx)
@@ -104,4 +120,44 @@ double measure_peak(fv_context *ctx)
     const double flops = run.kernels->peak(PEAK_ROUNDS); /* also wakes the vector units */
     fv__pool_run(ctx->pool, PEAK_TASKS * threads, peak_task, &run);
     return flops * threads / median(seconds, PEAK_TASKS * threads);
+}
+
+typedef struct stream_run {
+    const float *a, *b;
+    float *sum;
+    int64_t n; /* values of a task */
+} stream_run;
+
+static void stream_task(void *user, int task, int worker)
+{
+    (void)worker;
+    const stream_run *const run = user;
+    const int64_t first = task * run->n;
+    const float *restrict const a = run->a + first, *restrict const b = run->b + first;
+    float *restrict const sum = run->sum + first;
+    for (int64_t i = 0; i < run->n; i++)
+        sum[i] = a[i] + b[i];
+}
+
+double measure_bandwidth(fv_context *ctx, double bytes)
+{
+    enum { TURNS = 3 };
+    const int threads = fv__pool_threads(ctx->pool);
+    stream_run run = {.n = (int64_t)(bytes / 12 / threads) + 1};
+    const int64_t n = run.n * threads;
+    float *const memory = fv__alloc(ctx, (size_t)(3 * n), sizeof *memory); /* zeros: every page is there */
+    if (!memory)
+        die("%s", fv_message(ctx));
+    run.a = memory, run.b = memory + n, run.sum = memory + 2 * n;
+    const int repeats = (int)(20e6 / (12.0 * (double)n)) + 1;
+    double seconds[TURNS];
+    fv__pool_run(ctx->pool, threads, stream_task, &run);
+    for (int t = 0; t < TURNS; t++) {
+        const double start = bench_seconds();
+        for (int i = 0; i < repeats; i++)
+            fv__pool_run(ctx->pool, threads, stream_task, &run);
+        seconds[t] = (bench_seconds() - start) / repeats;
+    }
+    fv__free(ctx, memory);
+    return 12.0 * (double)n / median(seconds, TURNS);
 }

@@ -15,8 +15,16 @@ fv_context *open_context(int n_threads);
 double median(double *values, int n); /* sorts them */
 void pause_ms(int ms);
 
+/* Seconds since some moment, or, once asked for, of this process's time on the processor: for one thread, on
+ * a machine that others use. */
+double bench_seconds(void);
+void bench_use_cpu_time(void);
+
 /* Flops a second of all workers of the context together, multiplying and adding in registers for some
  * milliseconds: the median of their tasks. */
 double measure_peak(fv_context *ctx);
+/* Bytes a second of all workers together, adding two arrays into a third, all three of `bytes` together: from
+ * the caches or from memory, as those of a layer of that size. */
+double measure_bandwidth(fv_context *ctx, double bytes);
 
 #endif

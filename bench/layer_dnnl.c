@@ -65,25 +65,53 @@ static view matrix(dnnl_dim_t rows, dnnl_dim_t columns, bool transposed)
     return v;
 }
 
-static view image(dnnl_dim_t a, dnnl_dim_t b, dnnl_dim_t h, dnnl_dim_t w)
+/* [n][c][...], the last direction innermost. */
+static view images(int batch, const fv_shape *shape)
 {
-    return (view){.rank = 4, .dims = {a, b, h, w}, .strides = {b * h * w, h * w, w, 1}};
+    view v = {.rank = shape->rank + 1, .dims = {batch}};
+    dnnl_dim_t step = 1;
+    for (int d = v.rank; d-- > 0; step *= v.dims[d]) {
+        v.dims[d] = d == 0 ? batch : shape->dim[d - 1];
+        v.strides[d] = step;
+    }
+    return v;
+}
+
+/* oneDNN sees [o][i][k...], or with groups [g][o/g][i/g][k...]; in memory a transposed convolution has inputs
+ * before outputs, as PyTorch has them. */
+static view filters(const geometry *g)
+{
+    const bool transposed = g->kind == LAYER_TRANSPOSED;
+    const int first = g->groups > 1;
+    view v = {.rank = g->w.rank + first};
+    dnnl_dim_t step = 1;
+    for (int d = g->w.rank; d-- > 2; step *= g->w.dim[d]) {
+        v.dims[d + first] = g->w.dim[d];
+        v.strides[d + first] = step;
+    }
+    const int outer = g->w.dim[0] / g->groups, inner = g->w.dim[1];
+    v.dims[first] = transposed ? inner : outer;
+    v.dims[first + 1] = transposed ? outer : inner;
+    v.strides[first + !transposed] = step;
+    v.strides[first + transposed] = step * inner;
+    if (first) {
+        v.dims[0] = g->groups;
+        v.strides[0] = step * inner * outer;
+    }
+    return v;
 }
 
 /* The operands as the primitive sees them. As a matrix product the three passes are
  * y = x wT, dx = dy w, dw = dyT x. */
 static view view_of(const problem *p, operand_id which, bool product)
 {
-    const layer *const l = &p->layer;
-    const int out = layer_out_size(l);
-    if (l->kernel != 0)
-        return which == OPERAND_X   ? image(p->batch, l->i, l->size, l->size)
-               : which == OPERAND_Y ? image(p->batch, l->o, out, out)
-                                    : image(l->o, l->i, l->kernel, l->kernel);
-    const dnnl_dim_t rows = (dnnl_dim_t)p->batch * l->size;
+    const geometry *const g = &p->geometry;
+    if (g->kind != LAYER_LINEAR)
+        return which == OPERAND_W ? filters(g) : images(p->batch, which == OPERAND_X ? &g->x : &g->y);
+    const dnnl_dim_t rows = (dnnl_dim_t)p->batch * (g->x.rank > 1 ? g->x.dim[1] : 1);
     if (which == OPERAND_W)
-        return matrix(l->o, l->i, product && p->pass == PASS_FORWARD);
-    return matrix(rows, which == OPERAND_X ? l->i : l->o,
+        return matrix(g->w.dim[0], g->w.dim[1], product && p->pass == PASS_FORWARD);
+    return matrix(rows, which == OPERAND_X ? g->w.dim[1] : g->w.dim[0],
                   product && which == OPERAND_Y && p->pass == PASS_WEIGHTS);
 }
 
@@ -105,30 +133,58 @@ static const int training_args[N_PASSES][N_OPERANDS] = {
     {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST},
 };
 
+/* Directions as oneDNN takes them: a dilation of 0 is a dense window; zeros in front of x and behind it. */
+typedef struct directions {
+    dnnl_dims_t stride, dilation, before, behind;
+} directions;
+
+static directions directions_of(const geometry *g)
+{
+    directions d = {{0}};
+    for (int k = 0; k < g->axes; k++) {
+        d.stride[k] = g->stride[k];
+        d.dilation[k] = g->dilation[k] - 1;
+        d.before[k] = g->pad[k];
+        d.behind[k] = g->pad[k] - g->outpad[k];
+    }
+    return d;
+}
+
+/* One descriptor of three by pass, of a convolution or its transpose. `forward` is the hint that gradients
+ * want. */
+static dnnl_primitive_desc_t convolution_pass(const problem *p, pass which,
+                                              const dnnl_memory_desc_t m[N_OPERANDS],
+                                              dnnl_alg_kind_t algorithm, dnnl_primitive_desc_t forward)
+{
+    const directions d = directions_of(&p->geometry);
+    const bool transposed = p->geometry.kind == LAYER_TRANSPOSED;
+    const dnnl_memory_desc_t *const x = &m[OPERAND_X], *const w = &m[OPERAND_W], *const y = &m[OPERAND_Y];
+    dnnl_convolution_desc_t c; /* of a transposed convolution too: it is the same type */
+    dnnl_status_t status;
+    if (which == PASS_FORWARD)
+        status = (transposed ? dnnl_dilated_deconvolution_forward_desc_init
+                             : dnnl_dilated_convolution_forward_desc_init)(
+            &c, dnnl_forward_training, algorithm, x, w, NULL, y, d.stride, d.dilation, d.before, d.behind);
+    else if (which == PASS_DATA)
+        status = (transposed ? dnnl_dilated_deconvolution_backward_data_desc_init
+                             : dnnl_dilated_convolution_backward_data_desc_init)(
+            &c, algorithm, x, w, y, d.stride, d.dilation, d.before, d.behind);
+    else
+        status = (transposed ? dnnl_dilated_deconvolution_backward_weights_desc_init
+                             : dnnl_dilated_convolution_backward_weights_desc_init)(
+            &c, algorithm, x, w, NULL, y, d.stride, d.dilation, d.before, d.behind);
+    attend(status, "convolution");
+    dnnl_primitive_desc_t made = NULL;
+    return dnnl_primitive_desc_create(&made, &c, NULL, engine, forward) == dnnl_success ? made : NULL;
+}
+
 static dnnl_primitive_desc_t convolution(const problem *p, const dnnl_memory_desc_t m[N_OPERANDS],
                                          dnnl_alg_kind_t algorithm)
 {
-    const layer *const l = &p->layer;
-    const dnnl_dims_t stride = {l->stride, l->stride}, pad = {l->pad, l->pad};
-    dnnl_primitive_desc_t forward = NULL, backward = NULL;
-    dnnl_convolution_desc_t d;
-    attend(dnnl_convolution_forward_desc_init(&d, dnnl_forward_training, algorithm, &m[OPERAND_X],
-                                              &m[OPERAND_W], NULL, &m[OPERAND_Y], stride, pad, pad),
-           "convolution");
-    if (dnnl_primitive_desc_create(&forward, &d, NULL, engine, NULL) != dnnl_success)
-        return NULL;
-    if (p->pass == PASS_FORWARD)
+    const dnnl_primitive_desc_t forward = convolution_pass(p, PASS_FORWARD, m, algorithm, NULL);
+    if (!forward || p->pass == PASS_FORWARD)
         return forward;
-    if (p->pass == PASS_DATA)
-        attend(dnnl_convolution_backward_data_desc_init(&d, algorithm, &m[OPERAND_X], &m[OPERAND_W],
-                                                        &m[OPERAND_Y], stride, pad, pad),
-               "data gradient");
-    else
-        attend(dnnl_convolution_backward_weights_desc_init(&d, algorithm, &m[OPERAND_X], &m[OPERAND_W], NULL,
-                                                           &m[OPERAND_Y], stride, pad, pad),
-               "weight gradient");
-    if (dnnl_primitive_desc_create(&backward, &d, NULL, engine, forward) != dnnl_success)
-        backward = NULL;
+    const dnnl_primitive_desc_t backward = convolution_pass(p, p->pass, m, algorithm, forward);
     dnnl_primitive_desc_destroy(forward);
     return backward;
 }
@@ -170,10 +226,14 @@ static dnnl_primitive_desc_t matrix_product(const problem *p, const dnnl_memory_
 
 static dnnl_primitive_desc_t choose(const problem *p, int variant, const dnnl_memory_desc_t m[N_OPERANDS])
 {
-    static const dnnl_alg_kind_t algorithms[DNNL_SIDE_VARIANTS] = {
-        dnnl_convolution_auto, dnnl_convolution_direct, dnnl_convolution_winograd};
-    if (p->layer.kernel != 0)
-        return convolution(p, m, algorithms[variant]);
+    static const dnnl_alg_kind_t algorithms[2][DNNL_SIDE_VARIANTS] = {
+        {dnnl_convolution_auto, dnnl_convolution_direct, dnnl_convolution_winograd},
+        {dnnl_deconvolution_direct, dnnl_deconvolution_winograd, dnnl_alg_kind_undef}};
+    const bool transposed = p->geometry.kind == LAYER_TRANSPOSED;
+    if (transposed && variant == 2)
+        return NULL;
+    if (p->geometry.kind != LAYER_LINEAR)
+        return convolution(p, m, algorithms[transposed][variant]);
     return variant == 0 ? inner_product(p, m) : variant == 1 ? matrix_product(p, m) : NULL;
 }
 
@@ -215,7 +275,9 @@ static void fill(dnnl_side *s, const problem *p)
 
 dnnl_side *dnnl_side_create(const problem *p, int variant)
 {
-    const bool product = p->layer.kernel == 0 && variant == 1;
+    const bool product = p->geometry.kind == LAYER_LINEAR && variant == 1;
+    if (p->geometry.kind == LAYER_OTHER)
+        return NULL;
     dnnl_side *const s = calloc(1, sizeof *s);
     if (!s)
         die("out of memory");

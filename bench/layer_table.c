@@ -1,117 +1,142 @@
-/* layer_table.c - the layers of the networks that are measured, distinct shapes once.
+/* layer_table.c - the layers that are measured, distinct shapes of a network once.
  *
  * vgg8: six 3x3 convolutions on 32x32 colour; resnet18: its form for 32x32 (He et al. 2016, 3x3 stem, no
  * pooling before the blocks); resnet50: 224x224, the stride in the 3x3 of a bottleneck; vit: 64 patches of
- * 4x4 and a class token, width 192. */
+ * 4x4 and a class token, width 192; mobilenet: v1 at 224x224 (Howard et al. 2017). The others are not whole
+ * networks: signals (a stem for sound, one for 12 leads of an ECG, dilated layers as of WaveNet), videos (R3D
+ * and R(2+1)D, Tran et al. 2018), dilated layers (DeepLab), transposed ones (DCGAN, U-Net, FCN), locally
+ * connected ones, and one layer with each of the borders. */
 #include "bench_layers.h"
 
-#include <stdio.h>
-
 const layer layer_table[] = {
-    /* network      i  size     o  k  s  p  count  first */
-    {"lenet5-relu", 1, 28, 6, 5, 1, 2, 1, true},
-    {"lenet5-relu", 6, 14, 16, 5, 1, 0, 1, false},
-    {"lenet5-relu", 400, 1, 120, 0, 1, 0, 1, false},
-    {"lenet5-relu", 120, 1, 84, 0, 1, 0, 1, false},
-    {"lenet5-relu", 84, 1, 10, 0, 1, 0, 1, false},
+    /* network      input            layer                          count first */
+    {"lenet5-relu", "image 1x28x28", "conv c 6 5x5 pad=2", 1, true},
+    {"lenet5-relu", "image 6x14x14", "conv c 16 5x5", 1, false},
+    {"lenet5-relu", "image 400x1x1", "linear c 120", 1, false},
+    {"lenet5-relu", "image 120x1x1", "linear c 84", 1, false},
+    {"lenet5-relu", "image 84x1x1", "linear c 10", 1, false},
 
-    {"mlp", 784, 1, 500, 0, 1, 0, 1, true},
-    {"mlp", 500, 1, 150, 0, 1, 0, 1, false},
-    {"mlp", 150, 1, 10, 0, 1, 0, 1, false},
+    {"mlp", "image 784x1x1", "linear c 500", 1, true},
+    {"mlp", "image 500x1x1", "linear c 150", 1, false},
+    {"mlp", "image 150x1x1", "linear c 10", 1, false},
 
-    {"vgg8", 3, 32, 64, 3, 1, 1, 1, true},
-    {"vgg8", 64, 32, 64, 3, 1, 1, 1, false},
-    {"vgg8", 64, 16, 128, 3, 1, 1, 1, false},
-    {"vgg8", 128, 16, 128, 3, 1, 1, 1, false},
-    {"vgg8", 128, 8, 256, 3, 1, 1, 1, false},
-    {"vgg8", 256, 8, 256, 3, 1, 1, 1, false},
-    {"vgg8", 4096, 1, 10, 0, 1, 0, 1, false},
+    {"vgg8", "image 3x32x32", "conv c 64 3x3 pad=1", 1, true},
+    {"vgg8", "image 64x32x32", "conv c 64 3x3 pad=1", 1, false},
+    {"vgg8", "image 64x16x16", "conv c 128 3x3 pad=1", 1, false},
+    {"vgg8", "image 128x16x16", "conv c 128 3x3 pad=1", 1, false},
+    {"vgg8", "image 128x8x8", "conv c 256 3x3 pad=1", 1, false},
+    {"vgg8", "image 256x8x8", "conv c 256 3x3 pad=1", 1, false},
+    {"vgg8", "image 4096x1x1", "linear c 10", 1, false},
 
-    {"resnet18", 3, 32, 64, 3, 1, 1, 1, true},
-    {"resnet18", 64, 32, 64, 3, 1, 1, 4, false},
-    {"resnet18", 64, 32, 128, 3, 2, 1, 1, false},
-    {"resnet18", 64, 32, 128, 1, 2, 0, 1, false},
-    {"resnet18", 128, 16, 128, 3, 1, 1, 3, false},
-    {"resnet18", 128, 16, 256, 3, 2, 1, 1, false},
-    {"resnet18", 128, 16, 256, 1, 2, 0, 1, false},
-    {"resnet18", 256, 8, 256, 3, 1, 1, 3, false},
-    {"resnet18", 256, 8, 512, 3, 2, 1, 1, false},
-    {"resnet18", 256, 8, 512, 1, 2, 0, 1, false},
-    {"resnet18", 512, 4, 512, 3, 1, 1, 3, false},
-    {"resnet18", 512, 1, 10, 0, 1, 0, 1, false},
+    {"resnet18", "image 3x32x32", "conv c 64 3x3 pad=1", 1, true},
+    {"resnet18", "image 64x32x32", "conv c 64 3x3 pad=1", 4, false},
+    {"resnet18", "image 64x32x32", "conv c 128 3x3 stride=2 pad=1", 1, false},
+    {"resnet18", "image 64x32x32", "conv c 128 1x1 stride=2", 1, false},
+    {"resnet18", "image 128x16x16", "conv c 128 3x3 pad=1", 3, false},
+    {"resnet18", "image 128x16x16", "conv c 256 3x3 stride=2 pad=1", 1, false},
+    {"resnet18", "image 128x16x16", "conv c 256 1x1 stride=2", 1, false},
+    {"resnet18", "image 256x8x8", "conv c 256 3x3 pad=1", 3, false},
+    {"resnet18", "image 256x8x8", "conv c 512 3x3 stride=2 pad=1", 1, false},
+    {"resnet18", "image 256x8x8", "conv c 512 1x1 stride=2", 1, false},
+    {"resnet18", "image 512x4x4", "conv c 512 3x3 pad=1", 3, false},
+    {"resnet18", "image 512x1x1", "linear c 10", 1, false},
 
-    {"resnet50", 3, 224, 64, 7, 2, 3, 1, true},
-    {"resnet50", 64, 56, 64, 1, 1, 0, 1, false},
-    {"resnet50", 64, 56, 64, 3, 1, 1, 3, false},
-    {"resnet50", 64, 56, 256, 1, 1, 0, 4, false},
-    {"resnet50", 256, 56, 64, 1, 1, 0, 2, false},
-    {"resnet50", 256, 56, 128, 1, 1, 0, 1, false},
-    {"resnet50", 128, 56, 128, 3, 2, 1, 1, false},
-    {"resnet50", 128, 28, 512, 1, 1, 0, 4, false},
-    {"resnet50", 256, 56, 512, 1, 2, 0, 1, false},
-    {"resnet50", 512, 28, 128, 1, 1, 0, 3, false},
-    {"resnet50", 128, 28, 128, 3, 1, 1, 3, false},
-    {"resnet50", 512, 28, 256, 1, 1, 0, 1, false},
-    {"resnet50", 256, 28, 256, 3, 2, 1, 1, false},
-    {"resnet50", 256, 14, 1024, 1, 1, 0, 6, false},
-    {"resnet50", 512, 28, 1024, 1, 2, 0, 1, false},
-    {"resnet50", 1024, 14, 256, 1, 1, 0, 5, false},
-    {"resnet50", 256, 14, 256, 3, 1, 1, 5, false},
-    {"resnet50", 1024, 14, 512, 1, 1, 0, 1, false},
-    {"resnet50", 512, 14, 512, 3, 2, 1, 1, false},
-    {"resnet50", 512, 7, 2048, 1, 1, 0, 3, false},
-    {"resnet50", 1024, 14, 2048, 1, 2, 0, 1, false},
-    {"resnet50", 2048, 7, 512, 1, 1, 0, 2, false},
-    {"resnet50", 512, 7, 512, 3, 1, 1, 2, false},
-    {"resnet50", 2048, 1, 1000, 0, 1, 0, 1, false},
+    {"resnet50", "image 3x224x224", "conv c 64 7x7 stride=2 pad=3", 1, true},
+    {"resnet50", "image 64x56x56", "conv c 64 1x1", 1, false},
+    {"resnet50", "image 64x56x56", "conv c 64 3x3 pad=1", 3, false},
+    {"resnet50", "image 64x56x56", "conv c 256 1x1", 4, false},
+    {"resnet50", "image 256x56x56", "conv c 64 1x1", 2, false},
+    {"resnet50", "image 256x56x56", "conv c 128 1x1", 1, false},
+    {"resnet50", "image 128x56x56", "conv c 128 3x3 stride=2 pad=1", 1, false},
+    {"resnet50", "image 128x28x28", "conv c 512 1x1", 4, false},
+    {"resnet50", "image 256x56x56", "conv c 512 1x1 stride=2", 1, false},
+    {"resnet50", "image 512x28x28", "conv c 128 1x1", 3, false},
+    {"resnet50", "image 128x28x28", "conv c 128 3x3 pad=1", 3, false},
+    {"resnet50", "image 512x28x28", "conv c 256 1x1", 1, false},
+    {"resnet50", "image 256x28x28", "conv c 256 3x3 stride=2 pad=1", 1, false},
+    {"resnet50", "image 256x14x14", "conv c 1024 1x1", 6, false},
+    {"resnet50", "image 512x28x28", "conv c 1024 1x1 stride=2", 1, false},
+    {"resnet50", "image 1024x14x14", "conv c 256 1x1", 5, false},
+    {"resnet50", "image 256x14x14", "conv c 256 3x3 pad=1", 5, false},
+    {"resnet50", "image 1024x14x14", "conv c 512 1x1", 1, false},
+    {"resnet50", "image 512x14x14", "conv c 512 3x3 stride=2 pad=1", 1, false},
+    {"resnet50", "image 512x7x7", "conv c 2048 1x1", 3, false},
+    {"resnet50", "image 1024x14x14", "conv c 2048 1x1 stride=2", 1, false},
+    {"resnet50", "image 2048x7x7", "conv c 512 1x1", 2, false},
+    {"resnet50", "image 512x7x7", "conv c 512 3x3 pad=1", 2, false},
+    {"resnet50", "image 2048x1x1", "linear c 1000", 1, false},
 
-    {"vit", 3, 32, 192, 4, 4, 0, 1, true},
-    {"vit", 192, 65, 576, 0, 1, 0, 6, false},
-    {"vit", 192, 65, 192, 0, 1, 0, 6, false},
-    {"vit", 192, 65, 768, 0, 1, 0, 6, false},
-    {"vit", 768, 65, 192, 0, 1, 0, 6, false},
-    {"vit", 192, 1, 10, 0, 1, 0, 1, false},
-    {NULL, 0, 0, 0, 0, 0, 0, 0, false},
+    {"vit", "image 3x32x32", "conv c 192 4x4 stride=4", 1, true},
+    {"vit", "tokens 192x65", "linear c 576", 6, false},
+    {"vit", "tokens 192x65", "linear c 192", 6, false},
+    {"vit", "tokens 192x65", "linear c 768", 6, false},
+    {"vit", "tokens 768x65", "linear c 192", 6, false},
+    {"vit", "image 192x1x1", "linear c 10", 1, false},
+
+    {"mobilenet", "image 3x224x224", "conv c 32 3x3 stride=2 pad=1", 1, true},
+    {"mobilenet", "image 32x112x112", "conv c 32 3x3 pad=1 groups=32", 1, false},
+    {"mobilenet", "image 32x112x112", "conv c 64 1x1", 1, false},
+    {"mobilenet", "image 64x112x112", "conv c 64 3x3 stride=2 pad=1 groups=64", 1, false},
+    {"mobilenet", "image 64x56x56", "conv c 128 1x1", 1, false},
+    {"mobilenet", "image 128x56x56", "conv c 128 3x3 pad=1 groups=128", 1, false},
+    {"mobilenet", "image 128x56x56", "conv c 128 1x1", 1, false},
+    {"mobilenet", "image 128x56x56", "conv c 128 3x3 stride=2 pad=1 groups=128", 1, false},
+    {"mobilenet", "image 128x28x28", "conv c 256 1x1", 1, false},
+    {"mobilenet", "image 256x28x28", "conv c 256 3x3 pad=1 groups=256", 1, false},
+    {"mobilenet", "image 256x28x28", "conv c 256 1x1", 1, false},
+    {"mobilenet", "image 256x28x28", "conv c 256 3x3 stride=2 pad=1 groups=256", 1, false},
+    {"mobilenet", "image 256x14x14", "conv c 512 1x1", 1, false},
+    {"mobilenet", "image 512x14x14", "conv c 512 3x3 pad=1 groups=512", 5, false},
+    {"mobilenet", "image 512x14x14", "conv c 512 1x1", 5, false},
+    {"mobilenet", "image 512x14x14", "conv c 512 3x3 stride=2 pad=1 groups=512", 1, false},
+    {"mobilenet", "image 512x7x7", "conv c 1024 1x1", 1, false},
+    {"mobilenet", "image 1024x7x7", "conv c 1024 3x3 pad=1 groups=1024", 1, false},
+    {"mobilenet", "image 1024x7x7", "conv c 1024 1x1", 1, false},
+
+    {"signals", "signal 1x16000", "conv c 64 80 stride=4 pad=38", 1, true},
+    {"signals", "signal 12x5000", "conv c 64 15 stride=2 pad=7", 1, true},
+    {"signals", "signal 64x1000", "conv c 64 3 pad=1", 1, false},
+    {"signals", "signal 128x256", "conv c 256 3 pad=1", 1, false},
+    {"signals", "signal 128x512", "conv c 128 3 pad=4 dilation=4", 1, false},
+    {"signals", "signal 128x500", "conv c 256 5 stride=2 pad=2", 1, false},
+    {"signals", "signal 256x250", "conv c 256 1", 1, false},
+    {"signals", "signal 128x500", "conv c 128 7 pad=3 groups=128", 1, false},
+
+    {"videos", "video 3x16x56x56", "conv c 64 3x7x7 stride=1x2x2 pad=1x3x3", 1, true},
+    {"videos", "video 64x8x28x28", "conv c 64 3x3x3 pad=1", 1, false},
+    {"videos", "video 64x8x28x28", "conv c 128 3x3x3 stride=2 pad=1", 1, false},
+    {"videos", "video 64x8x28x28", "conv c 128 1x1x1 stride=2", 1, false},
+    {"videos", "video 128x4x14x14", "conv c 128 3x3x3 pad=1", 1, false},
+    {"videos", "video 256x2x7x7", "conv c 256 3x3x3 pad=1", 1, false},
+    {"videos", "video 64x8x28x28", "conv c 144 1x3x3 pad=0x1x1", 1, false},
+    {"videos", "video 144x8x28x28", "conv c 64 3x1x1 pad=1x0x0", 1, false},
+
+    {"dilated", "image 64x32x32", "conv c 64 3x3 pad=2 dilation=2", 1, false},
+    {"dilated", "image 256x28x28", "conv c 256 3x3 pad=2 dilation=2", 1, false},
+    {"dilated", "image 512x14x14", "conv c 512 3x3 pad=4 dilation=4", 1, false},
+
+    {"transposed", "image 100x1x1", "convtranspose c 512 4x4", 1, false},
+    {"transposed", "image 512x4x4", "convtranspose c 256 4x4 stride=2 pad=1", 1, false},
+    {"transposed", "image 256x8x8", "convtranspose c 128 4x4 stride=2 pad=1", 1, false},
+    {"transposed", "image 128x16x16", "convtranspose c 64 4x4 stride=2 pad=1", 1, false},
+    {"transposed", "image 64x32x32", "convtranspose c 3 4x4 stride=2 pad=1", 1, false},
+    {"transposed", "image 128x28x28", "convtranspose c 64 2x2 stride=2", 1, false},
+    {"transposed", "image 64x16x16", "convtranspose c 64 3x3 stride=2 pad=1 outpad=1", 1, false},
+    {"transposed", "image 21x14x14", "convtranspose c 21 4x4 stride=2 pad=1", 1, false},
+    {"transposed", "signal 128x250", "convtranspose c 64 4 stride=2 pad=1", 1, false},
+    {"transposed", "video 64x4x14x14", "convtranspose c 32 2x2x2 stride=2", 1, false},
+
+    {"local", "image 16x16x16", "local c 16 3x3 pad=1", 1, false},
+    {"local", "image 64x8x8", "local c 64 3x3 pad=1", 1, false},
+    {"local", "signal 16x256", "local c 32 5 stride=2 pad=2", 1, false},
+
+    {"borders", "image 64x32x32", "conv c 64 3x3 pad=1", 1, false},
+    {"borders", "image 64x32x32", "conv c 64 3x3 pad=1 border=constant:1", 1, false},
+    {"borders", "image 64x32x32", "conv c 64 3x3 pad=1 border=mirror", 1, false},
+    {"borders", "image 64x32x32", "conv c 64 3x3 pad=1 border=reflect", 1, false},
+    {"borders", "image 64x32x32", "conv c 64 3x3 pad=1 border=edge", 1, false},
+    {"borders", "image 64x32x32", "conv c 64 3x3 pad=1 border=modulo", 1, false},
+    {"borders", "image 16x32x32", "conv c 32 5x5 pad=2", 1, false},
+    {"borders", "image 16x32x32", "conv c 32 5x5 pad=2 border=mirror", 1, false},
+    {NULL, NULL, NULL, 0, false},
 };
-
-int layer_out_size(const layer *l)
-{
-    return l->kernel == 0 ? l->size : (l->size + 2 * l->pad - l->kernel) / l->stride + 1;
-}
-
-double layer_flops(const layer *l, int batch)
-{
-    const double out = layer_out_size(l), terms = l->kernel == 0 ? 1 : (double)l->kernel * l->kernel;
-    return 2.0 * batch * l->o * l->i * terms * (l->kernel == 0 ? out : out * out);
-}
-
-void layer_text(const layer *l, char *text, size_t n_bytes)
-{
-    const int out = layer_out_size(l);
-    if (l->kernel == 0 && l->size == 1)
-        snprintf(text, n_bytes, "%d from %d", l->o, l->i);
-    else if (l->kernel == 0)
-        snprintf(text, n_bytes, "%d from %d, %d tokens", l->o, l->i, l->size);
-    else if (l->stride == 1)
-        snprintf(text, n_bytes, "%d@%dx%d %dx%d from %d", l->o, out, out, l->kernel, l->kernel, l->i);
-    else
-        snprintf(text, n_bytes, "%d@%dx%d %dx%d from %d, stride %d", l->o, out, out, l->kernel, l->kernel,
-                 l->i, l->stride);
-}
-
-operand_id pass_result(pass p)
-{
-    return p == PASS_FORWARD ? OPERAND_Y : p == PASS_DATA ? OPERAND_X : OPERAND_W;
-}
-
-size_t problem_count(const problem *p, operand_id which)
-{
-    const layer *const l = &p->layer;
-    const size_t in = (size_t)l->size, out = (size_t)layer_out_size(l), n = (size_t)p->batch;
-    const size_t i = (size_t)l->i, o = (size_t)l->o, k = (size_t)l->kernel;
-    if (which == OPERAND_W)
-        return o * i * (k == 0 ? 1 : k * k);
-    if (which == OPERAND_X)
-        return n * i * in * (k == 0 ? 1 : in);
-    return n * o * out * (k == 0 ? 1 : out);
-}
