@@ -126,6 +126,8 @@ typedef enum fv_finish {
     FV_FINISH_RELU      /* max(y, 0)                                */
 } fv_finish;
 
+#define FV_EPILOGUE(finish) (1u << (finish))
+
 /* What stands for an operation in a graph for inference. */
 typedef struct fv_inference {
     const struct fv_op *op; /* NULL: the operation itself */
@@ -230,6 +232,9 @@ typedef struct fv_op {
     bool no_gradient;  /* nothing is learned through it: a backward operation, an update, the first operation
                         * behind an input, a function whose slope is 0 everywhere */
     fv_finish finish;
+    /* What it can do to its outputs before it stores them: FV_EPILOGUE(finish) of each; in c16, likewise. The
+     * kernels that `lower` chooses must be able to: see FV_CAN_... of their rows. */
+    unsigned epilogue, epilogue_c16;
     fv_inference inference;
     /* Appends the nodes by which the running statistics of `node` follow its batch; NULL: it has none. */
     fv_status (*track)(fv_graph *graph, const fv_node *node);
@@ -246,10 +251,12 @@ typedef struct fv_op {
     fv_status (*lower)(struct fv_lower *l);
     /* A plan of one image stores 16 channels of it, not 16 images, in a vector (the layout c16). Set
      * `by_channel` if the operation treats channels independently: `lower` then works unchanged, a bundle of
-     * 16 channels in place of a block. Otherwise set `lower_c16`, which returns FV_ERR_UNSUPPORTED, and
-     * appends nothing, for a shape that it cannot handle. With neither, the image is in lane 0 of 16. */
+     * 16 channels in place of a block. Otherwise set `lower_c16`, and `fits_c16` if there are shapes that
+     * it cannot handle (NULL: there are none). With neither, or where it does not fit, the image is in lane 0
+     * of 16. */
     bool by_channel;
     fv_status (*lower_c16)(struct fv_lower *l);
+    bool (*fits_c16)(const void *attrs, const fv_shape *in, fv_shape out);
     fv_cost (*cost)(const void *attrs, const fv_shape *in, fv_shape out);
     const fv_case *cases;
     int n_cases;

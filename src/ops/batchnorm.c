@@ -130,6 +130,7 @@ const fv_op fv_op_batchnorm = {
     .inference = {&fv_op_batchnorm_inference, 5, {BN_X, BN_RUNNING_MEAN, BN_RUNNING_VAR, BN_GAMMA, BN_BETA}},
     .track = track,
     .n_inputs = BN_INPUTS,
+    .epilogue = FV_EPILOGUE(FV_FINISH_RESIDUAL) | FV_EPILOGUE(FV_FINISH_RELU),
     .in_place = 1,
     .cheap = true,
     .role = {FV_ROLE_VALUE, FV_ROLE_BATCH, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER, FV_ROLE_STATISTIC,

@@ -356,6 +356,10 @@ const fv_op fv_op_conv2d = {
     .ref = ref,
     .lower = fv__conv_lower,
     .lower_c16 = fv__conv_lower_c16,
+    .fits_c16 = fv__conv_fits_c16,
+    .epilogue = FV_EPILOGUE(FV_FINISH_RELU),
+    .epilogue_c16 =
+        FV_EPILOGUE(FV_FINISH_AFFINE) | FV_EPILOGUE(FV_FINISH_RESIDUAL) | FV_EPILOGUE(FV_FINISH_RELU),
     .cost = cost,
     .cases = cases,
     .n_cases = COUNT(cases),

@@ -21,6 +21,7 @@ fv_status fv__conv_lower_pixels(fv_lower *l, const fv_conv_args *conv, bool zero
 
 fv_status fv__conv_lower(fv_lower *l);
 fv_status fv__conv_lower_c16(fv_lower *l);
+bool fv__conv_fits_c16(const void *attrs, const fv_shape *in, fv_shape out);
 fv_status fv__conv_lower_dx(fv_lower *l);
 fv_status fv__conv_lower_dw(fv_lower *l);
 /* The same while a block of x and dy is warm: for sequences, whose layers follow each other. */

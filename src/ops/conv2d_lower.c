@@ -191,11 +191,16 @@ fv_status fv__conv_lower(fv_lower *l)
     return part ? lower_parts(l, part, 1, false, l->in[1], bias) : FV_ERR_MEMORY;
 }
 
+/* In groups a vector of 16 outputs would see several groups of inputs. */
+bool fv__conv_fits_c16(const void *attrs, const fv_shape *in, fv_shape out)
+{
+    (void)in, (void)out;
+    return ((const fv_conv_attrs *)attrs)->groups == 1;
+}
+
 fv_status fv__conv_lower_c16(fv_lower *l)
 {
     const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
-    if (g.groups > 1) /* a vector of 16 outputs would see several groups of inputs */
-        return FV_ERR_UNSUPPORTED;
     return fv__c16_lower_conv(l, &g, fv__conv_winograd_pays(l, &g) ? FV_C16_WINOGRAD : FV_C16_CONV);
 }
 

@@ -295,6 +295,9 @@ const fv_op fv_op_linear = {
     .ref = ref,
     .lower = lower,
     .lower_c16 = lower_c16,
+    .epilogue = FV_EPILOGUE(FV_FINISH_RELU),
+    .epilogue_c16 =
+        FV_EPILOGUE(FV_FINISH_AFFINE) | FV_EPILOGUE(FV_FINISH_RESIDUAL) | FV_EPILOGUE(FV_FINISH_RELU),
     .cost = cost,
     .cases = cases,
     .n_cases = COUNT(cases),

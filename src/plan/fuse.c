@@ -1,99 +1,93 @@
-/* fuse.c - second pass: what follows a convolution, a linear layer or a batch normalisation is done by the
- * same step.
+/* fuse.c - which nodes are computed by the steps of an earlier one.
  *
- *   conv2d or linear [+ relu]    ->   y = max(0, sum + b)
- *   batchnorm [+ add] [+ relu]   ->   y = max(0, gamma * (x - mean) * inv_std + beta + r)
+ *   conv2d or linear [+ relu]                                   16 images in a vector
+ *   batchnorm [+ add] [+ relu]                                  likewise
+ *   conv2d or linear [+ batchnorm_inference] [+ add] [+ relu]   one image, in c16
  *
- * each part where it is there, and where nobody else reads what lies between: then that is never in memory.
- * The kernel takes the same operations in the same order, so the bits stay. */
+ * The first operation says in its row what its epilogue can do (`epilogue`, `epilogue_c16`), those behind it
+ * which part of an epilogue they are (`finish`). A node is fused if it alone reads what lies between, which
+ * is then never in memory. The kernel does the same operations in the same order, so the bits stay.
+ *
+ * The steps of the first node stand where the last one's would: there a residual has been computed. */
+#include "graph/op.h"
 #include "plan/passes.h"
 
-/* Who reads a buffer. */
+/* Who reads a tensor. */
 typedef struct readers {
-    int n;        /* operands that are read */
-    int step;     /* one of the steps */
-    bool as_view; /* one reads it under another shape */
+    int n;    /* operands that are read */
+    int node; /* one of the nodes */
 } readers;
 
-/* [buffer]: by the buffer whose memory it is. */
 static readers *find_readers(const fv_plan *plan)
 {
-    readers *const of = fv__alloc(plan->ctx, plan->n_buffers, sizeof *of);
-    for (int s = 0; of && s < (int)plan->n_steps; s++)
-        for (int k = 0; k < plan->steps[s].spec.n_operands; k++) {
-            const int buffer = plan->steps[s].spec.operand[k], root = fv__plan_root(plan, buffer);
-            if (plan->steps[s].spec.access[k] == FV_WRITE)
-                continue;
-            of[root].n++;
-            of[root].step = s;
-            of[root].as_view |= buffer != root;
+    const fv_graph *const graph = plan->graph;
+    readers *const of = fv__alloc(plan->ctx, graph->n_tensors, sizeof *of);
+    for (int k = 0; of && k < (int)graph->n_nodes; k++)
+        for (int i = 0; i < graph->nodes[k].n_inputs && plan->nodes[k].wanted; i++) {
+            of[graph->nodes[k].input[i]].n++;
+            of[graph->nodes[k].input[i]].node = k;
         }
     return of;
 }
 
-/* The only step that reads the buffer; -1: none, or several, or it is asked for afterwards. */
-static int only_reader(const fv_plan *plan, const readers *of, int buffer)
+/* The only node that reads `tensor`; -1: none, or several, or it is asked for after the run. */
+static int only_reader(const fv_plan *plan, const readers *of, int tensor)
 {
-    return of[buffer].n == 1 && !of[buffer].as_view && !fv__plan_keeps(plan, buffer) ? of[buffer].step : -1;
+    return of[tensor].n == 1 && !fv__plan_keeps(plan, tensor) ? of[tensor].node : -1;
 }
 
-static bool is_relu(const fv_step_spec *spec)
+/* Whether node `next` can be done in the epilogue of node `first`, behind what is in it. */
+static bool can_fuse(const fv_plan *plan, int first, int next, fv_finish before)
 {
-    return spec->kernel == FV_KERNEL_unary && ((const fv_unary_args *)spec->args)->function == FV_UNARY_RELU;
+    const fv_op *const op = plan->graph->nodes[first].op;
+    const fv_finish finish = plan->graph->nodes[next].op->finish;
+    const bool c16 = plan->nodes[first].c16;
+    return finish > before && c16 == plan->nodes[next].c16 &&
+           ((c16 ? op->epilogue_c16 : op->epilogue) & FV_EPILOGUE(finish)) != 0;
 }
 
-/* Step s moves to the place of `reader` and does what that did. Returns whether it can. */
-static bool absorb(fv_plan *plan, readers *of, int s, int reader)
+static void add_finish(fv_fused *fused, const fv_node *node, int tensor)
 {
-    const fv_step first = plan->steps[s], next = plan->steps[reader];
-    fv_step fused = first;
-    if (next.spec.domain != FV_PER_BLOCK || first.spec.relu)
-        return false;
-    if (next.spec.kernel == FV_KERNEL_add && (fv__kernel_row(first.spec.kernel)->can & FV_CAN_ADD) &&
-        first.spec.n_operands == 5) {
-        const int other = next.spec.operand[1] == first.spec.operand[0] ? 2 : 1;
-        fused.spec.operand[5] = next.spec.operand[other];
-        fused.spec.access[5] = FV_READ;
-        fused.spec.n_operands = 6;
-        fused.spec.bytes += next.spec.bytes / 3;
-        fused.over |= 1u << 5;
-    } else if (is_relu(&next.spec)) {
-        fused.spec.relu = true;
-    } else {
-        return false;
+    switch (node->op->finish) {
+    case FV_FINISH_AFFINE:
+        fused->affine = true;
+        for (int i = 0; i < 4; i++)
+            fused->norm[i] = node->input[1 + i];
+        break;
+    case FV_FINISH_RESIDUAL:
+        fused->residual = node->input[0] == tensor ? node->input[1] : node->input[0];
+        break;
+    case FV_FINISH_RELU:
+        fused->relu = true;
+        break;
+    case FV_FINISH_NONE:
+        break;
     }
-    fused.spec.operand[0] = next.spec.operand[0];
-    fused.spec.flops += next.spec.flops;
-    plan->steps[reader] = fused;
-    plan->steps[s].spec.n_operands = 0; /* to be left out */
-    of[first.spec.operand[0]].n = 0;
-    for (int k = 1; k < fused.spec.n_operands; k++) {
-        readers *const r = &of[fv__plan_root(plan, fused.spec.operand[k])];
-        r->step = r->n == 1 ? reader : r->step;
-    }
-    return true;
 }
 
 fv_status fv__plan_fuse(fv_plan *plan)
 {
-    size_t n = 0;
+    const fv_graph *const graph = plan->graph;
     if (plan->options.unfused)
         return FV_OK;
     readers *const of = find_readers(plan);
     if (!of)
         return FV_ERR_MEMORY;
-    for (int s = 0; s < (int)plan->n_steps; s++) {
-        if (!(fv__kernel_row(plan->steps[s].spec.kernel)->can & FV_CAN_RELU))
+    for (int k = 0; k < (int)graph->n_nodes; k++) {
+        fv_node_plan *const first = &plan->nodes[k];
+        fv_finish before = FV_FINISH_NONE;
+        if (!first->wanted || first->first != k)
             continue;
-        for (int at = s, next; (next = only_reader(plan, of, plan->steps[at].spec.operand[0])) >= 0;
-             at = next)
-            if (!absorb(plan, of, at, next))
+        for (int tensor = graph->nodes[k].output, next; (next = only_reader(plan, of, tensor)) >= 0;
+             tensor = graph->nodes[next].output) {
+            if (plan->nodes[next].first != next || !can_fuse(plan, k, next, before))
                 break;
+            add_finish(&first->fused, &graph->nodes[next], tensor);
+            before = graph->nodes[next].op->finish;
+            plan->nodes[next].first = k;
+            first->last = next;
+        }
     }
-    for (size_t s = 0; s < plan->n_steps; s++)
-        if (plan->steps[s].spec.n_operands > 0)
-            plan->steps[n++] = plan->steps[s];
-    plan->n_steps = n;
     fv__free(plan->ctx, of);
     return FV_OK;
 }

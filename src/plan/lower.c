@@ -1,4 +1,4 @@
-/* lower.c - first pass: every wanted node becomes steps over buffers.
+/* lower.c - every wanted node becomes steps over buffers.
  *
  * Buffers 0..n_tensors-1 are the graph's tensors; temporaries that an operation asks for follow. */
 #include "plan/passes.h"
@@ -50,15 +50,20 @@ int fv__lower_int(fv_lower *l, int64_t value, const char *what)
     return 1;
 }
 
-static fv_status add_step(fv_plan *plan, const fv_step_spec *spec, const fv_node *node)
+static fv_status add_step(fv_lower *l, const fv_step_spec *spec)
 {
+    fv_plan *const plan = l->plan;
+    const fv_node *const node = l->node >= 0 ? &plan->graph->nodes[l->node] : NULL;
     void *array = plan->steps;
     FV_TRY(fv__grow(plan->ctx, &array, plan->n_steps, &plan->step_capacity, sizeof *plan->steps));
     plan->steps = array;
     unsigned over = 0;
-    for (int k = 1; node && spec->operand[0] == node->output && k < spec->n_operands; k++)
+    for (int k = 1; node && spec->operand[0] == l->out && k < spec->n_operands; k++) {
         if (k <= node->n_inputs && spec->operand[k] == node->input[k - 1])
             over |= (node->op->in_place >> (k - 1) & 1) << k;
+        else if (l->fused && spec->operand[k] == l->fused->residual) /* added value by value */
+            over |= (node->op->in_place & 1) << k;
+    }
     plan->steps[plan->n_steps++] = (fv_step){.spec = *spec, .node = node, .over = over};
     return FV_OK;
 }
@@ -79,11 +84,39 @@ static fv_status check_args(const fv_lower *l, const fv_step_spec *spec)
                     row->name, row->args_bytes, bytes);
 }
 
+/* What is fused behind the node becomes part of the step that writes its output. */
+static fv_status add_fused(fv_lower *l, fv_step_spec *spec)
+{
+    const fv_fused *const fused = l->fused;
+    const unsigned can = fv__kernel_row(spec->kernel)->can;
+    const double images = spec->domain == FV_PER_BLOCK ? 1 : l->max_batch;
+    const double values = images * (double)fv__shape_count(l->out_shape);
+    l->finished = true;
+    if (can & FV_CAN_FINISH) /* the operation has said it in the kernel's args */
+        return FV_OK;
+    if (fused->affine || (fused->relu && !(can & FV_CAN_RELU)) ||
+        (fused->residual >= 0 && !(can & FV_CAN_ADD)))
+        return fv__fail(l->plan->ctx, FV_ERR_INTERNAL,
+                        "kernel %s cannot do what the plan has fused behind %s",
+                        fv__kernel_name(spec->kernel), l->plan->graph->nodes[l->node].name);
+    spec->relu = fused->relu;
+    if (fused->residual >= 0) {
+        spec->operand[spec->n_operands] = fused->residual;
+        spec->access[spec->n_operands++] = FV_READ;
+        spec->bytes += 4.0 * values;
+    }
+    spec->flops += values * ((fused->residual >= 0) + fused->relu);
+    return FV_OK;
+}
+
 fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec)
 {
+    fv_step_spec step = *spec;
     FV_TRY(l->status);
     FV_TRY(check_args(l, spec));
-    return add_step(l->plan, spec, l->node >= 0 ? &l->plan->graph->nodes[l->node] : NULL);
+    if (l->fused && spec->operand[0] == l->out)
+        FV_TRY(add_fused(l, &step));
+    return add_step(l, &step);
 }
 
 /* Less, and waiting for each other at its end would cost the workers more than it takes. */
@@ -190,13 +223,14 @@ static fv_status add_tensors(fv_plan *plan)
     return FV_OK;
 }
 
-/* Marks the nodes that something wanted depends on. */
-static fv_status find_wanted(fv_plan *plan, bool **out)
+/* The nodes that something wanted depends on. */
+static fv_status find_wanted(fv_plan *plan)
 {
     const fv_graph *const graph = plan->graph;
     const fv_plan_options *const o = &plan->options;
     bool *const wanted = fv__arena_alloc(&plan->arena, graph->n_tensors, sizeof *wanted);
-    if (!wanted)
+    plan->nodes = fv__arena_alloc(&plan->arena, graph->n_nodes, sizeof *plan->nodes);
+    if (!wanted || !plan->nodes)
         return FV_ERR_MEMORY;
     for (size_t t = 0; t < graph->n_tensors; t++)
         wanted[t] = graph->tensors[t].role == FV_ROLE_GRADIENT || (o->output && (int)t == graph->output) ||
@@ -206,40 +240,58 @@ static fv_status find_wanted(fv_plan *plan, bool **out)
         wanted[node->output] = node->op->changes ? o->updates : wanted[node->output] || o->keep_all;
         for (int i = 0; i < node->n_inputs && wanted[node->output]; i++)
             wanted[node->input[i]] = true;
+        plan->nodes[k] = (fv_node_plan){
+            .wanted = wanted[node->output], .first = (int)k, .last = (int)k, .fused = {.residual = -1}};
     }
-    *out = wanted;
+    plan->input_wanted = graph->input >= 0 && wanted[graph->input];
     return FV_OK;
 }
 
 /* A view of a view is one of what that is a view of: a chain of them stays short. */
-static fv_status lower_node(fv_plan *plan, int k)
+static fv_status lower_in_lanes(fv_plan *plan, int k, fv_lower *l)
 {
     const fv_graph *const graph = plan->graph;
     const fv_node *const node = &graph->nodes[k];
     for (int i = 0; i < node->n_inputs; i++)
         FV_TRY(fv__one_image_out(plan, node->input[i]));
+    if (l->fused && l->fused->residual >= 0)
+        FV_TRY(fv__one_image_out(plan, l->fused->residual));
     if (node->op->is_view) {
         plan->buffers[node->output].alias = fv__plan_root(plan, node->input[0]);
         return FV_OK;
     }
+    for (int i = 0; i < node->n_inputs; i++) {
+        const fv_tensor *const t = &graph->tensors[node->input[i]];
+        if (t->role == FV_ROLE_LABEL) /* not a buffer: kernels read it from the batch */
+            continue;
+        l->in[l->n_inputs] = node->input[i];
+        l->in_shape[l->n_inputs++] = t->shape;
+    }
+    return node->op->lower(l);
+}
+
+/* Node k, and those that are fused behind it. */
+static fv_status lower_node(fv_plan *plan, int k)
+{
+    const fv_graph *const graph = plan->graph;
+    const fv_node *const node = &graph->nodes[k];
+    const fv_node_plan *const how = &plan->nodes[k];
     fv_lower l = {.ctx = plan->ctx,
                   .arena = &plan->arena,
                   .attrs = node->attrs,
-                  .out = node->output,
+                  .out = graph->nodes[how->last].output,
                   .out_shape = graph->tensors[node->output].shape,
                   .node = k,
                   .max_batch = plan->options.batch,
                   .direct = plan->options.direct,
                   .n_workers = plan->options.n_workers,
+                  .fused = how->last != k ? &how->fused : NULL,
                   .plan = plan};
-    for (int i = 0; i < node->n_inputs; i++) {
-        const fv_tensor *const t = &graph->tensors[node->input[i]];
-        if (t->role == FV_ROLE_LABEL) /* not a buffer: kernels read it from the batch */
-            continue;
-        l.in[l.n_inputs] = node->input[i];
-        l.in_shape[l.n_inputs++] = t->shape;
-    }
-    return node->op->lower(&l);
+    FV_TRY(how->c16 ? fv__one_image_lower(plan, k, &l) : lower_in_lanes(plan, k, &l));
+    if (how->last != k && !l.finished)
+        return fv__fail(plan->ctx, FV_ERR_INTERNAL, "%s: no step has done what was fused behind it",
+                        node->name);
+    return FV_OK;
 }
 
 static fv_status lower_input(fv_plan *plan)
@@ -263,22 +315,16 @@ fv_status fv__plan_lower(fv_plan *plan)
 {
     const fv_graph *const graph = plan->graph;
     const bool one_image = plan->options.c16 && graph->input >= 0;
-    bool *wanted;
-    bool *const skip = fv__arena_alloc(&plan->arena, graph->n_nodes, sizeof *skip); /* not wanted, or fused */
-    if (!skip)
-        return FV_ERR_MEMORY;
     FV_TRY(add_tensors(plan));
-    FV_TRY(find_wanted(plan, &wanted));
-    for (size_t k = 0; k < graph->n_nodes; k++)
-        skip[k] = !wanted[graph->nodes[k].output];
-    if (graph->input >= 0 && wanted[graph->input])
-        FV_TRY(one_image ? fv__one_image_input(plan, skip) : lower_input(plan));
-    for (int k = 0; k < (int)graph->n_nodes; k++) {
-        if (skip[k])
-            continue;
-        const fv_status status = one_image ? fv__one_image_lower_node(plan, k, skip) : FV_ERR_UNSUPPORTED;
-        FV_TRY(status == FV_ERR_UNSUPPORTED ? lower_node(plan, k) : status);
-    }
+    FV_TRY(find_wanted(plan));
+    if (one_image)
+        FV_TRY(fv__one_image_layouts(plan));
+    FV_TRY(fv__plan_fuse(plan));
+    if (plan->input_wanted)
+        FV_TRY(one_image ? fv__one_image_input(plan) : lower_input(plan));
+    for (int k = 0; k < (int)graph->n_nodes; k++)
+        if (plan->nodes[k].wanted && plan->nodes[plan->nodes[k].first].last == k)
+            FV_TRY(lower_node(plan, plan->nodes[k].first));
     for (size_t t = 0; one_image && t < graph->n_tensors; t++)
         if ((int)t == graph->output || (int)t == graph->loss)
             FV_TRY(fv__one_image_out(plan, (int)t));

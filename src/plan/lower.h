@@ -40,11 +40,12 @@ typedef struct fv_step_spec {
     double flops, bytes;    /* per image (FV_PER_BLOCK) or per whole batch (FV_PER_RANGE) */
 } fv_step_spec;
 
-/* What a convolution in c16 does to its outputs while they are warm. */
+/* What a step does to its outputs before it stores them, in this order (fuse.c). */
 typedef struct fv_fused {
-    bool affine, relu;
-    int norm[4];  /* affine: running mean and variance, gamma, beta */
-    int residual; /* a buffer in c16 that is added; -1: none */
+    bool affine;  /* batch normalisation by the running statistics ... */
+    int norm[4];  /* ... mean and variance, and gamma and beta */
+    int residual; /* this is added; -1: nothing */
+    bool relu;
 } fv_fused;
 
 #define FV_LOWER_INPUTS 32 /* FV_MAX_INPUTS of graph/graph.h */
@@ -59,11 +60,14 @@ typedef struct fv_lower {
     int n_inputs;
     int in[FV_LOWER_INPUTS], out;
     fv_shape in_shape[FV_LOWER_INPUTS], out_shape;
-    int node;              /* number of the node: dropout's counter */
-    int max_batch;         /* images the plan is made for */
-    bool direct;           /* plain sums only: no Winograd */
-    int n_workers;         /* only how work is cut into tasks may depend on it */
-    const fv_fused *fused; /* lower_c16: what is fused behind the node; NULL: nothing */
+    int node;      /* number of the node: dropout's counter */
+    int max_batch; /* images the plan is made for */
+    bool direct;   /* plain sums only: no Winograd */
+    int n_workers; /* only how work is cut into tasks may depend on it */
+    /* What is fused behind the node; NULL: nothing. fv__lower_step adds ReLU and a residual to the step that
+     * writes l->out; only a kernel with FV_CAN_FINISH is told by the operation, in its args. */
+    const fv_fused *fused;
+    bool finished; /* a step does what is fused */
     struct fv_plan *plan;
     fv_status status; /* of fv__lower_int so far */
     struct {

@@ -1,8 +1,8 @@
-/* one_image.c - part of the first pass: one image, its channels side by side, while the operations can.
+/* one_image.c - part of the first pass: one image, with 16 of its channels in a vector (c16), as far as the
+ * operations can.
  *
- * A tensor in c16 has a buffer of its own beside the tensor's. An operation that cannot work so finds its
- * inputs turned into lane 0 of 16 images, as the other operations know them. What stands alone behind a
- * convolution (batch normalisation, a residual, ReLU) becomes part of it. */
+ * A tensor in c16 has a buffer of its own beside the tensor's. An operation that cannot work in c16 finds its
+ * inputs copied into lane 0 of 16 images, the layout of all other plans. */
 #include "plan/passes.h"
 
 #include "ops/ops.h"
@@ -21,39 +21,47 @@ static fv_status add_c16(fv_plan *plan, int tensor)
     return FV_OK;
 }
 
-/* Node k, which reads tensors, joins their readers; or, with -1, leaves them. */
-static void count_reader(fv_plan *plan, int k, int by)
+static bool in_c16(const fv_plan *plan, int tensor)
 {
-    const fv_node *const node = &plan->graph->nodes[k];
+    const fv_tensor *const t = &plan->graph->tensors[tensor];
+    return t->source < 0 ? tensor == plan->graph->input : plan->nodes[t->source].c16;
+}
+
+static bool fits(const fv_plan *plan, const fv_node *node)
+{
+    const fv_graph *const graph = plan->graph;
+    fv_shape in[FV_MAX_INPUTS];
+    bool able = node->op->by_channel || node->op->lower_c16;
     for (int i = 0; i < node->n_inputs; i++) {
-        plan->readers[node->input[i]].n += by;
-        plan->readers[node->input[i]].sum += (int64_t)by * k;
+        const fv_tensor *const t = &graph->tensors[node->input[i]];
+        in[i] = t->shape;
+        if (t->role == FV_ROLE_VALUE || t->role == FV_ROLE_INPUT)
+            able = able && in_c16(plan, node->input[i]);
     }
+    return able &&
+           (!node->op->fits_c16 || node->op->fits_c16(node->attrs, in, graph->tensors[node->output].shape));
 }
 
-static fv_status find_readers(fv_plan *plan, const bool *skip)
+fv_status fv__one_image_layouts(fv_plan *plan)
 {
     const fv_graph *const graph = plan->graph;
-    plan->readers = fv__arena_alloc(&plan->arena, graph->n_tensors, sizeof *plan->readers);
-    for (int k = 0; plan->readers && k < (int)graph->n_nodes; k++)
-        if (!skip[k])
-            count_reader(plan, k, 1);
-    return plan->readers ? FV_OK : FV_ERR_MEMORY;
-}
-
-fv_status fv__one_image_input(fv_plan *plan, const bool *skip)
-{
-    const fv_graph *const graph = plan->graph;
-    const fv_chw image = fv__shape_chw(graph->tensors[graph->input].shape);
-    const fv_gather_args args = {image.c, image.h, image.w};
-    fv_lower l = {.arena = &plan->arena, .plan = plan, .node = -1};
     plan->in_c16 = fv__arena_alloc(&plan->arena, graph->n_tensors, sizeof *plan->in_c16);
     plan->in_lanes = fv__arena_alloc(&plan->arena, graph->n_tensors, sizeof *plan->in_lanes);
     if (!plan->in_c16 || !plan->in_lanes)
         return FV_ERR_MEMORY;
     for (size_t t = 0; t < graph->n_tensors; t++)
         plan->in_c16[t] = -1;
-    FV_TRY(find_readers(plan, skip));
+    for (size_t k = 0; k < graph->n_nodes; k++)
+        plan->nodes[k].c16 = fits(plan, &graph->nodes[k]);
+    return FV_OK;
+}
+
+fv_status fv__one_image_input(fv_plan *plan)
+{
+    const fv_graph *const graph = plan->graph;
+    const fv_chw image = fv__shape_chw(graph->tensors[graph->input].shape);
+    const fv_gather_args args = {image.c, image.h, image.w};
+    fv_lower l = {.arena = &plan->arena, .plan = plan, .node = -1};
     FV_TRY(add_c16(plan, graph->input));
     const fv_step_spec s = {.kernel = FV_KERNEL_gather_c16,
                             .domain = FV_PER_RANGE,
@@ -66,69 +74,6 @@ fv_status fv__one_image_input(fv_plan *plan, const bool *skip)
                             .of_images = true,
                             .bytes = 5.0 * image.c * image.h * image.w};
     return fv__lower_step(&l, &s);
-}
-
-/* The only node that reads `tensor`; NULL: none, or several, or it is what the plan is made for. */
-static const fv_node *only_reader(const fv_plan *plan, int tensor)
-{
-    const fv_graph *const graph = plan->graph;
-    const fv_readers *const readers = &plan->readers[tensor];
-    const bool fuses = tensor != graph->output && !plan->options.keep_all && !plan->options.unfused;
-    return fuses && readers->n == 1 ? &graph->nodes[readers->sum] : NULL;
-}
-
-/* Nodes that may be fused behind a sum: batch normalisation, a residual, ReLU. */
-#define FUSED_NODES 3
-
-/* What follows the sum of node k and stands alone there, in the order in which a kernel does it. Returns the
- * tensor that comes out; the nodes, up to the first -1, need no steps of their own. */
-static int find_fused(const fv_plan *plan, int k, fv_fused *fused, int nodes[FUSED_NODES + 1])
-{
-    const fv_graph *const graph = plan->graph;
-    int tensor = graph->nodes[k].output;
-    int n_fused = 0;
-    *fused = (fv_fused){.residual = -1};
-    for (const fv_node *n; (n = only_reader(plan, tensor)) != NULL; tensor = n->output) {
-        if (n->op == &fv_op_batchnorm_inference && !fused->affine && fused->residual < 0 && !fused->relu) {
-            fused->affine = true;
-            for (int i = 0; i < 4; i++)
-                fused->norm[i] = n->input[1 + i];
-        } else if (n->op == &fv_op_add && fused->residual < 0 && !fused->relu) {
-            const int other = n->input[n->input[0] == tensor];
-            if (other == tensor || plan->in_c16[other] < 0)
-                break;
-            fused->residual = plan->in_c16[other];
-        } else if (n->op == &fv_op_relu && !fused->relu) {
-            fused->relu = true;
-        } else {
-            break;
-        }
-        nodes[n_fused++] = (int)(n - graph->nodes);
-    }
-    nodes[n_fused] = -1;
-    return tensor;
-}
-
-static fv_lower begin(fv_plan *plan, int k)
-{
-    const fv_graph *const graph = plan->graph;
-    const fv_node *const node = &graph->nodes[k];
-    fv_lower l = {.ctx = plan->ctx,
-                  .arena = &plan->arena,
-                  .attrs = node->attrs,
-                  .out_shape = graph->tensors[node->output].shape,
-                  .node = k,
-                  .max_batch = 1,
-                  .direct = plan->options.direct,
-                  .n_workers = plan->options.n_workers,
-                  .plan = plan,
-                  .n_inputs = node->n_inputs};
-    for (int i = 0; i < node->n_inputs; i++) {
-        const int c16 = plan->in_c16[node->input[i]];
-        l.in[i] = c16 >= 0 ? c16 : node->input[i];
-        l.in_shape[i] = graph->tensors[node->input[i]].shape;
-    }
-    return l;
 }
 
 static fv_shape of_one_channel(fv_shape shape)
@@ -164,36 +109,30 @@ static bool stays_view(const fv_node *node, const fv_lower *l)
     return node->op->is_view && (!node->op->lower_c16 || (image.h == 1 && image.w == 1));
 }
 
-fv_status fv__one_image_lower_node(fv_plan *plan, int k, bool *skip)
+fv_status fv__one_image_lower(fv_plan *plan, int k, fv_lower *l)
 {
     const fv_node *const node = &plan->graph->nodes[k];
-    bool able = node->op->by_channel || node->op->lower_c16;
-    for (int i = 0; i < node->n_inputs; i++)
-        if (plan->graph->tensors[node->input[i]].role == FV_ROLE_VALUE ||
-            plan->graph->tensors[node->input[i]].role == FV_ROLE_INPUT)
-            able = able && plan->in_c16[node->input[i]] >= 0;
-    if (!able)
-        return FV_ERR_UNSUPPORTED;
-    fv_lower l = begin(plan, k);
-    if (stays_view(node, &l)) {
-        FV_TRY(add_c16(plan, node->output));
-        plan->buffers[plan->in_c16[node->output]].alias = fv__plan_root(plan, l.in[0]);
+    const int out = plan->graph->nodes[plan->nodes[k].last].output;
+    fv_fused fused;
+    l->n_inputs = node->n_inputs;
+    for (int i = 0; i < node->n_inputs; i++) {
+        const int c16 = plan->in_c16[node->input[i]];
+        l->in[i] = c16 >= 0 ? c16 : node->input[i];
+        l->in_shape[i] = plan->graph->tensors[node->input[i]].shape;
+    }
+    FV_TRY(add_c16(plan, out));
+    l->out = plan->in_c16[out];
+    if (stays_view(node, l)) {
+        plan->buffers[l->out].alias = fv__plan_root(plan, l->in[0]);
         return FV_OK;
     }
-    fv_fused fused;
-    int behind[FUSED_NODES + 1] = {-1};
-    const bool sums = node->op == &fv_op_conv2d || node->op == &fv_op_linear;
-    const int out = sums ? find_fused(plan, k, &fused, behind) : node->output;
-    l.fused = sums ? &fused : NULL;
-    FV_TRY(add_c16(plan, out));
-    l.out = plan->in_c16[out];
-    const fv_status status = node->op->by_channel ? lower_by_channel(plan, k, &l) : node->op->lower_c16(&l);
-    if (status == FV_ERR_UNSUPPORTED)
-        plan->in_c16[out] = -1;
-    for (int i = 0; status == FV_OK && behind[i] >= 0; i++) {
-        skip[behind[i]] = true;
-        count_reader(plan, behind[i], -1);
+    if (l->fused) {
+        fused = *l->fused;
+        fused.residual = fused.residual >= 0 ? plan->in_c16[fused.residual] : -1;
+        l->fused = &fused;
     }
+    const fv_status status = node->op->by_channel ? lower_by_channel(plan, k, l) : node->op->lower_c16(l);
+    l->fused = NULL;
     return status;
 }
 

@@ -4,20 +4,19 @@
 
 #include "plan/plan.h"
 
-fv_status fv__plan_lower(fv_plan *plan); /* nodes -> steps and buffers */
+fv_status fv__plan_lower(fv_plan *plan);   /* nodes -> steps and buffers */
+fv_status fv__plan_segment(fv_plan *plan); /* steps -> phases */
+fv_status fv__plan_remake(fv_plan *plan);  /* steps that the backward pass recomputes */
+fv_status fv__plan_place(fv_plan *plan);   /* buffers -> addresses */
 
-/* Parts of the first pass where options.c16. A node is lowered in the layout c16, with what is fused behind
- * it, which is marked in skip[node], as is what nobody wants; FV_ERR_UNSUPPORTED, and nothing done: it
- * cannot. */
-fv_status fv__one_image_input(fv_plan *plan, const bool *skip);
-fv_status fv__one_image_lower_node(fv_plan *plan, int k, bool *skip);
+/* Parts of the first pass. Where options.c16: which nodes are in c16, the input, and the lowering of such a
+ * node, of which `l` says all but the operands. */
+fv_status fv__one_image_layouts(fv_plan *plan);
+fv_status fv__one_image_input(fv_plan *plan);
+fv_status fv__one_image_lower(fv_plan *plan, int k, fv_lower *l);
 /* Copies a tensor in c16 into lanes, for those that read it there; nothing where it is not in c16. */
 fv_status fv__one_image_out(fv_plan *plan, int tensor);
-
-fv_status fv__plan_fuse(fv_plan *plan);    /* some steps do the next one's work too */
-fv_status fv__plan_segment(fv_plan *plan); /* steps -> phases */
-fv_status fv__plan_remake(fv_plan *plan);  /* steps made again on the way back */
-fv_status fv__plan_place(fv_plan *plan);   /* buffers -> addresses */
+fv_status fv__plan_fuse(fv_plan *plan); /* nodes that the steps of an earlier one compute */
 
 /* Appends a buffer that shares no other's memory; *out: its number. */
 fv_status fv__plan_buffer(fv_plan *plan, fv_buffer buffer, int *out);

@@ -1,4 +1,4 @@
-/* place.c - fifth pass: gives every buffer its address, before the first step runs.
+/* place.c - gives every buffer its address, before the first step runs.
  *
  * A value that is read and written within one phase needs room for the blocks of one worker only; what
  * crosses a phase, is kept, or is summed needs room for the whole batch. Within each arena two buffers share

@@ -24,7 +24,6 @@ static fv_status make(fv_plan *plan, const fv_graph *graph)
     plan->graph = copy;
     FV_TRY(fv__graph_copy(graph, copy));
     FV_TRY(fv__plan_lower(plan));
-    FV_TRY(fv__plan_fuse(plan));
     FV_TRY(fv__plan_segment(plan));
     FV_TRY(fv__plan_remake(plan));
     return fv__plan_place(plan);

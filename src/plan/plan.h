@@ -82,11 +82,15 @@ typedef struct fv_phase {
     bool is_update;       /* changes parameters: only after the search for non-finite gradients */
 } fv_phase;
 
-/* Who reads a tensor. */
-typedef struct fv_readers {
-    int n;
-    int64_t sum; /* of the readers' numbers: of a single one, its number */
-} fv_readers;
+/* How a node of the graph is computed. */
+typedef struct fv_node_plan {
+    bool wanted; /* something that is asked for depends on it */
+    bool c16;    /* its output is in c16 */
+    int first;   /* the node whose steps compute it; itself, unless it was fused */
+    int last;    /* of the first: the node whose output the steps write; itself, if nothing was fused */
+    fv_fused
+        fused; /* of the first: what its steps do for the nodes behind it; norm and residual are tensors */
+} fv_node_plan;
 
 typedef struct fv_plan {
     fv_context *ctx;
@@ -103,7 +107,8 @@ typedef struct fv_plan {
     int n_phases, n_prepared; /* the first n_prepared phases need no images */
     int *in_c16;         /* [tensor]: the buffer that holds it so, -1: none; NULL: not a plan of one image */
     bool *in_lanes;      /* [tensor] in c16: whether it is in lanes too */
-    fv_readers *readers; /* [tensor], while a plan of one image is lowered: nodes that read it */
+    fv_node_plan *nodes; /* [node] */
+    bool input_wanted;
     int64_t shared_floats, local_floats, scratch_floats;
 } fv_plan;
 

@@ -1,4 +1,4 @@
-/* remake.c - fourth pass: what the way back reads is made again, not kept, where that is cheap.
+/* remake.c - what the way back reads is made again, not kept, where that is cheap.
  *
  * The way back of a deep network begins phases after the way forward has passed. Of what it reads, the
  * outputs of convolutions must be kept, for the gradient of batch normalisation; what follows from them

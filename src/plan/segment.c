@@ -1,4 +1,4 @@
-/* segment.c - third pass: cuts the steps into phases.
+/* segment.c - cuts the steps into phases.
  *
  * A per-block step that reads what a per-block step wrote stays in its phase: block by block, depth first. A
  * step over the whole batch stands in a later phase than the per-block steps it reads, and a step that reads
