@@ -300,5 +300,7 @@ fv_status fv__attrs_set(fv_context *ctx, const fv_op *op, void *attrs, const cha
 /* The numbers for `n` directions. Where others were given: FV_ERR_INPUT, "WHAT: WORD: expected ...". */
 fv_status fv__sizes_spread(fv_context *ctx, const fv_sizes *sizes, int n, const char *word, const char *what,
                            int out[FV_DIRECTIONS]);
+/* The dimensions of a shape from `first` on. */
+fv_sizes fv__sizes_of(fv_shape shape, int first);
 
 #endif

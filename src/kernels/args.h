@@ -8,6 +8,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* One direction in which a window slides: output k sees the inputs k * stride + tap * dilation - before of
+ * its `window` taps, of which those outside of x are zeros. */
+enum { FV_DEPTH, FV_HEIGHT, FV_WIDTH, FV_AXES };
+
+typedef struct fv_axis {
+    int in, out, window, stride, dilation; /* all 1 where x has no such direction */
+    int before;                            /* padding in front of x; negative: x is cropped */
+} fv_axis;
+
 /* Pixels to lanes; c x h x w. */
 typedef struct fv_gather_args {
     int c, h, w;
@@ -283,9 +292,8 @@ typedef struct fv_dropout_args {
 } fv_dropout_args;
 
 typedef struct fv_pool_args {
-    int c, h, w; /* input */
-    int oh, ow;  /* output */
-    int kh, kw, stride_h, stride_w, pad_h, pad_w;
+    int channels;
+    fv_axis at[FV_AXES];
 } fv_pool_args;
 
 /* Softmax and the losses: n values (classes) per image. */

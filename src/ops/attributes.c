@@ -258,3 +258,11 @@ fv_status fv__sizes_spread(fv_context *ctx, const fv_sizes *sizes, int n, const 
         out[i] = sizes->at[sizes->n == 1 ? 0 : i];
     return FV_OK;
 }
+
+fv_sizes fv__sizes_of(fv_shape shape, int first)
+{
+    fv_sizes sizes = {.n = shape.rank - first < FV_DIRECTIONS ? shape.rank - first : FV_DIRECTIONS};
+    for (int d = 0; d < sizes.n; d++)
+        sizes.at[d] = shape.dim[first + d];
+    return sizes;
+}

@@ -3,11 +3,13 @@
  *   y[c][oy][ox]  = 1 / (kh*kw) * sum over ky, kx of x[c][oy*sh + ky - ph][ox*sw + kx - pw]
  *   dx[c][iy][ix] = 1 / (kh*kw) * sum of dy over the windows that hold (iy, ix)
  *
- * Padding counts as zeros, and as pixels: the divisor is kh*kw everywhere (PyTorch's default). */
+ * and likewise in one direction and in three. Padding counts as zeros, and as pixels: the divisor is the
+ * window's pixels everywhere (PyTorch's default). */
 #include "plan/lower.h"
 #include "ops/layer_shapes.h"
 #include "ops/ops.h"
 #include "ops/pool_window.h"
+#include "ops/window.h"
 
 #include <string.h>
 
@@ -16,60 +18,57 @@ static const fv_attr_spec specs[] = {FV_POOL_WINDOW_SPECS(0)};
 /* The gradient must be told the input's size: it does not follow from the output's. */
 typedef struct dx_attrs {
     fv_window_attrs window;
-    int size[2]; /* h, w of the input */
+    fv_sizes size; /* of the input, in each direction */
 } dx_attrs;
 
 static const fv_attr_spec specs_dx[] = {
     FV_POOL_WINDOW_SPECS(offsetof(dx_attrs, window)),
-    {"size", FV_ATTR_PAIR, offsetof(dx_attrs, size), 1, FV_MAX_DIM, 1},
+    {"size", FV_ATTR_SIZES, offsetof(dx_attrs, size), 1, FV_MAX_DIM, 1},
 };
 
 static fv_status infer(fv_infer *q)
 {
-    fv_pool_args sizes;
-    FV_TRY(fv__pool_sizes(q->ctx, q->attrs, q->input[0]->shape, q->what, &sizes));
-    q->out = FV_SHAPE(sizes.c, sizes.oh, sizes.ow);
-    return FV_OK;
+    return fv__pool_infer(q->ctx, q->attrs, q->input[0]->shape, q->what, &q->out);
 }
 
 static fv_status grad(fv_grad *g)
 {
     const fv_shape x = g->graph->tensors[g->node->input[0]].shape;
-    const dx_attrs attrs = {*(const fv_window_attrs *)g->node->attrs, {x.dim[1], x.dim[2]}};
+    const dx_attrs attrs = {*(const fv_window_attrs *)g->node->attrs, fv__sizes_of(x, 1)};
     return fv__grad_node(g, &fv_op_avgpool_dx, "dx", &attrs, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
+}
+
+static double window_sum(const fv_pool_args *a, const double *x, int64_t output)
+{
+    const fv_pool_range r = fv__pool_range(a, output);
+    double sum = 0;
+    for (int d = r.first[FV_DEPTH]; d < r.end[FV_DEPTH]; d++)
+        for (int row = r.first[FV_HEIGHT]; row < r.end[FV_HEIGHT]; row++)
+            for (int column = r.first[FV_WIDTH]; column < r.end[FV_WIDTH]; column++)
+                sum += x[fv__pool_pixel(a, d, row, column)];
+    return sum;
 }
 
 static void ref(const fv_ref *r)
 {
-    const fv_pool_args a = fv__pool_args(r->attrs, r->in_shape[0], r->out_shape);
-    const int64_t pixels = (int64_t)a.h * a.w;
-    double *out = r->out;
-    for (int64_t plane = 0; plane < (int64_t)r->n * a.c; plane++) {
-        const double *in = r->in[0] + plane * pixels;
-        for (int oy = 0; oy < a.oh; oy++)
-            for (int ox = 0; ox < a.ow; ox++) {
-                const fv_pool_range rows = fv__pool_range(oy, a.kh, a.stride_h, a.pad_h, a.h);
-                const fv_pool_range columns = fv__pool_range(ox, a.kw, a.stride_w, a.pad_w, a.w);
-                double sum = 0;
-                for (int y = rows.begin; y < rows.end; y++)
-                    for (int x = columns.begin; x < columns.end; x++)
-                        sum += in[(int64_t)y * a.w + x];
-                *out++ = sum / ((double)a.kh * a.kw);
-            }
-    }
+    const fv_pool_args a = fv__pool_args(r->attrs, r->in_shape[0]);
+    const int64_t pixels = fv__pool_pixels_in(&a), outputs = fv__pool_pixels_out(&a);
+    for (int64_t c = 0; c < (int64_t)r->n * a.channels; c++)
+        for (int64_t k = 0; k < outputs; k++)
+            r->out[c * outputs + k] = window_sum(&a, r->in[0] + c * pixels, k) / fv__pool_taps(&a);
 }
 
 static fv_status lower(fv_lower *l)
 {
-    const fv_pool_args args = fv__pool_args(l->attrs, l->in_shape[0], l->out_shape);
+    const fv_pool_args args = fv__pool_args(l->attrs, l->in_shape[0]);
     return fv__lower_simple(l, FV_KERNEL_avgpool, &args, sizeof args);
 }
 
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
-    const fv_window_attrs *window = attrs;
+    const fv_pool_args pool = fv__pool_args(attrs, in[0]);
     const double n_in = (double)fv__shape_count(in[0]), n_out = (double)fv__shape_count(out);
-    return (fv_cost){n_out * window->kernel[0] * window->kernel[1], 4 * (n_in + n_out)};
+    return (fv_cost){n_out * fv__pool_taps(&pool), 4 * (n_in + n_out)};
 }
 
 static const fv_case cases[] = {
@@ -87,11 +86,19 @@ static const fv_case cases[] = {
     {3, {{3, {2, 3, 1}}}, "kernel=3x1 stride=2"},
     {17, {{3, {2, 17, 19}}}, "kernel=17x19"},
     {3, {{3, {1, 12, 140}}}, "kernel=9x133 stride=2x5 pad=3x2"},
+    {17, {{2, {3, 11}}}, "kernel=3 stride=2 pad=1"},
+    {16, {{2, {5, 40}}}, "kernel=40"},
+    {2, {{4, {3, 5, 6, 7}}}, "kernel=3x2x3 stride=2x2x1 pad=1x0x1"},
+    {17, {{4, {2, 4, 6, 6}}}, ""},
+    {3, {{4, {2, 3, 6, 8}}}, "kernel=1x2x2"},
+    {3, {{4, {2, 4, 6, 7}}}, "kernel=4x6x7"},
+    {2, {{4, {2, 5, 6, 9}}}, "kernel=4x4x7 stride=1 pad=1x2x3"},
 };
 
 static void whole_image(fv_shape in, void *attrs)
 {
-    *(fv_window_attrs *)attrs = (fv_window_attrs){.kernel = {in.dim[1], in.dim[2]}};
+    *(fv_window_attrs *)attrs =
+        (fv_window_attrs){.kernel = fv__sizes_of(in, 1), .stride = {.n = 1}, .pad = {.n = 1}};
 }
 
 static const fv_layer_kind layers[] = {
@@ -134,50 +141,45 @@ static fv_status infer_dx(fv_infer *q)
 {
     const dx_attrs *attrs = q->attrs;
     const fv_shape dy = q->input[0]->shape;
-    const fv_shape x = FV_SHAPE(dy.dim[0], attrs->size[0], attrs->size[1]);
-    fv_pool_args sizes;
-    char found[FV_SHAPE_TEXT], expected[FV_SHAPE_TEXT];
-    FV_TRY(fv__pool_sizes(q->ctx, &attrs->window, x, q->what, &sizes));
-    const fv_shape wanted = FV_SHAPE(sizes.c, sizes.oh, sizes.ow);
-    if (!fv__shape_equal(dy, wanted))
-        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a gradient of %s, found %s", q->what,
-                        fv__shape_text(wanted, expected), fv__shape_text(dy, found));
-    q->out = x;
-    return FV_OK;
+    fv_shape wanted;
+    FV_TRY(fv__window_input(q->ctx, &attrs->size, dy, q->what, &q->out));
+    FV_TRY(fv__pool_infer(q->ctx, &attrs->window, q->out, q->what, &wanted));
+    return fv__window_expect(q->ctx, wanted, dy, q->what);
+}
+
+static void window_add(const fv_pool_args *a, double value, double *dx, int64_t output)
+{
+    const fv_pool_range r = fv__pool_range(a, output);
+    for (int d = r.first[FV_DEPTH]; d < r.end[FV_DEPTH]; d++)
+        for (int row = r.first[FV_HEIGHT]; row < r.end[FV_HEIGHT]; row++)
+            for (int column = r.first[FV_WIDTH]; column < r.end[FV_WIDTH]; column++)
+                dx[fv__pool_pixel(a, d, row, column)] += value;
 }
 
 static void ref_dx(const fv_ref *r)
 {
     const dx_attrs *attrs = r->attrs;
-    const fv_pool_args a = fv__pool_args(&attrs->window, r->out_shape, r->in_shape[0]);
-    const int64_t pixels = (int64_t)a.h * a.w;
-    const double *dy = r->in[0];
-    memset(r->out, 0, (size_t)((int64_t)r->n * a.c * pixels) * sizeof *r->out);
-    for (int64_t plane = 0; plane < (int64_t)r->n * a.c; plane++) {
-        double *dx = r->out + plane * pixels;
-        for (int oy = 0; oy < a.oh; oy++)
-            for (int ox = 0; ox < a.ow; ox++, dy++) {
-                const fv_pool_range rows = fv__pool_range(oy, a.kh, a.stride_h, a.pad_h, a.h);
-                const fv_pool_range columns = fv__pool_range(ox, a.kw, a.stride_w, a.pad_w, a.w);
-                for (int y = rows.begin; y < rows.end; y++)
-                    for (int x = columns.begin; x < columns.end; x++)
-                        dx[(int64_t)y * a.w + x] += *dy / ((double)a.kh * a.kw);
-            }
-    }
+    const fv_pool_args a = fv__pool_args(&attrs->window, r->out_shape);
+    const int64_t pixels = fv__pool_pixels_in(&a), outputs = fv__pool_pixels_out(&a);
+    memset(r->out, 0, (size_t)((int64_t)r->n * a.channels * pixels) * sizeof *r->out);
+    for (int64_t c = 0; c < (int64_t)r->n * a.channels; c++)
+        for (int64_t k = 0; k < outputs; k++)
+            window_add(&a, r->in[0][c * outputs + k] / fv__pool_taps(&a), r->out + c * pixels, k);
 }
 
 static fv_status lower_dx(fv_lower *l)
 {
     const dx_attrs *attrs = l->attrs;
-    const fv_pool_args args = fv__pool_args(&attrs->window, l->out_shape, l->in_shape[0]);
+    const fv_pool_args args = fv__pool_args(&attrs->window, l->out_shape);
     return fv__lower_simple(l, FV_KERNEL_avgpool_dx, &args, sizeof args);
 }
 
 static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
 {
     const dx_attrs *dx = attrs;
+    const fv_pool_args pool = fv__pool_args(&dx->window, out);
     const double n_dy = (double)fv__shape_count(in[0]), n_x = (double)fv__shape_count(out);
-    return (fv_cost){n_dy * dx->window.kernel[0] * dx->window.kernel[1], 4 * (n_dy + n_x)};
+    return (fv_cost){n_dy * fv__pool_taps(&pool), 4 * (n_dy + n_x)};
 }
 
 static const fv_case cases_dx[] = {
@@ -189,6 +191,11 @@ static const fv_case cases_dx[] = {
     {18, {{3, {3, 3, 3}}}, "kernel=2 stride=3 size=9x8"},
     {1, {{3, {1, 1, 1}}}, "kernel=1"},
     {17, {{3, {5, 1, 1}}}, "kernel=7 size=7"},
+    {17, {{2, {3, 6}}}, "kernel=3 stride=2 pad=1 size=11"},
+    {2, {{4, {3, 3, 3, 7}}}, "kernel=3x2x3 stride=2x2x1 pad=1x0x1 size=5x6x7"},
+    {17, {{4, {2, 2, 3, 3}}}, "size=4x6x6"},
+    {3, {{4, {2, 3, 3, 4}}}, "kernel=1x2x2 size=3x6x8"},
+    {3, {{4, {2, 1, 1, 1}}}, "kernel=4x6x7 size=4x6x7"},
 };
 
 const fv_op fv_op_avgpool_dx = {

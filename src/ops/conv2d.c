@@ -29,12 +29,15 @@ static const fv_attr_spec specs[] = {
 static fv_status window_check(const fv_infer *q, fv_shape x, fv_shape w, int out[2])
 {
     const fv_conv_attrs *const a = q->attrs;
-    const fv_window_sizes window = {.kernel = {w.dim[2], w.dim[3]},
-                                    .stride = {a->stride[0], a->stride[1]},
-                                    .pad = {a->pad[0], a->pad[1]},
-                                    .dilation = {a->dilation[0], a->dilation[1]}};
-    FV_TRY(fv__window_check(q->ctx, &window, x, q->what, out));
-    return fv__window_check_sum(q->ctx, &window, x, w.dim[1], q->what);
+    const fv_window_words words = {.kernel = {2, {w.dim[2], w.dim[3]}},
+                                   .stride = {2, {a->stride[0], a->stride[1]}},
+                                   .pad = {2, {a->pad[0], a->pad[1]}},
+                                   .dilation = {2, {a->dilation[0], a->dilation[1]}}};
+    fv_axis at[FV_AXES];
+    FV_TRY(fv__window_check(q->ctx, &words, x, q->what, at));
+    out[0] = at[FV_HEIGHT].out;
+    out[1] = at[FV_WIDTH].out;
+    return fv__window_check_sum(q->ctx, at, 2, w.dim[1], q->what);
 }
 
 static fv_status infer(fv_infer *q)

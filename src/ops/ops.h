@@ -10,7 +10,7 @@
 
 /* Attributes shared by the operations that slide a window: pooling; conv2d and its gradients. */
 typedef struct fv_window_attrs {
-    int kernel[2], stride[2], pad[2]; /* h, w; pooling: a stride of 0 means the kernel's size */
+    fv_sizes kernel, stride, pad; /* a stride of 0 means the kernel's size */
 } fv_window_attrs;
 
 typedef struct fv_conv_attrs {

@@ -1,56 +1,78 @@
 /* pool_window.c - the shape rule of a pooling window, with PyTorch's limit on padding: at most half the
- * kernel, so that every window holds at least one pixel of the image. */
+ * kernel, so that every window holds at least one pixel of x. */
 #include "ops/pool_window.h"
 
 #include "ops/window.h"
 
-static int resolved_stride(const fv_window_attrs *window, int direction)
+static fv_window_words words_of(const fv_window_attrs *window)
 {
-    return window->stride[direction] > 0 ? window->stride[direction] : window->kernel[direction];
+    return (fv_window_words){window->kernel, window->stride, window->pad, {.n = 1, .at = {1}}};
 }
 
-fv_status fv__pool_sizes(fv_context *ctx, const fv_window_attrs *window, fv_shape in, const char *what,
-                         fv_pool_args *out)
+fv_status fv__pool_infer(fv_context *ctx, const fv_window_attrs *window, fv_shape x, const char *what,
+                         fv_shape *out)
 {
-    char text[FV_SHAPE_TEXT];
-    int size[2];
-    if (in.rank != 3)
-        return fv__fail(ctx, FV_ERR_INPUT,
-                        "%s: pooling expected an image (channels x height x width), found %s", what,
-                        fv__shape_text(in, text));
-    for (int d = 0; d < 2; d++)
-        if (window->pad[d] > window->kernel[d] / 2)
-            return fv__fail(ctx, FV_ERR_INPUT,
-                            "%s: padding %d is more than half the window's %s: expected at most %d", what,
-                            window->pad[d], d == 0 ? "height" : "width", window->kernel[d] / 2);
-    const fv_window_sizes sizes = {.kernel = {window->kernel[0], window->kernel[1]},
-                                   .stride = {resolved_stride(window, 0), resolved_stride(window, 1)},
-                                   .pad = {window->pad[0], window->pad[1]},
-                                   .dilation = {1, 1}};
-    FV_TRY(fv__window_check(ctx, &sizes, in, what, size));
-    *out = fv__pool_args(window, in, FV_SHAPE(in.dim[0], size[0], size[1]));
+    static const char *const names[FV_AXES] = {"depth", "height", "width"};
+    const fv_window_words words = words_of(window);
+    fv_axis at[FV_AXES];
+    const int n = x.rank - 1;
+    int kernel[FV_DIRECTIONS] = {0}, pad[FV_DIRECTIONS] = {0};
+    if (n >= 1 && n <= FV_DIRECTIONS) {
+        FV_TRY(fv__sizes_spread(ctx, &window->kernel, n, "kernel", what, kernel));
+        FV_TRY(fv__sizes_spread(ctx, &window->pad, n, "pad", what, pad));
+        for (int d = 0; d < n; d++)
+            if (pad[d] > kernel[d] / 2)
+                return fv__fail(ctx, FV_ERR_INPUT,
+                                "%s: padding %d is more than half the window's %s: expected at most %d", what,
+                                pad[d], names[FV_AXES - n + d], kernel[d] / 2);
+    }
+    FV_TRY(fv__window_check(ctx, &words, x, what, at));
+    *out = fv__window_shape(x.dim[0], x, at);
     return FV_OK;
 }
 
-fv_pool_args fv__pool_args(const fv_window_attrs *window, fv_shape in, fv_shape out)
+fv_pool_args fv__pool_args(const fv_window_attrs *window, fv_shape x)
 {
-    return (fv_pool_args){
-        .c = in.dim[0],
-        .h = in.dim[1],
-        .w = in.dim[2],
-        .oh = out.dim[1],
-        .ow = out.dim[2],
-        .kh = window->kernel[0],
-        .kw = window->kernel[1],
-        .stride_h = resolved_stride(window, 0),
-        .stride_w = resolved_stride(window, 1),
-        .pad_h = window->pad[0],
-        .pad_w = window->pad[1],
-    };
+    const fv_window_words words = words_of(window);
+    fv_pool_args pool = {.channels = x.dim[0]};
+    fv__window_axes(&words, x, pool.at);
+    fv_axis *const depth = &pool.at[FV_DEPTH];
+    if (depth->window == 1 && depth->stride == 1 && depth->before == 0) {
+        pool.channels *= depth->in;
+        depth->in = depth->out = 1;
+    }
+    return pool;
 }
 
-fv_pool_range fv__pool_range(int out_index, int kernel, int stride, int pad, int size)
+int64_t fv__pool_pixels_in(const fv_pool_args *pool)
 {
-    const int begin = out_index * stride - pad, end = begin + kernel;
-    return (fv_pool_range){begin > 0 ? begin : 0, end < size ? end : size};
+    return (int64_t)pool->at[FV_DEPTH].in * pool->at[FV_HEIGHT].in * pool->at[FV_WIDTH].in;
+}
+
+int64_t fv__pool_pixels_out(const fv_pool_args *pool)
+{
+    return (int64_t)pool->at[FV_DEPTH].out * pool->at[FV_HEIGHT].out * pool->at[FV_WIDTH].out;
+}
+
+double fv__pool_taps(const fv_pool_args *pool)
+{
+    return (double)pool->at[FV_DEPTH].window * pool->at[FV_HEIGHT].window * pool->at[FV_WIDTH].window;
+}
+
+fv_pool_range fv__pool_range(const fv_pool_args *pool, int64_t output)
+{
+    fv_pool_range range;
+    for (int a = FV_AXES - 1; a >= 0; a--) {
+        const fv_axis *const at = &pool->at[a];
+        const int first = (int)(output % at->out) * at->stride - at->before, end = first + at->window;
+        range.first[a] = first > 0 ? first : 0;
+        range.end[a] = end < at->in ? end : at->in;
+        output /= at->out;
+    }
+    return range;
+}
+
+int64_t fv__pool_pixel(const fv_pool_args *pool, int depth, int row, int column)
+{
+    return ((int64_t)depth * pool->at[FV_HEIGHT].in + row) * pool->at[FV_WIDTH].in + column;
 }

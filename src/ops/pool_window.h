@@ -7,24 +7,32 @@
 
 /* Rows of an attribute table for the fv_window_attrs that stands at `offset` of an op's attributes. */
 #define FV_POOL_WINDOW_SPECS(offset)                                                                         \
-    {"kernel", FV_ATTR_PAIR, (offset) + offsetof(fv_window_attrs, kernel), 1, FV_MAX_DIM, 2},                \
-        {"stride", FV_ATTR_PAIR, (offset) + offsetof(fv_window_attrs, stride), 0, FV_MAX_DIM, 0},            \
+    {"kernel", FV_ATTR_SIZES, (offset) + offsetof(fv_window_attrs, kernel), 1, FV_MAX_DIM, 2},               \
+        {"stride", FV_ATTR_SIZES, (offset) + offsetof(fv_window_attrs, stride), 0, FV_MAX_DIM, 0},           \
     {                                                                                                        \
-        "pad", FV_ATTR_PAIR, (offset) + offsetof(fv_window_attrs, pad), 0, FV_MAX_DIM, 0                     \
+        "pad", FV_ATTR_SIZES, (offset) + offsetof(fv_window_attrs, pad), 0, FV_MAX_DIM, 0                    \
     }
 #define FV_N_POOL_WINDOW_SPECS 3
 
-/* Output floor((size + 2 pad - kernel) / stride) + 1 in each direction, of an image [c][h][w]. `what` begins
- * the message where the window does not fit. Resolves a stride of 0. */
-fv_status fv__pool_sizes(fv_context *ctx, const fv_window_attrs *window, fv_shape in, const char *what,
-                         fv_pool_args *out);
-/* The same for shapes that were checked before. */
-fv_pool_args fv__pool_args(const fv_window_attrs *window, fv_shape in, fv_shape out);
+/* The shape that pooling makes of x: floor((in + 2 pad - kernel) / stride) + 1 in each direction. `what`
+ * begins the message where the window does not fit. */
+fv_status fv__pool_infer(fv_context *ctx, const fv_window_attrs *window, fv_shape x, const char *what,
+                         fv_shape *out);
+/* For shapes that were checked before. Planes that the window does not join are channels. */
+fv_pool_args fv__pool_args(const fv_window_attrs *window, fv_shape x);
 
-/* Of the window of one output: the pixels inside the image, [begin, end). */
+/* Inputs and outputs of one channel, and pixels of a window. */
+int64_t fv__pool_pixels_in(const fv_pool_args *pool);
+int64_t fv__pool_pixels_out(const fv_pool_args *pool);
+double fv__pool_taps(const fv_pool_args *pool);
+
+/* Calls `visit` with every output's window of one channel, in order: first and end in each direction, of what
+ * lies inside of x. */
 typedef struct fv_pool_range {
-    int begin, end;
+    int first[FV_AXES], end[FV_AXES];
 } fv_pool_range;
-fv_pool_range fv__pool_range(int out_index, int kernel, int stride, int pad, int size);
+fv_pool_range fv__pool_range(const fv_pool_args *pool, int64_t output);
+/* The number of a pixel of a channel. */
+int64_t fv__pool_pixel(const fv_pool_args *pool, int depth, int row, int column);
 
 #endif
