@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from make_pins import Case, labels, tensor, unit
 
-TOLERANCE = {"sgd": 1e-5, "adam": 2e-5, "nesterov": 1e-5}
+TOLERANCE = {"sgd": 1e-5, "adam": 2e-5, "adamw": 2e-5, "nesterov": 1e-5}
 
 
 # ---- losses: of every image, and the gradient of their sum --------------------------------------------------
@@ -118,3 +118,14 @@ def cases_adam():
     yield adam("defaults", 5, 0.03125)
     yield adam("betas", 5, 0.03125, ":beta1=0.75,beta2=0.9375", betas=(0.75, 0.9375))
     yield adam("decay", 5, 0.03125, decay=0.0625)
+
+
+def adamw(title, epochs, lr, words="", decay=0.0, betas=(0.9, 0.999), eps=1e-8):
+    options = "optimizer=adamw%s epochs=%d lr=%g weight_decay=%g" % (words, epochs, lr, decay)
+    return Training(title, options, torch_update(
+        lambda p, d: torch.optim.AdamW(p, lr=lr, betas=betas, eps=eps, weight_decay=d), decay), epochs)
+
+
+def cases_adamw():
+    yield adamw("decay", 5, 0.03125, decay=0.5)
+    yield adamw("all words", 4, 0.03125, ":beta1=0.75,beta2=0.9375,eps=0.0078125", 0.25, (0.75, 0.9375), 0.0078125)
