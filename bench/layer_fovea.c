@@ -74,7 +74,7 @@ static void build_graph(fovea_side *s, const problem *p)
         s->tensor[result] = gradient[s->tensor[result]];
         fv__free(s->ctx, gradient);
     }
-    s->graph.output = s->tensor[pass_result(p->pass)];
+    die_unless_ok(s->ctx, fv__graph_add_result(&s->graph, s->tensor[pass_result(p->pass)]), "result");
     fv_model_destroy(model);
 }
 
@@ -131,7 +131,7 @@ fovea_side *fovea_side_create(fv_context *ctx, const problem *p)
             bind_weights(s, p);
         else
             give_values(s, p, k);
-    s->batch = (fv_batch){.n = p->batch, .inv_total = 1.0f / (float)p->batch};
+    s->batch = (fv_batch){.n = p->batch, .image_weight = 1.0f / (float)p->batch};
     return s;
 }
 

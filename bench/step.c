@@ -32,7 +32,8 @@ typedef struct stepper {
     fv_context *ctx;
     fv_model *model;
     fv_batch batch;
-    const uint8_t **pixels; /* [batch], behind them the pixels */
+    uint8_t *pixels;
+    fv_given feed[2];
     int *labels;
     fv_trainer *trainer; /* NULL: inference, then: */
     fv_graph graph;
@@ -44,20 +45,20 @@ typedef struct stepper {
 
 static void draw_batch(stepper *s, int n)
 {
-    const size_t count = (size_t)fv__shape_count(s->model->graph.tensors[s->model->graph.input].shape);
-    uint8_t *const bytes = malloc(count * (size_t)n);
-    s->pixels = malloc((size_t)n * sizeof *s->pixels);
+    const size_t count =
+        (size_t)fv__shape_count(s->model->graph.tensors[s->model->graph.feed[0].tensor].shape);
+    s->pixels = malloc(count * (size_t)n);
     s->labels = malloc((size_t)n * sizeof *s->labels);
-    if (!bytes || !s->pixels || !s->labels)
+    if (!s->pixels || !s->labels)
         die("out of memory");
     fv_rng rng = fv__rng(0, FV_STREAM_CHECK, 0, 0);
     for (size_t i = 0; i < count * (size_t)n; i++)
-        bytes[i] = (uint8_t)fv__rng_u32(&rng);
-    for (int i = 0; i < n; i++) {
-        s->pixels[i] = bytes + (size_t)i * count;
+        s->pixels[i] = (uint8_t)fv__rng_u32(&rng);
+    for (int i = 0; i < n; i++)
         s->labels[i] = (int)fv__rng_below(&rng, (uint32_t)fv__model_n_classes(s->model));
-    }
-    s->batch = (fv_batch){.n = n, .pixels = s->pixels, .labels = s->labels, .inv_total = 1.0f / (float)n};
+    s->feed[0] = fv__give_pixels(s->model, s->pixels);
+    s->feed[1] = fv__give_numbers(s->labels);
+    s->batch = (fv_batch){.n = n, .feed = s->feed, .image_weight = 1.0f / (float)n};
 }
 
 /* Statistics of uniform bytes, so that the network sees numbers around 0 of size 1. */
@@ -90,7 +91,7 @@ static void open_stepper(stepper *s, const settings *o)
     if (o->infer)
         open_inference(s, o->batch);
     else
-        die_unless_ok(s->ctx, fv__trainer_create(s->model, o->batch, "sgd", &s->trainer), o->model);
+        die_unless_ok(s->ctx, fv__trainer_create(s->model, o->batch, "sgd", 0, &s->trainer), o->model);
 }
 
 static void close_stepper(stepper *s)
@@ -100,7 +101,6 @@ static void close_stepper(stepper *s)
     free(s->probabilities);
     if (s->graph.ctx)
         fv__graph_deinit(&s->graph);
-    free((void *)s->pixels[0]);
     free(s->pixels);
     free(s->labels);
     fv_model_destroy(s->model);
@@ -113,11 +113,11 @@ static double steps(stepper *s, int n)
     static const fv_rates rates = {.momentum = 0.9, .update = 1};
     const double start = fv__seconds();
     double loss = 0;
-    const fv_images images = {.name = "random pixels", .pixels = s->pixels[0]};
+    const fv_samples samples = {.name = "random pixels", .feed = {s->feed[0]}};
     for (int i = 0; i < n; i++)
         die_unless_ok(s->ctx,
                       s->trainer ? fv__trainer_step(s->trainer, &s->batch, &rates, &loss)
-                                 : fv__predict(s->evaluator, &images, 0, s->batch.n, s->probabilities),
+                                 : fv__predict(s->evaluator, &samples, 0, s->batch.n, s->probabilities),
                       "step");
     return fv__seconds() - start;
 }

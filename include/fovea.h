@@ -103,6 +103,11 @@ FV_API int fv_context_threads(const fv_context *ctx);
 
 typedef struct fv_data fv_data;
 
+/* What one value of a field is. */
+typedef enum fv_element { FV_U8, FV_I32, FV_F32 } fv_element;
+/* The scale of bytes that are pixels: each counts as byte / 255.0f, correctly rounded. */
+#define FV_SCALE_PIXELS (1.0f / 255.0f)
+
 typedef enum fv_split { FV_SPLIT_TRAIN, FV_SPLIT_TEST } fv_split;
 
 typedef struct fv_data_options {

@@ -28,7 +28,7 @@ bool op_output_is_per_image(const fv_op *op)
 
 static bool role_is_per_image(fv_role role)
 {
-    return role == FV_ROLE_VALUE || role == FV_ROLE_INPUT || role == FV_ROLE_LABEL;
+    return role == FV_ROLE_VALUE || role == FV_ROLE_INPUT;
 }
 
 static int64_t value_count(const op_call *call, int i)
@@ -116,8 +116,6 @@ void op_graph_build(op_graph *g, const op_call *call, fv_context *ctx)
         if (add_input(g, call, i) != FV_OK)
             fail_msg("%s: %s", call->what, fv_message(ctx));
         spec.input[spec.n_inputs++] = g->input[i];
-        if (fv__op_role(call->op, i) == FV_ROLE_LABEL)
-            g->graph.label = g->input[i];
         if (fv__op_role(call->op, i) == FV_ROLE_GRADIENT || fv__op_role(call->op, i) == FV_ROLE_STATE)
             g->graph.tensors[g->input[i]].of = g->input[0];
     }
@@ -127,9 +125,9 @@ void op_graph_build(op_graph *g, const op_call *call, fv_context *ctx)
         spec.of = gradient_of(&g->graph, call, g, attrs);
     if (fv__graph_node(&g->graph, &spec, &g->output) != FV_OK)
         fail_msg("%s: %s", call->what, fv_message(ctx));
-    g->graph.output = g->output;
-    if (call->op->part == FV_PART_LOSS)
-        g->graph.loss = g->output;
+    if (fv__graph_add_result(&g->graph, g->output) != FV_OK ||
+        (call->op->part == FV_PART_LOSS && fv__graph_add_loss(&g->graph, g->output) != FV_OK))
+        fail_msg("%s: %s", call->what, fv_message(ctx));
 }
 
 /* ---- inputs --------------------------------------------------------------------------------------- */
@@ -170,11 +168,19 @@ static void draw_values(double *v, int64_t count, const fv_op *op, fv_role role,
             v[i] = is_positive(role) ? 0.5 + fv__rng_uniform(rng) : 2 * fv__rng_uniform(rng) - 1;
 }
 
-/* One logistic output has labels 0 and 1, unless the loss is over the classes there are: then one class. */
-static uint32_t label_classes(const op_call *call)
+/* What a loss is compared with: input 1. */
+static void draw_target(double *v, int64_t count, const op_call *call, fv_rng *rng)
 {
-    const bool binary = strncmp(call->op->name, "binary", 6) == 0;
-    return binary ? 2 : (uint32_t)call->shape[0].dim[0];
+    const uint32_t classes = (uint32_t)call->shape[0].dim[0];
+    for (int64_t i = 0; i < count; i++)
+        v[i] = call->op->target == FV_TARGET_CLASS  ? fv__rng_below(rng, classes)
+               : call->op->target == FV_TARGET_BITS ? fv__rng_below(rng, 2)
+                                                    : 4 * fv__rng_uniform(rng) - 2;
+}
+
+bool op_is_target(const fv_op *op, int input)
+{
+    return op->target != FV_TARGET_NONE && input == 1;
 }
 
 void op_call_case(op_call *call, const fv_op *op, int index, int max_batch, op_draw draw)
@@ -190,8 +196,8 @@ void op_call_case(op_call *call, const fv_op *op, int index, int max_batch, op_d
         call->value[i] = calloc((size_t)(count * images), sizeof **call->value);
         assert_non_null(call->value[i]);
         for (int64_t n = 0; n < images; n++)
-            if (role == FV_ROLE_LABEL)
-                call->value[i][n] = fv__rng_below(&rng, label_classes(call));
+            if (op_is_target(op, i))
+                draw_target(call->value[i] + n * count, count, call, &rng);
             else
                 draw_values(call->value[i] + n * count, count, op, role, draw, &rng);
         for (int64_t k = 0; k < count * images; k++)
@@ -298,7 +304,7 @@ static void append_gradients(const op_call *call, op_graph *g, fv_grad *grad, co
     *grad = (fv_grad){.graph = &g->graph, .node = node, .dy = -1};
     for (int i = 0; i < op_n_inputs(call); i++) {
         const fv_role role = fv__op_role(call->op, i);
-        grad->wanted[i] = role == FV_ROLE_VALUE || role == FV_ROLE_PARAMETER;
+        grad->wanted[i] = (role == FV_ROLE_VALUE || role == FV_ROLE_PARAMETER) && !op_is_target(call->op, i);
         grad->dx[i] = -1;
     }
     if (call->op->part != FV_PART_LOSS &&

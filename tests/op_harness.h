@@ -29,6 +29,8 @@ void op_call_free(op_call *call);
 void op_call_check(op_call *call);
 bool op_output_is_per_image(const fv_op *op);
 int op_n_inputs(const op_call *call);
+/* Whether it is what a loss is compared with: no gradient flows there. */
+bool op_is_target(const fv_op *op, int input);
 
 /* The operation alone in a graph, its inputs free tensors. */
 typedef struct op_graph {

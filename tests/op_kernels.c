@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEED = 20, MAX_IMAGES = 512 };
+enum { SEED = 20 };
 
 fv_context *op_context(const char *isa, int n_threads)
 {
@@ -70,7 +70,7 @@ static void from_lanes(const float *lanes, int n, int64_t count, float *values)
 
 static bool has_label(const fv_op *op)
 {
-    return op->role[1] == FV_ROLE_LABEL;
+    return op->target != FV_TARGET_NONE;
 }
 
 static float dead_lane(const op_call *call, int input)
@@ -101,19 +101,9 @@ static bool is_stored(fv_role role) /* bound from outside */
            role == FV_ROLE_SETTING;
 }
 
-typedef struct batch_data {
-    fv_batch batch;
-    int labels[MAX_IMAGES];
-} batch_data;
-
-static void make_batch(const op_call *call, batch_data *data)
+static fv_batch make_batch(const op_call *call)
 {
-    assert_true(call->n <= MAX_IMAGES);
-    data->batch =
-        (fv_batch){.n = call->n, .labels = data->labels, .seed = SEED, .inv_total = 1.0f / (float)call->n};
-    for (int i = 0; i < op_n_inputs(call); i++)
-        for (int n = 0; n < call->n && fv__op_role(call->op, i) == FV_ROLE_LABEL; n++)
-            data->labels[n] = (int)call->value[i][n];
+    return (fv_batch){.n = call->n, .seed = SEED, .image_weight = 1.0f / (float)call->n};
 }
 
 static fv_plan *make_plan(const op_call *call, fv_context *ctx, const fv_graph *graph)
@@ -140,8 +130,6 @@ static void give_inputs(const op_call *call, const op_graph *g, fv_run *run, flo
     for (int i = 0; i < op_n_inputs(call); i++) {
         const fv_role role = fv__op_role(call->op, i);
         const int64_t count = fv__shape_count(call->shape[i]);
-        if (role == FV_ROLE_LABEL)
-            continue;
         if (is_stored(role)) {
             storage[i] = guarded_allocate((size_t)count * sizeof(float));
             fill_plain(call, i, storage[i]);
@@ -183,7 +171,6 @@ float *op_by_plan(const op_call *call, fv_context *ctx)
 {
     op_graph g;
     fv_run *run;
-    batch_data data;
     float *storage[FV_MAX_INPUTS] = {0}, *const out = calloc((size_t)call->n_out, sizeof *out);
     assert_non_null(out);
     op_graph_build(&g, call, ctx);
@@ -197,9 +184,9 @@ float *op_by_plan(const op_call *call, fv_context *ctx)
             fv__run_bind(run, (int)t, unused[n++]);
         }
     give_inputs(call, &g, run, storage);
-    make_batch(call, &data);
+    const fv_batch batch = make_batch(call);
     const bool update = call->op->changes != 0;
-    if (fv__run_step(run, &data.batch, update) != FV_OK)
+    if (fv__run_step(run, &batch, update) != FV_OK)
         fail_msg("%s: %s", call->what, fv_message(ctx));
     take_output(call, update ? NULL : fv__run_buffer(run, g.output), storage, out);
     fv__run_destroy(run);
@@ -263,7 +250,7 @@ static void bench_init(bench *b, const op_call *call, const fv_plan *plan, const
         float *const memory = b->memory[fv__plan_root(plan, g->input[i])];
         if (fv__op_role(call->op, i) == FV_ROLE_VALUE)
             to_lanes(call->value[i], call->n, fv__shape_count(call->shape[i]), dead_lane(call, i), memory);
-        else if (fv__op_role(call->op, i) != FV_ROLE_LABEL)
+        else
             fill_plain(call, i, memory);
     }
 }
@@ -325,15 +312,14 @@ float *op_by_kernels(const op_call *call, fv_context *ctx, int group, int over)
 {
     op_graph g;
     bench b;
-    batch_data data;
     float *const out = calloc((size_t)call->n_out, sizeof *out);
     assert_non_null(out);
     op_graph_build(&g, call, ctx);
     fv_plan *plan = make_plan(call, ctx, &g.graph);
     bench_init(&b, call, plan, &g);
-    make_batch(call, &data);
+    const fv_batch batch = make_batch(call);
     for (size_t i = 0; i < plan->n_steps; i++)
-        run_kernel(&b, &plan->steps[i].spec, &data.batch, group, plan->steps[i].over >> over & 1 ? over : 0);
+        run_kernel(&b, &plan->steps[i].spec, &batch, group, plan->steps[i].over >> over & 1 ? over : 0);
     float *storage[FV_MAX_INPUTS] = {0};
     for (int i = 0; i < op_n_inputs(call); i++)
         storage[i] = b.memory[fv__plan_root(plan, g.input[i])];

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "feeding.h"
 #include "ops/ops.h"
 #include "pin_run.h"
 #include "train/train.h"
@@ -238,7 +239,7 @@ void pin_check_training(const pin *p)
 {
     walk w = {.input = p->model->layers[0].output};
     pin_well(p, fv__graph_copy(&p->model->graph, &w.graph));
-    w.output = w.graph.loss;
+    w.output = w.graph.loss[0];
     for (int i = 0; i < p->c->n_expected; i++)
         if (p->c->expected[i].kind == PIN_OUTPUT)
             w.output = layer_output(p, p->c->expected[i].name);
@@ -251,8 +252,8 @@ void pin_check_training(const pin *p)
     fv__bind_model(run, p->model);
     if (w.dy >= 0)
         fill_dy(p, &w, fv__run_buffer(run, w.dy));
-    const fv_batch batch = {
-        .n = p->c->images, .values = (const float *const *)p->values, .labels = p->labels, .inv_total = 1};
+    const fv_given *const feed = FEEDS((const float *const *)p->values, p->labels);
+    const fv_batch batch = {.n = p->c->images, .feed = feed, .image_weight = 1};
     pin_well(p, fv__run_step(run, &batch, false));
     for (int i = 0; i < p->c->n_expected; i++)
         if (p->c->expected[i].kind <= PIN_GRADIENT)

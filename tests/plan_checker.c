@@ -190,8 +190,8 @@ static void check_values(const fv_plan *plan)
     /* What is asked for afterwards is there. */
     for (int t = 0; t < (int)plan->graph->n_tensors; t++) {
         const bool kept = plan->graph->tensors[t].role == FV_ROLE_GRADIENT ||
-                          (t == plan->graph->output && plan->options.output) ||
-                          (t == plan->graph->loss && plan->options.loss);
+                          (fv__graph_is_result(plan->graph, t) && plan->options.output) ||
+                          (fv__graph_is_loss(plan->graph, t) && plan->options.loss);
         if (kept)
             CHECK(holds[root_of(plan, t)] == value_of(plan, t), "%s is gone at the end",
                   plan->buffers[t].name);
@@ -248,7 +248,7 @@ static life life_of(const fv_plan *plan, int root)
     for (int t = 0; t < (int)plan->graph->n_tensors; t++) /* kept for the caller, and from the last run on */
         if (root_of(plan, t) == root &&
             (plan->options.keep_all || plan->graph->tensors[t].role == FV_ROLE_GRADIENT ||
-             t == plan->graph->output || t == plan->graph->loss)) {
+             fv__graph_is_result(plan->graph, t) || fv__graph_is_loss(plan->graph, t))) {
             l.first = l.first_phase = -1;
             l.last = (int)plan->n_steps;
             l.last_phase = plan->n_phases;

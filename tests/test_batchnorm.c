@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "feeding.h"
 #include "op_harness.h"
 #include "ops/inference.h"
 #include "scratch.h"
@@ -103,9 +104,9 @@ static void expect_probabilities(fv_context *ctx, const fv_model *m, const float
     assert_well(ctx, fv__plan_create(ctx, &graph, &options, &plan));
     assert_well(ctx, fv__run_create(ctx, plan, &run));
     fv__bind_model(run, m);
-    const fv_batch batch = {.n = 2, .values = images, .inv_total = 1};
+    const fv_batch batch = {.n = 2, .feed = FEEDS(images, NULL), .image_weight = 1};
     assert_well(ctx, fv__run_step(run, &batch, false));
-    const float *const output = fv__run_buffer(run, graph.output);
+    const float *const output = fv__run_buffer(run, graph.result[0]);
     for (int i = 0; i < 6; i++)
         assert_float_equal(output[i % 3 * FV_LANES + i / 3], expected[i], 1e-6);
     fv__run_destroy(run);
@@ -137,8 +138,8 @@ static void two_updates_as_pytorch(void **state)
     fv_trainer *trainer;
     fill_parameters(m);
     fill_images(images, pointers, labels, N);
-    assert_well(ctx, fv__trainer_create(m, N, "sgd", &trainer));
-    const fv_batch batch = {.n = N, .values = pointers, .labels = labels};
+    assert_well(ctx, fv__trainer_create(m, N, "sgd", 0, &trainer));
+    const fv_batch batch = {.n = N, .feed = FEEDS(pointers, labels)};
     const fv_rates rates = {.lr = 0.5, .momentum = 0.75, .weight_decay = 0.25};
     double first = 0, second = 0;
     assert_well(ctx, fv__trainer_step(trainer, &batch, &rates, &first));
@@ -175,8 +176,8 @@ static void runs_of_one_update_have_their_own_sums(void **state)
         fv_trainer *trainer;
         models[k] = training_model(ctx, SMALL);
         fill_parameters(models[k]);
-        assert_well(ctx, fv__trainer_create(models[k], (k + 1) * N, "sgd", &trainer));
-        const fv_batch batch = {.n = (k + 1) * N, .values = pointers, .labels = labels};
+        assert_well(ctx, fv__trainer_create(models[k], (k + 1) * N, "sgd", 0, &trainer));
+        const fv_batch batch = {.n = (k + 1) * N, .feed = FEEDS(pointers, labels)};
         const fv_rates rates = {.lr = 1};
         double loss = 0;
         assert_well(ctx, fv__trainer_step(trainer, &batch, &rates, &loss));

@@ -313,8 +313,8 @@ static void difference_beside_a_kink(void **state)
     /* a.weight, a.bias, b.weight, b.bias, input.mean, input.inv_std */
     static const double values[6][4] = {{0.500001, 0.75}, {-0.5, 0.25}, {1, -0.5, 0.25, 2}, {0}, {0}, {1}};
     const int weight = model->params[0].tensor;
-    r->value[graph.input][0] = 1;
-    r->value[graph.label][0] = 1;
+    r->value[graph.feed[0].tensor][0] = 1;
+    r->value[graph.feed[1].tensor][0] = 1;
     assert_int_equal(model->n_params, 6);
     for (int p = 0; p < 6; p++)
         memcpy(r->value[model->params[p].tensor], values[p], model->params[p].n * sizeof(double));

@@ -183,7 +183,7 @@ static fv_check_summary check_with_fault(fv_context *ctx, const char *text, size
     *matters = k < graph->n_nodes && graph->nodes[k].op->no_gradient;
     if (k < graph->n_nodes) {
         tampered = &graph->tensors[graph->nodes[k].output];
-        *matters &= tampered->role != FV_ROLE_STATE && k > (size_t)graph->tensors[graph->loss].source;
+        *matters &= tampered->role != FV_ROLE_STATE && (int)k >= fv__graph_forward_end(graph);
         right_op = graph->nodes[k].op;
         *what = right_op->name;
     } else {
@@ -246,7 +246,7 @@ static int step_of(const fv_plan *plan, fv_kernel_id kernel)
         for (int s = plan->phases[p].first_step; s < plan->phases[p].first_step + plan->phases[p].n_steps;
              s++)
             if (plan->steps[s].spec.kernel == kernel &&
-                !(plan->steps[s].node && plan->steps[s].node->output == plan->graph->loss))
+                !(plan->steps[s].node && fv__graph_is_loss(plan->graph, plan->steps[s].node->output)))
                 return s;
     return -1;
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "feeding.h"
 #include "ops/inference.h"
 #include "planning.h"
 #include "run/run.h"
@@ -63,7 +64,7 @@ static size_t results(fv_context *c, const fv_graph *graph, fv_model *m, fv_plan
     assert_well(c, fv__run_create(c, plan, &run));
     fv__bind_model(run, m);
     const fv_batch batch = {
-        .n = options.batch, .values = image, .labels = label, .inv_total = 1.0f / (float)options.batch};
+        .n = options.batch, .feed = FEEDS(image, label), .image_weight = 1.0f / (float)options.batch};
     assert_well(c, fv__run_step(run, &batch, false));
     for (size_t s = 0; s < plan->n_steps; s++) {
         used[plan->steps[s].spec.kernel] |= abilities(&plan->steps[s]);
@@ -73,7 +74,7 @@ static size_t results(fv_context *c, const fv_graph *graph, fv_model *m, fv_plan
     size_t n = 0;
     for (int t = 0; t < (int)graph->n_tensors; t++) {
         const int64_t count = fv__shape_count(graph->tensors[t].shape);
-        const bool per_image = t == graph->output;
+        const bool per_image = fv__graph_is_result(graph, t);
         if (!per_image && graph->tensors[t].role != FV_ROLE_GRADIENT)
             continue;
         const float *const buffer = fv__run_buffer(run, t);

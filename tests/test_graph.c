@@ -101,7 +101,7 @@ static fv_status build(fv_graph *graph, fv_context *ctx)
     FV_TRY(fv__graph_tensor(graph, "image", FV_SHAPE(3, 8, 8), FV_ROLE_INPUT, &image));
     FV_TRY(fv__graph_tensor(graph, "s.weight", FV_SHAPE(2), FV_ROLE_PARAMETER, &weight));
     FV_TRY(fv__graph_tensor(graph, "weight2", FV_SHAPE(3), FV_ROLE_PARAMETER, &weight2));
-    graph->input = image;
+    FV_TRY(fv__graph_add_feed(graph, image, FV_FEED_INPUT, 0));
     scale_attrs attrs = {.power = 2, .factor = 0.25f};
     fv_node_spec spec = {.op = &scale,
                          .name = "s",
@@ -130,7 +130,7 @@ static fv_status build(fv_graph *graph, fv_context *ctx)
                           .role = FV_ROLE_VALUE,
                           .of = -1};
     FV_TRY(fv__graph_node(graph, &spec, &c));
-    graph->output = c;
+    FV_TRY(fv__graph_add_result(graph, c));
     const fv_node forward = graph->nodes[0];
     fv_grad g = {.graph = graph, .node = &forward};
     return fv__grad_node(&g, &scale_dw, "dweight", NULL, 2, (int[]){a, weight}, FV_ROLE_GRADIENT, weight,
@@ -157,7 +157,7 @@ static void test_build(void **state)
     assert_int_equal(((const scale_attrs *)graph.nodes[1].attrs)->power, 3);
     assert_null(graph.nodes[2].attrs);
 
-    const fv_tensor *out = &graph.tensors[graph.output];
+    const fv_tensor *out = &graph.tensors[graph.result[0]];
     assert_string_equal(out->name, "join");
     assert_int_equal(out->source, 2);
     assert_int_equal(out->of, -1);
@@ -327,11 +327,17 @@ static void test_copy(void **state)
     assert_int_equal(fv__graph_verify(&copy), FV_OK);
     assert_int_equal(fv__graph_print(&copy, &after), FV_OK);
     assert_string_equal(after.data, before.data);
-    assert_int_equal(copy.input, 0);
-    assert_int_equal(copy.label, -1);
+    assert_int_equal(copy.n_feeds, 1);
+    assert_int_equal(copy.feed[0].tensor, 0);
+    assert_string_equal(copy.feed[0].name, "image");
+    assert_int_equal(copy.n_losses, 0);
     assert_true(((const scale_attrs *)copy.nodes[0].attrs)->factor == 0.25f);
-    const fv_node_spec spec = {
-        .op = &join, .name = "join", .n_inputs = 1, .input = {copy.output}, .role = FV_ROLE_VALUE, .of = -1};
+    const fv_node_spec spec = {.op = &join,
+                               .name = "join",
+                               .n_inputs = 1,
+                               .input = {copy.result[0]},
+                               .role = FV_ROLE_VALUE,
+                               .of = -1};
     int out;
     assert_int_equal(fv__graph_node(&copy, &spec, &out), FV_OK); /* and can be appended to */
     assert_string_equal(copy.tensors[out].name, "join2");
@@ -397,9 +403,9 @@ static void spoil_no_source(fv_graph *g) { g->tensors[g->nodes[1].output].source
 static void spoil_of(fv_graph *g) { g->tensors[g->nodes[3].output].of = 0; }
 static void spoil_of_shape(fv_graph *g) { g->tensors[g->nodes[3].output].of = 2; }
 static void spoil_of_value(fv_graph *g) { g->tensors[g->nodes[0].output].of = 1; }
-static void spoil_input(fv_graph *g) { g->input = 1; }
-static void spoil_graph_output(fv_graph *g) { g->output = 99; }
-static void spoil_loss(fv_graph *g) { g->loss = g->output; }
+static void spoil_input(fv_graph *g) { g->feed[0].tensor = 1; }
+static void spoil_graph_output(fv_graph *g) { g->result[0] = 99; }
+static void spoil_loss(fv_graph *g) { g->loss[g->n_losses++] = g->result[0]; }
 /* clang-format on */
 
 static void test_verify(void **state)

@@ -55,11 +55,12 @@ static void build(fixture *f)
     fv__graph_init(&f->graph, &f->ctx, "test");
     assert_int_equal(fv__graph_tensor(&f->graph, "x", FV_SHAPE(2, 3, 2), FV_ROLE_INPUT, &f->x), FV_OK);
     assert_int_equal(fv__graph_tensor(&f->graph, "b", FV_SHAPE(2), FV_ROLE_PARAMETER, &f->b), FV_OK);
-    f->graph.input = f->x;
+    assert_int_equal(fv__graph_add_feed(&f->graph, f->x, FV_FEED_INPUT, 0), FV_OK);
     const int biased = append(&f->graph, &fv_op_bias, "biased", f->x, f->b);
     f->dropped = append(&f->graph, &fv_op_dropout, "drop", biased, -1);
     const int twice = append(&f->graph, &fv_op_add, "twice", f->dropped, f->dropped);
-    f->flat = f->graph.output = append(&f->graph, &fv_op_flatten, "flat", twice, -1);
+    f->flat = append(&f->graph, &fv_op_flatten, "flat", twice, -1);
+    assert_int_equal(fv__graph_add_result(&f->graph, f->flat), FV_OK);
     assert_int_equal(fv__graph_verify(&f->graph), FV_OK);
 }
 

@@ -288,7 +288,7 @@ static void test_wrong_loss_shapes(void **state)
     (void)state;
     fv_context *ctx = op_context("portable", 1);
     fv_tensor z = {.name = "z", .shape = {1, {2}}, .role = FV_ROLE_VALUE};
-    fv_tensor label = {.name = "label", .shape = {1, {1}}, .role = FV_ROLE_LABEL};
+    fv_tensor label = {.name = "label", .shape = {1, {1}}, .role = FV_ROLE_INPUT};
     fv_infer q = {.ctx = ctx, .what = "here", .n_inputs = 2, .input = {&z, &label}};
     assert_int_equal(fv_op_binary_cross_entropy.infer(&q), FV_ERR_INPUT);
     assert_string_equal(fv_message(ctx), "here: binary cross-entropy expected one output, found 2");

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "feeding.h"
 #include "ops/ops.h"
 #include "planning.h"
 #include "run/run.h"
@@ -140,11 +141,10 @@ static void updates(fv_context *c, fv_run *run)
             labels[i] = (i * 7 + i / 3) % N_CLASSES;
         }
         const fv_batch batch = {.n = n < 2 ? N_IMAGES : 21,
-                                .values = values,
-                                .labels = labels,
+                                .feed = FEEDS(values, labels),
                                 .seed = 5,
                                 .step = n,
-                                .inv_total = 1.0f / N_IMAGES};
+                                .image_weight = 1.0f / N_IMAGES};
         assert_well(c, fv__run_step(run, &batch, true));
     }
 }

@@ -162,7 +162,7 @@ static void meaning(void **state)
     assert_int_equal(add->line, 7);
     assert_string_equal(add->layer, "add");
     assert_int_equal(tensor(model, "input")->role, FV_ROLE_INPUT);
-    assert_string_equal(graph->tensors[graph->input].name, "input");
+    assert_string_equal(graph->tensors[graph->feed[0].tensor].name, "input");
     assert_int_equal(tensor(model, "input.mean")->role, FV_ROLE_STATISTIC);
     assert_true(*fv__model_values(model, model->n_params - 2) == 0); /* input.mean */
     assert_true(*fv__model_values(model, model->n_params - 1) == 1); /* input.inv_std */
@@ -188,12 +188,12 @@ static void losses(void **state)
         strcat(text, cases[i].end);
         fv_model *model = model_of(text);
         const fv_graph *graph = &model->graph;
-        const fv_node *loss = &graph->nodes[graph->tensors[graph->loss].source];
+        const fv_node *loss = &graph->nodes[graph->tensors[graph->loss[0]].source];
         assert_string_equal(loss->op->name, cases[i].op);
         assert_string_equal(graph->tensors[loss->input[0]].name, cases[i].reads);
-        assert_int_equal(loss->input[1], graph->label);
-        assert_string_equal(graph->tensors[graph->output].name, cases[i].output);
-        assert_true(fv__shape_equal(graph->tensors[graph->loss].shape, FV_SHAPE(1)));
+        assert_int_equal(loss->input[1], graph->feed[1].tensor);
+        assert_string_equal(graph->tensors[graph->result[0]].name, cases[i].output);
+        assert_true(fv__shape_equal(graph->tensors[graph->loss[0]].shape, FV_SHAPE(1)));
         fv_model_destroy(model);
     }
 }

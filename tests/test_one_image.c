@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "feeding.h"
 #include "base/rng.h"
 #include "ops/inference.h"
 #include "planning.h"
@@ -36,8 +37,8 @@ static one_image image_for(fv_context *c, const fv_model *m)
     one_image one = {0};
     fv_rng rng = fv__rng(7, 0, 0, 0);
     assert_well(c, fv__graph_for_inference(&m->graph, &one.graph));
-    one.n_values = fv__shape_count(one.graph.tensors[one.graph.input].shape);
-    one.n_out = fv__shape_count(one.graph.tensors[one.graph.output].shape);
+    one.n_values = fv__shape_count(one.graph.tensors[one.graph.feed[0].tensor].shape);
+    one.n_out = fv__shape_count(one.graph.tensors[one.graph.result[0]].shape);
     float *const values = malloc((size_t)one.n_values * sizeof *values);
     assert_non_null(values);
     for (int64_t i = 0; i < one.n_values; i++)
@@ -49,9 +50,9 @@ static one_image image_for(fv_context *c, const fv_model *m)
 static void run_once(fv_context *c, fv_run *run, const one_image *one, float *out)
 {
     const int label = 0;
-    const fv_batch batch = {.n = 1, .values = &one->values, .labels = &label, .inv_total = 1.0f};
+    const fv_batch batch = {.n = 1, .feed = FEEDS(&one->values, &label), .image_weight = 1.0f};
     assert_well(c, fv__run_step(run, &batch, false));
-    const float *const lanes = fv__run_buffer(run, one->graph.output);
+    const float *const lanes = fv__run_buffer(run, one->graph.result[0]);
     assert_non_null(lanes);
     for (int64_t i = 0; i < one->n_out; i++)
         out[i] = lanes[i * 16];

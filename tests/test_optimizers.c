@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "feeding.h"
 #include "plan_checker.h"
 #include "planning.h"
 #include "train/train.h"
@@ -209,7 +210,7 @@ static void run_updates(fv_model *m, const fv_plan *plan, float *out)
     }
     for (uint32_t step = 0; step < 2; step++) {
         const fv_batch batch = {
-            .n = N_IMAGES, .values = images, .labels = labels, .step = step, .inv_total = 1.0f / N_IMAGES};
+            .n = N_IMAGES, .feed = FEEDS(images, labels), .step = step, .image_weight = 1.0f / N_IMAGES};
         assert_well(ctx, fv__run_step(run, &batch, true));
     }
     memcpy(out, fv__model_values(m, 0), m->n_values * sizeof *out);

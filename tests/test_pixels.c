@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "feeding.h"
 #include "base/cpu.h"
 #include "kernels/args.h"
 #include "kernels/kernel.h"
@@ -40,11 +41,12 @@ static void check_kernels(const fv_kernels *kernels)
 {
     static float lanes[2 * WIDTH * FV_LANES], bytes[WIDTH * FV_LANES / 4];
     const char *const isa = fv__isa_name(kernels->isa);
-    const fv_gather_args args = {1, 1, WIDTH};
+    const fv_gather_args args = {1, 1, WIDTH, 0};
     const uint8_t *images[N_IMAGES];
     for (int n = 0; n < N_IMAGES; n++)
         images[n] = pixels[n];
-    const fv_batch batch = {.n = N_IMAGES, .pixels = images};
+    const fv_given feed[] = {give_pixels(images)};
+    const fv_batch batch = {.n = N_IMAGES, .feed = feed};
     fv_call call = {.args = &args,
                     .p = {lanes},
                     .stride = {WIDTH * FV_LANES},

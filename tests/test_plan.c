@@ -139,7 +139,7 @@ static fv_step *made_again(fv_plan *plan)
 static void make_of_another(fv_plan *plan)
 {
     fv_step *again = made_again(plan);
-    again->spec.operand[1] = plan->graph->input;
+    again->spec.operand[1] = plan->graph->feed[0].tensor;
 }
 
 static void make_otherwise(fv_plan *plan)
@@ -149,7 +149,7 @@ static void make_otherwise(fv_plan *plan)
 
 static void call_it_another(fv_plan *plan)
 {
-    plan->buffers[made_again(plan)->spec.operand[0]].remade = plan->graph->output;
+    plan->buffers[made_again(plan)->spec.operand[0]].remade = plan->graph->result[0];
 }
 
 /* The step after it reads what was there on the way forward. */
@@ -166,7 +166,7 @@ static void fuse_the_wrong(fv_plan *plan)
 {
     for (size_t s = 0; s < plan->n_steps; s++)
         if (plan->steps[s].spec.kernel == FV_KERNEL_batchnorm && plan->steps[s].spec.n_operands == 6)
-            plan->steps[s].spec.operand[5] = plan->graph->output;
+            plan->steps[s].spec.operand[5] = plan->graph->result[0];
 }
 
 /* Each of these is a mistake that a pass could make. */

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "feeding.h"
 #include "ops/inference.h"
 #include "planning.h"
 #include "run/run.h"
@@ -51,12 +52,11 @@ static fv_run *run_of(const fv_plan *plan, fv_model *m)
 static void step(fv_run *run, const inputs *in, int first, int n)
 {
     const fv_batch batch = {.n = n,
-                            .values = in->values + first,
-                            .labels = in->labels + first,
+                            .feed = FEEDS(in->values + first, in->labels + first),
                             .samples = in->samples + first,
                             .seed = 3,
                             .step = 1,
-                            .inv_total = 1.0f / (float)n};
+                            .image_weight = 1.0f / (float)n};
     assert_well(ctx, fv__run_step(run, &batch, false));
 }
 
@@ -66,7 +66,7 @@ static size_t results(const fv_plan *plan, fv_run *run, int n, float *out, size_
     size_t used = 0;
     const fv_graph *g = plan->graph;
     for (int t = 0; t < (int)g->n_tensors; t++) {
-        const bool per_image = t == g->loss || t == g->output;
+        const bool per_image = fv__graph_is_loss(g, t) || fv__graph_is_result(g, t);
         if (!per_image && g->tensors[t].role != FV_ROLE_GRADIENT)
             continue;
         const float *values = fv__run_buffer(run, t);
@@ -179,7 +179,7 @@ static void images_stay_apart(void **state)
         step(run_many, &in, 0, 37);
         const size_t used = results(many, run_many, 37, together, sizeof together / sizeof *together);
         const size_t per_image = used / 37, n_outputs = per_image - 1;
-        const bool loss_first = graph.loss < graph.output;
+        const bool loss_first = graph.loss[0] < graph.result[0];
         for (int image = 0; image < 37; image += 6) {
             step(run_one, &in, image, 1);
             assert_int_equal(results(one, run_one, 1, alone, 64), per_image);

@@ -41,7 +41,7 @@ typedef struct sum_case {
 
 static bool is_per_image(fv_role role)
 {
-    return role == FV_ROLE_VALUE || role == FV_ROLE_LABEL;
+    return role == FV_ROLE_VALUE;
 }
 
 /* Labels are the whole numbers of their range. */
@@ -60,7 +60,7 @@ static op_call make_call(const sum_case *c)
         for (int64_t k = 0; k < n; k++) {
             const double u = fv__rng_u32(&rng) * 0x1p-32;
             const double value = c->range[i][0] + (c->range[i][1] - c->range[i][0]) * u;
-            call.value[i][k] = role == FV_ROLE_LABEL ? floor(value) : (double)(float)value;
+            call.value[i][k] = op_is_target(call.op, i) ? floor(value) : (double)(float)value;
         }
     }
     op_call_check(&call);

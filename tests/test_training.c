@@ -304,7 +304,7 @@ static void a_step_too_far(void **state)
     fv_trainer *trainer = NULL;
     o.out = scratch_path(s, "run");
     assert_well(s->ctx, fv_train(m, data, NULL, &o, NULL, NULL));
-    assert_well(s->ctx, fv__trainer_create(m, o.batch, o.optimizer, &trainer));
+    assert_well(s->ctx, fv__trainer_create(m, o.batch, o.optimizer, 0, &trainer));
     const fv_position far = {
         .images = 40, .epoch = 1, .step = INT64_MAX, .updates = 6, .data = fv__data_digest(data)};
     assert_well(s->ctx, fv__checkpoint_save(trainer, o.out, &o, &far));

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "feeding.h"
 #include "scratch.h"
 #include "train/train.h"
 #include "training.h"
@@ -127,8 +128,8 @@ static void two_updates_as_pytorch(void **state)
     double first = 0, second = 0;
     assert_int_equal(m->n_learned, N_PARAMETERS);
     fill_parameters(m);
-    assert_well(ctx, fv__trainer_create(m, N, "sgd", &trainer));
-    const fv_batch batch = {.n = N, .values = pointers, .labels = labels};
+    assert_well(ctx, fv__trainer_create(m, N, "sgd", 0, &trainer));
+    const fv_batch batch = {.n = N, .feed = FEEDS(pointers, labels)};
     const fv_rates rates = {.lr = 0.1, .momentum = 0.75, .weight_decay = 0.25};
     assert_well(ctx, fv__trainer_step(trainer, &batch, &rates, &first));
     assert_well(ctx, fv__trainer_step(trainer, &batch, &rates, &second));
@@ -158,8 +159,8 @@ static void several_runs_of_one_update(void **state)
         const int n = (k + 1) * FV_MAX_RUN;
         models[k] = training_model(ctx, SMALL);
         fill_parameters(models[k]);
-        assert_well(ctx, fv__trainer_create(models[k], n, "sgd", &trainer));
-        const fv_batch batch = {.n = n, .values = pointers, .labels = labels};
+        assert_well(ctx, fv__trainer_create(models[k], n, "sgd", 0, &trainer));
+        const fv_batch batch = {.n = n, .feed = FEEDS(pointers, labels)};
         const fv_rates rates = {.lr = 1};
         assert_well(ctx, fv__trainer_step(trainer, &batch, &rates, &loss));
         fv__trainer_destroy(trainer);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "feeding.h"
 #include "scratch.h"
 #include "train/train.h"
 #include "training.h"
@@ -17,6 +18,7 @@ typedef struct hand {
     fv_trainer *trainer;
     const uint8_t **pixels;
     int *labels;
+    fv_given feed[2];
     int n;
 } hand;
 
@@ -31,7 +33,9 @@ static hand hand_begin(fv_context *ctx, fv_model *model, const fv_data *data, in
         h.pixels[i] = fv_data_pixels(data, i);
         h.labels[i] = fv_data_label(data, i);
     }
-    assert_well(ctx, fv__trainer_create(model, batch, "sgd", &h.trainer));
+    h.feed[0] = give_pixels(h.pixels);
+    h.feed[1] = give_labels(h.labels);
+    assert_well(ctx, fv__trainer_create(model, batch, "sgd", 0, &h.trainer));
     return h;
 }
 
@@ -68,10 +72,10 @@ static void several_runs_share_an_update(void **state)
     assert_well(s->ctx, fv__plan_create(s->ctx, &h.trainer->graph, &options, &plan));
     assert_well(s->ctx, fv__run_create(s->ctx, plan, &run));
     fv__bind_model(run, m);
-    fv_batch batch = {.n = N, .pixels = h.pixels, .labels = h.labels, .inv_total = 1.0f / N};
+    fv_batch batch = {.n = N, .feed = h.feed, .image_weight = 1.0f / N};
     assert_well(s->ctx, fv__run_step(run, &batch, false));
     double loss = 0, whole = 0;
-    const float *losses = fv__run_buffer(run, h.trainer->graph.loss);
+    const float *losses = fv__run_buffer(run, h.trainer->graph.loss[0]);
     for (int i = 0; i < N; i++)
         whole += (double)losses[i];
     assert_well(s->ctx, fv__trainer_step(h.trainer, &batch, NULL, &loss)); /* lr 0: nothing moves */
@@ -126,7 +130,7 @@ static void the_gradient_is_the_textbooks(void **state)
         }
     }
     hand h = hand_begin(s->ctx, m, data, N);
-    const fv_batch batch = {.n = N, .pixels = h.pixels, .labels = h.labels};
+    const fv_batch batch = {.n = N, .feed = h.feed};
     double found = 0;
     assert_well(s->ctx, fv__trainer_step(h.trainer, &batch, NULL, &found));
     assert_true(fabs(found - loss) < 1e-5 * loss);
@@ -158,7 +162,7 @@ static void updates_by_hand(void **state)
         double loss = 0;
         memcpy(p0, fv__model_values(m, 0), m->n_values * sizeof *p0);
         memcpy(v0, h.trainer->states, m->n_values * sizeof *v0);
-        const fv_batch batch = {.n = N, .pixels = h.pixels, .labels = h.labels, .step = (uint32_t)step};
+        const fv_batch batch = {.n = N, .feed = h.feed, .step = (uint32_t)step};
         const fv_rates rates = {
             .lr = (double)lr, .momentum = (double)momentum, .weight_decay = (double)decay};
         assert_well(s->ctx, fv__trainer_step(h.trainer, &batch, &rates, &loss));

@@ -58,8 +58,8 @@ static void make_graph(fv_context *ctx, const shape_case *c, bool backward, fv_g
                                .attrs = &attrs,
                                .role = FV_ROLE_VALUE,
                                .of = -1};
-    graph->input = graph->label = graph->loss = -1;
-    assert_int_equal(fv__graph_node(graph, &spec, &graph->output), FV_OK);
+    assert_int_equal(fv__graph_node(graph, &spec, &graph->result[0]), FV_OK);
+    graph->n_results = 1;
 }
 
 /* Runs the graph; the result is the caller's to free, [block][count][16]. */
@@ -79,12 +79,12 @@ static float *run_graph(fv_context *ctx, const fv_graph *graph, const int tensor
            blocks * (size_t)fv__shape_count(graph->tensors[tensor[0]].shape) * sizeof(float));
     for (int k = 1; k < graph->nodes[0].n_inputs; k++)
         fv__run_bind(run, tensor[k], storage[k]);
-    const fv_batch batch = {.n = c->batch, .inv_total = 1};
+    const fv_batch batch = {.n = c->batch, .image_weight = 1};
     assert_int_equal(fv__run_step(run, &batch, false), FV_OK);
-    const size_t n = blocks * (size_t)fv__shape_count(graph->tensors[graph->output].shape) * sizeof(float);
+    const size_t n = blocks * (size_t)fv__shape_count(graph->tensors[graph->result[0]].shape) * sizeof(float);
     float *const result = malloc(n);
     assert_non_null(result);
-    memcpy(result, fv__run_buffer(run, graph->output), n);
+    memcpy(result, fv__run_buffer(run, graph->result[0]), n);
     fv__run_destroy(run);
     fv__plan_destroy(plan);
     return result;
@@ -123,7 +123,7 @@ static void reference(const fv_graph *graph, const int tensor[3], int n, float *
 static void worst_errors(const fv_graph *graph, const int tensor[3], const shape_case *c,
                          float *const storage[3], const float *y, const float *plain, bool backward)
 {
-    const int64_t count = fv__shape_count(graph->tensors[graph->output].shape);
+    const int64_t count = fv__shape_count(graph->tensors[graph->result[0]].shape);
     double *const exact = malloc((size_t)count * sizeof(double)), *const scale =
                                                                       malloc((size_t)count * sizeof(double));
     double worst = 0, worst_plain = 0;
@@ -162,7 +162,7 @@ static void one_case(const shape_case *c, bool backward)
         int tensor[3] = {0, 0, 0};
         make_graph(ctx, c, backward, &graph, tensor);
         const int64_t blocks = (c->batch + FV_LANES - 1) / FV_LANES;
-        const int64_t count = fv__shape_count(graph.tensors[graph.output].shape);
+        const int64_t count = fv__shape_count(graph.tensors[graph.result[0]].shape);
         const bool is_first = first == NULL;
         for (int k = 0; is_first && k < graph.nodes[0].n_inputs; k++) {
             int64_t n = fv__shape_count(graph.tensors[tensor[k]].shape);

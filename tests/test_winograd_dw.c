@@ -90,8 +90,8 @@ static void make_graph(fv_context *ctx, const shape_case *c, fv_graph *graph, in
                                .attrs = &attrs,
                                .role = FV_ROLE_GRADIENT,
                                .of = of};
-    graph->input = graph->label = graph->loss = -1;
-    assert_int_equal(fv__graph_node(graph, &spec, &graph->output), FV_OK);
+    assert_int_equal(fv__graph_node(graph, &spec, &graph->result[0]), FV_OK);
+    graph->n_results = 1;
 }
 
 /* Images past the last hold `dead`. */
@@ -131,12 +131,12 @@ static float *run_problem(const problem *p, how h)
     to_lanes(p->dy, c->n, p->n_dy, 0.0f, c->batch, fv__run_buffer(run, tensor[0]));
     to_lanes(p->x, c->n, p->n_x, FLT_MAX, c->batch, fv__run_buffer(run, tensor[1]));
     for (int time = 0; time < h.times; time++) {
-        const fv_batch batch = {.n = c->n, .inv_total = 1, .accumulate = time > 0};
+        const fv_batch batch = {.n = c->n, .image_weight = 1, .accumulate = time > 0};
         assert_int_equal(fv__run_step(run, &batch, false), FV_OK);
     }
     float *const dw = malloc((size_t)p->n_dw * sizeof *dw);
     assert_non_null(dw);
-    memcpy(dw, fv__run_buffer(run, graph.output), (size_t)p->n_dw * sizeof *dw);
+    memcpy(dw, fv__run_buffer(run, graph.result[0]), (size_t)p->n_dw * sizeof *dw);
     fv__run_destroy(run);
     fv__plan_destroy(plan);
     fv__graph_deinit(&graph);

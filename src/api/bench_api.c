@@ -145,32 +145,27 @@ static void describe_step(const fv_graph *graph, const fv_node *node, char shape
 /* A batch of noise: what is in the pictures does not matter here. */
 typedef struct noise {
     uint8_t *bytes;
-    const uint8_t **pixels; /* [batch] */
     int *labels;
 } noise;
 
 static fv_status draw_noise(const bench *b, const fv_model *model, noise *out)
 {
-    const size_t count = (size_t)fv__shape_count(model->graph.tensors[model->graph.input].shape);
+    const size_t count = (size_t)fv__shape_count(model->graph.tensors[model->graph.feed[0].tensor].shape);
     out->bytes = fv__alloc(b->ctx, count, (size_t)b->batch);
-    out->pixels = fv__alloc(b->ctx, (size_t)b->batch, sizeof *out->pixels);
     out->labels = fv__alloc(b->ctx, (size_t)b->batch, sizeof *out->labels);
-    if (!out->bytes || !out->pixels || !out->labels)
+    if (!out->bytes || !out->labels)
         return FV_ERR_MEMORY;
     fv_rng rng = fv__rng(0, FV_STREAM_CHECK, 0, 0);
     for (size_t i = 0; i < count * (size_t)b->batch; i++)
         out->bytes[i] = (uint8_t)fv__rng_u32(&rng);
-    for (int i = 0; i < b->batch; i++) {
-        out->pixels[i] = out->bytes + (size_t)i * count;
+    for (int i = 0; i < b->batch; i++)
         out->labels[i] = (int)fv__rng_below(&rng, (uint32_t)fv__model_n_classes(model));
-    }
     return FV_OK;
 }
 
 static void release_noise(const bench *b, noise *images)
 {
     fv__free(b->ctx, images->bytes);
-    fv__free(b->ctx, images->pixels);
     fv__free(b->ctx, images->labels);
 }
 
@@ -228,7 +223,7 @@ static fv_status bench_model(const bench *b, const fv_zoo_entry *entry, bool sma
         return FV_OK;
     }
     if (status == FV_OK)
-        status = fv__trainer_create(model, b->batch, "sgd", &trainer);
+        status = fv__trainer_create(model, b->batch, "sgd", 0, &trainer);
     if (status == FV_OK)
         status = draw_noise(b, model, &images);
     if (status == FV_OK) {
@@ -236,10 +231,8 @@ static fv_status bench_model(const bench *b, const fv_zoo_entry *entry, bool sma
         status = seconds ? FV_OK : FV_ERR_MEMORY;
     }
     if (status == FV_OK) {
-        const fv_batch batch = {.n = b->batch,
-                                .pixels = images.pixels,
-                                .labels = images.labels,
-                                .inv_total = 1.0f / (float)b->batch};
+        const fv_given feed[] = {fv__give_pixels(model, images.bytes), fv__give_numbers(images.labels)};
+        const fv_batch batch = {.n = b->batch, .feed = feed, .image_weight = 1.0f / (float)b->batch};
         status = time_steps(trainer->run, &batch, trainer->plan->n_steps, seconds);
     }
     if (status == FV_OK)

@@ -209,7 +209,7 @@ fv_model_info fv_model_describe(const fv_model *model)
 {
     if (!model)
         return (fv_model_info){0};
-    const fv_chw image = fv__shape_chw(model->graph.tensors[model->graph.input].shape);
+    const fv_chw image = fv__shape_chw(model->graph.tensors[model->graph.feed[0].tensor].shape);
     fv_model_info info = {.c = image.c,
                           .h = image.h,
                           .w = image.w,

@@ -59,8 +59,9 @@ fv_status fv_predictor_run(fv_predictor *predictor, const fv_data *data, int fir
     FV_TRY(check_images(predictor->model, data, first, n));
     if (n > 0)
         FV_NEED(predictor->model->ctx, probabilities);
-    const fv_images images = {.name = data->name, .pixels = data->pixels};
-    return fv__predict(predictor->evaluator, &images, first, n, probabilities);
+    fv_samples samples;
+    FV_TRY(fv__samples_of(predictor->model, data, &samples));
+    return fv__predict(predictor->evaluator, &samples, first, n, probabilities);
 }
 
 fv_status fv_predictor_run_pixels(fv_predictor *predictor, const uint8_t *pixels, int n, float *probabilities)
@@ -71,8 +72,8 @@ fv_status fv_predictor_run_pixels(fv_predictor *predictor, const uint8_t *pixels
         FV_NEED(predictor->model->ctx, pixels);
         FV_NEED(predictor->model->ctx, probabilities);
     }
-    const fv_images images = {.name = "pixels", .pixels = pixels};
-    return fv__predict(predictor->evaluator, &images, 0, n, probabilities);
+    const fv_samples samples = {.name = "pixels", .feed = {fv__give_pixels(predictor->model, pixels)}};
+    return fv__predict(predictor->evaluator, &samples, 0, n, probabilities);
 }
 
 fv_status fv_predictor_run_values(fv_predictor *predictor, const float *values, int n, float *probabilities)
@@ -83,8 +84,8 @@ fv_status fv_predictor_run_values(fv_predictor *predictor, const float *values, 
         FV_NEED(predictor->model->ctx, values);
         FV_NEED(predictor->model->ctx, probabilities);
     }
-    const fv_images images = {.name = "values", .values = values};
-    return fv__predict(predictor->evaluator, &images, 0, n, probabilities);
+    const fv_samples samples = {.name = "values", .feed = {fv__give_values(predictor->model, values)}};
+    return fv__predict(predictor->evaluator, &samples, 0, n, probabilities);
 }
 
 fv_status fv_predict(fv_model *model, const fv_data *data, int first, int n, float *probabilities)

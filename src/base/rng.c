@@ -54,6 +54,13 @@ uint32_t fv__rng_below(fv_rng *rng, uint32_t n)
     return (uint32_t)(product >> 32);
 }
 
+void fv__draw_shift(uint64_t seed, uint32_t sample, uint32_t epoch, int range, int by[2])
+{
+    fv_rng rng = fv__rng(seed, FV_STREAM_AUGMENT, sample, epoch);
+    for (int i = 0; i < 2; i++)
+        by[i] = (int)fv__rng_below(&rng, 2 * (uint32_t)range + 1) - range;
+}
+
 double fv__rng_uniform(fv_rng *rng)
 {
     const uint64_t high = fv__rng_u32(rng) >> 5; /* 27 bits */

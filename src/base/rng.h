@@ -35,7 +35,9 @@ fv_rng fv__rng(uint64_t seed, uint32_t stream, uint32_t a, uint32_t b);
 uint32_t fv__rng_u32(fv_rng *rng);
 uint32_t fv__rng_below(fv_rng *rng, uint32_t n); /* 0..n-1, unbiased; n > 0 */
 double fv__rng_uniform(fv_rng *rng);             /* [0, 1), 53 bits */
-double fv__rng_normal(fv_rng *rng);              /* mean 0, deviation 1; Box-Muller with our own log, cos */
+/* by[0], by[1]: how far an image is moved down and right in an epoch, each -range to range. */
+void fv__draw_shift(uint64_t seed, uint32_t sample, uint32_t epoch, int range, int by[2]);
+double fv__rng_normal(fv_rng *rng); /* mean 0, deviation 1; Box-Muller with our own log, cos */
 
 /* Built from + - * / and comparisons alone, so the bits are the same everywhere. About 1e-15 relative. */
 double fv__log(double x);         /* x > 0, finite, normal */

@@ -11,7 +11,7 @@ enum { WHAT_BYTES = 256 };
 
 void fv__graph_init(fv_graph *graph, fv_context *ctx, const char *source)
 {
-    *graph = (fv_graph){.ctx = ctx, .input = -1, .label = -1, .output = -1, .loss = -1};
+    *graph = (fv_graph){.ctx = ctx};
     fv__arena_init(&graph->arena, ctx);
     fv__names_init(&graph->names, ctx);
     /* NULL where memory fails: the first append then says so. */
@@ -24,7 +24,7 @@ void fv__graph_deinit(fv_graph *graph)
     fv__free(graph->ctx, graph->nodes);
     fv__names_deinit(&graph->names);
     fv__arena_deinit(&graph->arena);
-    *graph = (fv_graph){.ctx = graph->ctx, .input = -1, .label = -1, .output = -1, .loss = -1};
+    *graph = (fv_graph){.ctx = graph->ctx};
 }
 
 int fv__graph_find_tensor(const fv_graph *graph, const char *name)
@@ -182,11 +182,12 @@ fv_status fv__graph_node(fv_graph *graph, const fv_node_spec *spec, int *output)
 {
     if (!graph->source)
         return FV_ERR_MEMORY;
-    if (!spec->op || !spec->op->infer || spec->role == FV_ROLE_INPUT || spec->role == FV_ROLE_LABEL)
+    if (!spec->op || !spec->op->infer || spec->role == FV_ROLE_INPUT)
         return fv__fail(graph->ctx, FV_ERR_INTERNAL, "%s:%d: a node that makes no %s", graph->source,
                         spec->line, fv__role_name(spec->role));
     const char *wish = spec->name && *spec->name ? spec->name : spec->op->name;
-    fv_node node = {.op = spec->op, .line = spec->line, .n_inputs = spec->n_inputs};
+    fv_node node = {
+        .op = spec->op, .line = spec->line, .n_inputs = spec->n_inputs, .counter = (int)graph->n_nodes};
     node.name = fv__graph_free_name(graph, wish);
     if (!node.name)
         return FV_ERR_MEMORY;
@@ -277,19 +278,28 @@ static fv_status copy_nodes(const fv_graph *from, fv_graph *to)
     return FV_OK;
 }
 
+static void copy_ends(const fv_graph *from, fv_graph *to)
+{
+    memcpy(to->feed, from->feed, sizeof to->feed);
+    memcpy(to->result, from->result, sizeof to->result);
+    memcpy(to->loss, from->loss, sizeof to->loss);
+    to->n_feeds = from->n_feeds;
+    to->n_results = from->n_results;
+    to->n_losses = from->n_losses;
+}
+
 fv_status fv__graph_copy(const fv_graph *from, fv_graph *to)
 {
     fv_graph copy;
     fv__graph_init(&copy, from->ctx, from->source);
-    copy.input = from->input;
-    copy.label = from->label;
-    copy.output = from->output;
-    copy.loss = from->loss;
+    copy_ends(from, &copy);
     fv_status status = from->source && copy.source ? FV_OK : FV_ERR_MEMORY;
     if (status == FV_OK)
         status = copy_tensors(from, &copy);
     if (status == FV_OK)
         status = copy_nodes(from, &copy);
+    for (int f = 0; f < copy.n_feeds && status == FV_OK; f++)
+        copy.feed[f].name = copy.tensors[copy.feed[f].tensor].name;
     if (status != FV_OK) {
         fv__graph_deinit(&copy);
         return status;

@@ -9,11 +9,12 @@
 #include "tensor/shape.h"
 
 #define FV_MAX_INPUTS 32 /* of a node */
+#define FV_MAX_FEEDS  16 /* inputs and targets of one model */
+#define FV_MAX_ENDS   16 /* its results; its losses */
 
 typedef enum fv_role {
     FV_ROLE_VALUE,     /* computed, per image                                          */
-    FV_ROLE_INPUT,     /* raw pixels / 255, per image                                  */
-    FV_ROLE_LABEL,     /* class numbers, per image, shape [1]                          */
+    FV_ROLE_INPUT,     /* given from outside, per image: a picture, a class number     */
     FV_ROLE_PARAMETER, /* learned; owned by the model                                  */
     FV_ROLE_STATISTIC, /* stored with the model, not learned: input mean and deviation */
     FV_ROLE_GRADIENT,  /* of a parameter, summed over the batch                        */
@@ -59,7 +60,22 @@ typedef struct fv_node {
     int *input; /* [n_inputs], in the graph's arena */
     int output;
     const void *attrs; /* the op's own struct, in the graph's arena; NULL if it has none */
+    int counter;       /* what its draws are counted by: its number when it was appended */
 } fv_node;
+
+typedef enum fv_feed_kind {
+    FV_FEED_INPUT,   /* what the first layers read: a picture, a signal, a vector           */
+    FV_FEED_CLASSES, /* a target: class numbers, 0 .. n_classes - 1; floats hold them exactly */
+    FV_FEED_VALUES   /* a target: any numbers, such as the picture an autoencoder is to make */
+} fv_feed_kind;
+
+/* What is given with every image. A run is told where it lies, and as which element: fv_given. */
+typedef struct fv_feed {
+    int tensor;       /* of role INPUT */
+    const char *name; /* the tensor's: "input", "label" */
+    fv_feed_kind kind;
+    int n_classes; /* FV_FEED_CLASSES */
+} fv_feed;
 
 typedef struct fv_graph {
     fv_context *ctx;
@@ -67,11 +83,12 @@ typedef struct fv_graph {
     fv_tensor *tensors;
     fv_node *nodes;
     size_t n_tensors, n_nodes, tensor_capacity, node_capacity;
-    fv_names names;     /* of the tensors; a node has the name of its output */
-    const char *source; /* of the model text, for messages */
-    int input, label;   /* tensors; label -1: none */
-    int output;         /* probabilities (or whatever the model ends in) */
-    int loss;           /* per image, shape [1]; -1: none */
+    fv_names names;             /* of the tensors; a node has the name of its output */
+    const char *source;         /* of the model text, for messages */
+    fv_feed feed[FV_MAX_FEEDS]; /* the inputs first: feed[0] is what the first layer reads */
+    int result[FV_MAX_ENDS];    /* tensors; result[0]: probabilities (or whatever the model ends in) */
+    int loss[FV_MAX_ENDS];      /* tensors: per image, shape [1]; what training makes small is their sum */
+    int n_feeds, n_results, n_losses;
 } fv_graph;
 
 void fv__graph_init(fv_graph *graph, fv_context *ctx, const char *source);
@@ -100,6 +117,18 @@ fv_status fv__graph_node(fv_graph *graph, const fv_node_spec *spec, int *output)
 /* Everything that must hold: ids in range, order, unique names, shapes as inferred, roles. FV_ERR_INTERNAL
  * where it does not: a graph is wrong only by our own bug. */
 fv_status fv__graph_verify(const fv_graph *graph);
+/* Appends to the feeds, results or losses; FV_ERR_INPUT where there are too many. */
+fv_status fv__graph_add_feed(fv_graph *graph, int tensor, fv_feed_kind kind, int n_classes);
+fv_status fv__graph_add_result(fv_graph *graph, int tensor);
+fv_status fv__graph_add_loss(fv_graph *graph, int tensor);
+/* The number of the feed whose tensor it is; -1: none. */
+int fv__graph_feed_of(const fv_graph *graph, int tensor);
+bool fv__graph_is_result(const fv_graph *graph, int tensor);
+bool fv__graph_is_loss(const fv_graph *graph, int tensor);
+/* The node that makes the last of the losses, and one more: where the forward pass ends. 0: no loss. */
+int fv__graph_forward_end(const fv_graph *graph);
+/* Puts a node of one input, `op`, behind a feed: whoever read the feed reads the node instead. */
+fv_status fv__graph_insert_behind(fv_graph *graph, int tensor, const struct fv_op *op, const void *attrs);
 int fv__graph_find_tensor(const fv_graph *graph, const char *name); /* -1: none */
 fv_status fv__graph_print(const fv_graph *graph, fv_text *text);
 

@@ -10,9 +10,9 @@
 const char *fv__role_name(fv_role role)
 {
     static const char *const names[] = {
-        [FV_ROLE_INPUT] = "input",         [FV_ROLE_LABEL] = "label",         [FV_ROLE_VALUE] = "value",
-        [FV_ROLE_PARAMETER] = "parameter", [FV_ROLE_STATISTIC] = "statistic", [FV_ROLE_GRADIENT] = "gradient",
-        [FV_ROLE_STATE] = "state",         [FV_ROLE_BATCH] = "batch",         [FV_ROLE_SETTING] = "setting"};
+        [FV_ROLE_INPUT] = "input",         [FV_ROLE_VALUE] = "value",       [FV_ROLE_PARAMETER] = "parameter",
+        [FV_ROLE_STATISTIC] = "statistic", [FV_ROLE_GRADIENT] = "gradient", [FV_ROLE_STATE] = "state",
+        [FV_ROLE_BATCH] = "batch",         [FV_ROLE_SETTING] = "setting"};
     return (unsigned)role <= FV_ROLE_SETTING ? names[role] : "unknown";
 }
 

@@ -64,7 +64,7 @@ static fv_status verify_tensor(const fv_graph *graph, int t)
     if (tensor->source >= 0) {
         if (!id_fits(tensor->source, graph->n_nodes) || graph->nodes[tensor->source].output != t)
             return wrong_tensor(graph, tensor, "its source does not make it");
-        if (tensor->role == FV_ROLE_INPUT || tensor->role == FV_ROLE_LABEL || tensor->role == FV_ROLE_SETTING)
+        if (tensor->role == FV_ROLE_INPUT || tensor->role == FV_ROLE_SETTING)
             return wrong_tensor(graph, tensor, "a node makes what comes from outside");
     } else if (tensor->role == FV_ROLE_VALUE || tensor->role == FV_ROLE_GRADIENT ||
                tensor->role == FV_ROLE_BATCH) {
@@ -137,14 +137,27 @@ static fv_status verify_node(const fv_graph *graph, size_t i)
 
 static fv_status verify_end(const fv_graph *graph, int id, const char *what, bool of_role, fv_role role)
 {
-    if (id == -1)
-        return FV_OK;
     if (!id_fits(id, graph->n_tensors))
         return fv__fail(graph->ctx, FV_ERR_INTERNAL, "%s: graph: its %s is tensor %d; there are %zu",
                         graph->source, what, id, graph->n_tensors);
     if (of_role && graph->tensors[id].role != role)
         return fv__fail(graph->ctx, FV_ERR_INTERNAL, "%s: graph: its %s is of role %s", graph->source, what,
                         fv__role_name(graph->tensors[id].role));
+    return FV_OK;
+}
+
+static fv_status verify_ends(const fv_graph *graph)
+{
+    for (int f = 0; f < graph->n_feeds; f++)
+        FV_TRY(verify_end(graph, graph->feed[f].tensor, "feed", true, FV_ROLE_INPUT));
+    for (int i = 0; i < graph->n_results; i++)
+        FV_TRY(verify_end(graph, graph->result[i], "result", false, FV_ROLE_VALUE));
+    for (int i = 0; i < graph->n_losses; i++) {
+        FV_TRY(verify_end(graph, graph->loss[i], "loss", true, FV_ROLE_VALUE));
+        if (fv__shape_count(graph->tensors[graph->loss[i]].shape) != 1)
+            return wrong_tensor(graph, &graph->tensors[graph->loss[i]],
+                                "the loss is more than one number an image");
+    }
     return FV_OK;
 }
 
@@ -157,11 +170,5 @@ fv_status fv__graph_verify(const fv_graph *graph)
         FV_TRY(verify_tensor(graph, (int)t));
     for (size_t i = 0; i < graph->n_nodes; i++)
         FV_TRY(verify_node(graph, i));
-    FV_TRY(verify_end(graph, graph->input, "input", true, FV_ROLE_INPUT));
-    FV_TRY(verify_end(graph, graph->label, "label", true, FV_ROLE_LABEL));
-    FV_TRY(verify_end(graph, graph->output, "output", false, FV_ROLE_VALUE));
-    FV_TRY(verify_end(graph, graph->loss, "loss", true, FV_ROLE_VALUE));
-    if (graph->loss >= 0 && fv__shape_count(graph->tensors[graph->loss].shape) != 1)
-        return wrong_tensor(graph, &graph->tensors[graph->loss], "the loss is more than one number an image");
-    return FV_OK;
+    return verify_ends(graph);
 }

@@ -75,7 +75,7 @@ typedef struct fv_ref {
     double *out; /* to be written in full */
     fv_shape out_shape;
     uint64_t seed; /* dropout: the counter's parts */
-    uint32_t step, node;
+    uint32_t step, epoch, node;
     double rounding;      /* not 0: fv__ref_rounded changes what it is given by about ... */
     struct fv_rng *draws; /* ... so much of itself, at random, as rounding may            */
 } fv_ref;
@@ -212,6 +212,14 @@ typedef struct fv_layer_kind {
 
 struct fv_lower; /* plan/lower.h */
 
+/* What the second input of a loss, or of its gradient, holds. No gradient flows into it. */
+typedef enum fv_target {
+    FV_TARGET_NONE,  /* no loss */
+    FV_TARGET_CLASS, /* the number of the class: of as many as the first input has values */
+    FV_TARGET_BITS,  /* 0 or 1 */
+    FV_TARGET_VALUES /* any numbers */
+} fv_target;
+
 typedef struct fv_op {
     const char *name;
     const char *family; /* NULL: its name; see fv__op_family */
@@ -223,6 +231,7 @@ typedef struct fv_op {
     size_t attr_bytes;
     const fv_attr_spec *attrs; /* n_attrs of them */
     int n_attrs;
+    fv_target target;
     bool is_view;      /* the output is the first input under another shape */
     unsigned in_place; /* bit i: may write its output over input i */
     unsigned changes;  /* bit i: changes input i where it is: parameters, states, running statistics. Its

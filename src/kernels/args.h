@@ -20,7 +20,15 @@ typedef struct fv_axis {
 /* Pixels to lanes; c x h x w. */
 typedef struct fv_gather_args {
     int c, h, w;
+    int feed; /* its number in the graph */
 } fv_gather_args;
+
+/* So many planes of h x w are moved by up to `range` pixels each way; back: the other way. */
+typedef struct fv_shift_args {
+    int64_t planes;
+    int h, w, range;
+    bool back;
+} fv_shift_args;
 
 /* y[o][oy][ox] = sum over i, ky, kx of
  *                w[o][i][ky][kx] * x[i][oy*stride + ky*dilation - pad][ox*stride + kx*dilation - pad] + b[o],

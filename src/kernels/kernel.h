@@ -10,18 +10,26 @@
 
 #define FV_MAX_OPERANDS 8
 
+/* What a feed of the graph is given in one run. Image i lies at each[i]; or, where `each` is NULL, `step`
+ * bytes behind image i - 1, the first at `first`. It is as long as the feed's tensor, and without padding. */
+typedef struct fv_given {
+    fv_element element;
+    float scale; /* FV_U8: a value counts times this; FV_SCALE_PIXELS: divided by 255, correctly rounded */
+    const void *const *each;
+    const void *first;
+    size_t step;
+} fv_given;
+
 /* What one run of a plan is given from outside. Arrays have n entries, one per image. */
 typedef struct fv_batch {
-    int n;                        /* images, at most the plan's batch */
-    const uint8_t *const *pixels; /* each [c][h][w]; or NULL, then: */
-    const float *const *values;   /* each [c][h][w], given as they are, for checks */
-    const int8_t (*shifts)[2];    /* dy, dx of each image; NULL: none */
-    const int *labels;            /* NULL where the plan has no loss */
-    const uint32_t *samples;      /* number of each image in its data set: dropout's counter; NULL: 0.. */
-    uint64_t seed;                /* dropout */
-    uint32_t step;                /* counts the updates: dropout */
-    float inv_total;              /* 1 / images of the whole update (several runs may share one) */
-    bool accumulate;              /* gradients add to what is there: a later run of the same update */
+    int n;                   /* images, at most the plan's batch */
+    const fv_given *feed;    /* [graph's n_feeds]; of those that no step reads, anything */
+    const uint32_t *samples; /* number of each image in its data set: what draws count by; NULL: 0.. */
+    uint64_t seed;           /* of draws: dropout, shifts */
+    uint32_t step;           /* counts the updates: dropout */
+    uint32_t epoch;          /* counts the epochs: shifts */
+    float image_weight;      /* 1 / images of the whole update (several runs may share one) */
+    bool accumulate;         /* gradients add to what is there: a later run of the same update */
 } fv_batch;
 
 typedef struct fv_call {
@@ -77,6 +85,27 @@ static inline float *fv__shard(const fv_call *call, int operand, int block, bool
 {
     *first = block % call->blocks_per_shard == 0;
     return call->p[operand] + (int64_t)(block / call->blocks_per_shard) * call->stride[operand];
+}
+
+/* Where image i of a feed lies. */
+static inline const void *fv__given_at(const fv_given *given, int i)
+{
+    return given->each ? given->each[i] : (const char *)given->first + (size_t)i * given->step;
+}
+
+/* The same from image i on. */
+static inline fv_given fv__given_from(const fv_given *given, int i)
+{
+    fv_given from = *given;
+    from.each = given->each ? given->each + i : NULL;
+    from.first = given->first ? (const char *)given->first + (size_t)i * given->step : NULL;
+    return from;
+}
+
+/* The number by which draws of image i are counted. */
+static inline uint32_t fv__sample(const fv_batch *batch, int i)
+{
+    return batch->samples ? batch->samples[i] : (uint32_t)i;
 }
 
 /* Images of `block`: 16, or fewer in the last one. */

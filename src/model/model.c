@@ -151,14 +151,14 @@ uint64_t fv__model_hash(const fv_model *model)
 
 int fv__model_n_classes(const fv_model *model)
 {
-    const int outputs = model->graph.tensors[model->graph.output].shape.dim[0];
+    const int outputs = model->graph.tensors[model->graph.result[0]].shape.dim[0];
     return outputs == 1 ? 2 : outputs;
 }
 
 fv_output fv__model_output(const fv_model *model)
 {
     const fv_graph *graph = &model->graph;
-    const char *last = graph->nodes[graph->tensors[graph->output].source].op->name;
+    const char *last = graph->nodes[graph->tensors[graph->result[0]].source].op->name;
     const bool bounded = strcmp(last, "softmax") == 0 || strcmp(last, "sigmoid") == 0;
     return bounded ? FV_OUTPUT_PROBABILITIES : FV_OUTPUT_VALUES;
 }

@@ -119,7 +119,7 @@ static fv_status read_input(fv_parse *p)
     FV_TRY(fv__graph_tensor(graph, "input", shape, FV_ROLE_INPUT, &inputs[0]));
     FV_TRY(statistic(p, "input.mean", shape.dim[0], 0, &inputs[1]));
     FV_TRY(statistic(p, "input.inv_std", shape.dim[0], 1, &inputs[2]));
-    graph->input = inputs[0];
+    FV_TRY(fv__graph_add_feed(graph, inputs[0], FV_FEED_INPUT, 0));
     FV_TRY(fv__layer_node(p, "standardise", "input.standardised", "input", 3, inputs, NULL, &p->current));
     p->input_line = line->number;
     return fv__layer_record(p, "input", "input", 0, 0);
@@ -177,10 +177,12 @@ static fv_status append_loss(fv_parse *p, const loss_kind *loss)
                                                                            : "two outputs or more",
                              shape.dim[0]);
     int inputs[2] = {loss->last ? node->input[0] : p->current, -1};
-    FV_TRY(fv__graph_tensor(graph, "label", FV_SHAPE(1), FV_ROLE_LABEL, &inputs[1]));
-    graph->label = inputs[1];
-    graph->output = p->current;
-    return fv__layer_node(p, loss->op, "loss", "loss", 2, inputs, NULL, &graph->loss);
+    FV_TRY(fv__graph_tensor(graph, "label", FV_SHAPE(1), FV_ROLE_INPUT, &inputs[1]));
+    FV_TRY(fv__graph_add_feed(graph, inputs[1], FV_FEED_CLASSES, shape.dim[0] > 1 ? shape.dim[0] : 2));
+    FV_TRY(fv__graph_add_result(graph, p->current));
+    int output;
+    FV_TRY(fv__layer_node(p, loss->op, "loss", "loss", 2, inputs, NULL, &output));
+    return fv__graph_add_loss(graph, output);
 }
 
 static fv_status read_loss(fv_parse *p)

@@ -1,7 +1,7 @@
 /* binary_cross_entropy.c - the log-loss of one logistic output, sigmoid fused in, and its gradient.
  *
  *   loss = -y log s(z) - (1 - y) log(1 - s(z)) = max(z, 0) - z y + log(1 + exp(-|z|))
- *   dz   = (s(z) - y) * inv_total,  s(z) = 1 / (1 + exp(-z))
+ *   dz   = (s(z) - y) * image_weight,  s(z) = 1 / (1 + exp(-z))
  *
  * y is the label, 0 or 1. The second form never takes the log of a rounded zero. */
 #include "ops/class_shapes.h"
@@ -51,7 +51,8 @@ const fv_op fv_op_binary_cross_entropy = {
     .name = "binary_cross_entropy",
     .part = FV_PART_LOSS,
     .n_inputs = 2,
-    .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .target = FV_TARGET_BITS,
     .infer = infer,
     .grad = grad,
     .ref = ref,
@@ -85,7 +86,8 @@ const fv_op fv_op_binary_cross_entropy_dx = {
     .family = "binary_cross_entropy",
     .part = FV_PART_DATA,
     .n_inputs = 2,
-    .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .target = FV_TARGET_BITS,
     .in_place = 1,
     .no_gradient = true,
     .infer = infer,

@@ -17,7 +17,7 @@ static fv_status check_label(const fv_infer *q)
 {
     const fv_tensor *label = q->input[1];
     char text[FV_SHAPE_TEXT];
-    if (label->role != FV_ROLE_LABEL || label->shape.rank != 1 || label->shape.dim[0] != 1)
+    if (label->shape.rank != 1 || label->shape.dim[0] != 1)
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected one label per image, found '%s' of %s", q->what,
                         label->name, fv__shape_text(label->shape, text));
     return FV_OK;

@@ -1,7 +1,7 @@
 /* cross_entropy.c - minus the log of the true class's probability, softmax fused in, and its gradient.
  *
  *   loss = -log softmax(z)_t = log(sum over j of exp(z_j - m)) + (m - z_t),  m = max over j of z_j
- *   dz_j = (softmax(z)_j - [j = t]) * inv_total
+ *   dz_j = (softmax(z)_j - [j = t]) * image_weight
  *
  * t is the label. Fused, nothing is lost where a probability underflows: the loss stays finite. */
 #include "ops/class_shapes.h"
@@ -61,7 +61,8 @@ const fv_op fv_op_cross_entropy = {
     .name = "cross_entropy",
     .part = FV_PART_LOSS,
     .n_inputs = 2,
-    .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .target = FV_TARGET_CLASS,
     .infer = fv__loss_infer,
     .grad = grad,
     .ref = ref,
@@ -102,7 +103,8 @@ const fv_op fv_op_cross_entropy_dx = {
     .family = "cross_entropy",
     .part = FV_PART_DATA,
     .n_inputs = 2,
-    .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .target = FV_TARGET_CLASS,
     .in_place = 1,
     .no_gradient = true,
     .infer = fv__loss_infer_dx,

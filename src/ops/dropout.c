@@ -48,7 +48,7 @@ static fv_status infer_dx(fv_infer *q)
 static fv_status grad(fv_grad *g)
 {
     const dropout_attrs *a = g->node->attrs;
-    const dropout_dx_attrs attrs = {a->rate, g->graph->tensors[g->node->output].source};
+    const dropout_dx_attrs attrs = {a->rate, g->node->counter};
     return fv__grad_node(g, &fv_op_dropout_dx, "dx", &attrs, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
 }
 
@@ -87,7 +87,7 @@ static fv_status lower_drop(fv_lower *l, float rate, int node)
 static fv_status lower(fv_lower *l)
 {
     const dropout_attrs *a = l->attrs;
-    return lower_drop(l, a->rate, l->node);
+    return lower_drop(l, a->rate, l->counter);
 }
 
 static fv_status lower_dx(fv_lower *l)

@@ -19,6 +19,11 @@ typedef struct fv_conv_attrs {
     int size[2]; /* conv2d_dx: of x; conv2d_dw: of the kernel. Unused by conv2d */
 } fv_conv_attrs;
 
+/* Of shift and shift_dx. */
+typedef struct fv_shift_attrs {
+    int range; /* pixels, each way */
+} fv_shift_attrs;
+
 /* The gradient of a view: dy under the shape of the view's input. */
 fv_status fv__unflatten(fv_grad *g);
 

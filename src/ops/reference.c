@@ -6,7 +6,7 @@
 
 bool fv__tensor_is_per_image(const fv_tensor *tensor)
 {
-    return tensor->role == FV_ROLE_INPUT || tensor->role == FV_ROLE_LABEL || tensor->role == FV_ROLE_VALUE;
+    return tensor->role == FV_ROLE_INPUT || tensor->role == FV_ROLE_VALUE;
 }
 
 fv_status fv__reference_create(fv_context *ctx, const fv_graph *graph, int n, fv_reference **out)
@@ -56,7 +56,8 @@ static fv_ref arguments(const fv_reference *reference, int index)
         .out_shape = graph->tensors[node->output].shape,
         .seed = reference->seed,
         .step = reference->step,
-        .node = (uint32_t)index,
+        .epoch = reference->epoch,
+        .node = (uint32_t)node->counter,
         .rounding = reference->rounding,
         .draws = reference->draws,
     };
@@ -114,6 +115,5 @@ double fv__reference_cost(const fv_reference *reference, int node)
 
 int fv__reference_forward_end(const fv_reference *reference)
 {
-    const fv_graph *const graph = reference->graph;
-    return graph->tensors[graph->loss].source + 1;
+    return fv__graph_forward_end(reference->graph);
 }

@@ -12,7 +12,7 @@ typedef struct fv_reference {
     int n;
     double **value;
     uint64_t seed;
-    uint32_t step;
+    uint32_t step, epoch;
     bool updates;                  /* also runs nodes that change what they read (fv_op.changes) */
     fv_status (*poll)(void *user); /* asked before each node: anything but FV_OK ends the run; may be NULL */
     void *poll_user;
@@ -30,7 +30,7 @@ fv_status fv__reference_run_nodes(fv_reference *reference, int first, int end);
 uint64_t fv__reference_side(const fv_reference *reference, int node);
 /* What one evaluation of a node costs, in operations, about. */
 double fv__reference_cost(const fv_reference *reference, int node);
-/* The node that makes the loss, and one more: where the forward pass ends. */
+/* The node that makes the last loss, and one more: where the forward pass ends. */
 int fv__reference_forward_end(const fv_reference *reference);
 bool fv__tensor_is_per_image(const fv_tensor *tensor);
 

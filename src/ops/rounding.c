@@ -64,12 +64,19 @@ static void change(fv_reference *reference, int t, double unit, uint64_t seed, u
         reference->value[t][i] *= 1 + unit * draw_one(&rng);
 }
 
+/* Class numbers are not rounded. */
+static bool is_exact(const fv_graph *graph, int t)
+{
+    const int feed = fv__graph_feed_of(graph, t);
+    return feed >= 0 && graph->feed[feed].kind == FV_FEED_CLASSES;
+}
+
 static fv_status run_nodes(const fv_rounding *rounding, fv_reference *reference, double unit, uint64_t seed,
                            uint32_t draw, int end)
 {
     const fv_graph *const graph = reference->graph;
     for (int t = 0; t < (int)graph->n_tensors; t++)
-        if (graph->tensors[t].source < 0 && graph->tensors[t].role != FV_ROLE_LABEL)
+        if (graph->tensors[t].source < 0 && !is_exact(graph, t))
             change(reference, t, unit * rounding->size[t], seed, draw);
     for (int k = 0; k < end; k++) {
         const int out = graph->nodes[k].output;

@@ -1,7 +1,7 @@
 /* squared_error.c - the squared distance of the probabilities from the true class's, and its gradient.
  *
  *   loss = sum over j of (p_j - [j = t])^2
- *   dp_j = 2 (p_j - [j = t]) * inv_total
+ *   dp_j = 2 (p_j - [j = t]) * image_weight
  *
  * t is the label. */
 #include "ops/class_shapes.h"
@@ -49,7 +49,8 @@ const fv_op fv_op_squared_error = {
     .name = "squared_error",
     .part = FV_PART_LOSS,
     .n_inputs = 2,
-    .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .target = FV_TARGET_CLASS,
     .infer = fv__loss_infer,
     .grad = grad,
     .ref = ref,
@@ -90,7 +91,8 @@ const fv_op fv_op_squared_error_dx = {
     .family = "squared_error",
     .part = FV_PART_DATA,
     .n_inputs = 2,
-    .role = {FV_ROLE_VALUE, FV_ROLE_LABEL},
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .target = FV_TARGET_CLASS,
     .in_place = 1,
     .no_gradient = true,
     .infer = fv__loss_infer_dx,

@@ -34,7 +34,7 @@ static fv_status accumulate(fv_grad *g, int tensor, int dx, int *gradient)
 static fv_status differentiate_node(fv_graph *graph, size_t k, const bool *needed, int *gradient)
 {
     const fv_node node = graph->nodes[k]; /* a copy: appending moves the array */
-    const bool is_loss = node.output == graph->loss;
+    const bool is_loss = fv__graph_is_loss(graph, node.output);
     if (!needed[node.output] || (!is_loss && gradient[node.output] < 0))
         return FV_OK;
     fv_grad g = {.graph = graph, .node = &node, .dy = is_loss ? -1 : gradient[node.output]};
@@ -58,13 +58,13 @@ fv_status fv__differentiate(fv_graph *graph, const int **out)
     int *const gradient = fv__arena_alloc(&graph->arena, n_tensors, sizeof *gradient);
     if (!needed || !gradient)
         return FV_ERR_MEMORY;
-    if (graph->loss < 0)
+    if (graph->n_losses == 0)
         return fv__fail(graph->ctx, FV_ERR_ARGUMENT, "%s: the model has no loss to differentiate",
                         graph->source ? graph->source : "model");
     for (size_t t = 0; t < n_tensors; t++)
         gradient[t] = -1;
     find_needed(graph, needed);
-    for (size_t k = (size_t)graph->tensors[graph->loss].source + 1; k-- > 0;)
+    for (size_t k = (size_t)fv__graph_forward_end(graph); k-- > 0;)
         FV_TRY(differentiate_node(graph, k, needed, gradient));
     *out = gradient;
     return fv__graph_verify(graph);

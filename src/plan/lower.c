@@ -233,8 +233,9 @@ static fv_status find_wanted(fv_plan *plan)
     if (!wanted || !plan->nodes)
         return FV_ERR_MEMORY;
     for (size_t t = 0; t < graph->n_tensors; t++)
-        wanted[t] = graph->tensors[t].role == FV_ROLE_GRADIENT || (o->output && (int)t == graph->output) ||
-                    (o->loss && (int)t == graph->loss);
+        wanted[t] = graph->tensors[t].role == FV_ROLE_GRADIENT ||
+                    (o->output && fv__graph_is_result(graph, (int)t)) ||
+                    (o->loss && fv__graph_is_loss(graph, (int)t));
     for (size_t k = graph->n_nodes; k-- > 0;) {
         const fv_node *const node = &graph->nodes[k];
         wanted[node->output] = node->op->changes ? o->updates : wanted[node->output] || o->keep_all;
@@ -243,7 +244,8 @@ static fv_status find_wanted(fv_plan *plan)
         plan->nodes[k] = (fv_node_plan){
             .wanted = wanted[node->output], .first = (int)k, .last = (int)k, .fused = {.residual = -1}};
     }
-    plan->input_wanted = graph->input >= 0 && wanted[graph->input];
+    for (int f = 0; f < graph->n_feeds; f++)
+        plan->feed_wanted[f] = wanted[graph->feed[f].tensor];
     return FV_OK;
 }
 
@@ -261,11 +263,8 @@ static fv_status lower_in_lanes(fv_plan *plan, int k, fv_lower *l)
         return FV_OK;
     }
     for (int i = 0; i < node->n_inputs; i++) {
-        const fv_tensor *const t = &graph->tensors[node->input[i]];
-        if (t->role == FV_ROLE_LABEL) /* not a buffer: kernels read it from the batch */
-            continue;
-        l->in[l->n_inputs] = node->input[i];
-        l->in_shape[l->n_inputs++] = t->shape;
+        l->in[i] = node->input[i];
+        l->in_shape[i] = graph->tensors[node->input[i]].shape;
     }
     return node->op->lower(l);
 }
@@ -282,6 +281,8 @@ static fv_status lower_node(fv_plan *plan, int k)
                   .out = graph->nodes[how->last].output,
                   .out_shape = graph->tensors[node->output].shape,
                   .node = k,
+                  .n_inputs = node->n_inputs,
+                  .counter = node->counter,
                   .max_batch = plan->options.batch,
                   .direct = plan->options.direct,
                   .n_workers = plan->options.n_workers,
@@ -294,19 +295,19 @@ static fv_status lower_node(fv_plan *plan, int k)
     return FV_OK;
 }
 
-static fv_status lower_input(fv_plan *plan)
+static fv_status lower_feed(fv_plan *plan, int feed)
 {
-    const fv_graph *const graph = plan->graph;
-    const fv_chw c = fv__shape_chw(graph->tensors[graph->input].shape);
-    const fv_gather_args g = {c.c, c.h, c.w};
+    const int tensor = plan->graph->feed[feed].tensor;
+    const fv_chw c = fv__shape_chw(plan->graph->tensors[tensor].shape);
+    const fv_gather_args g = {c.c, c.h, c.w, feed};
     fv_lower l = {.arena = &plan->arena, .plan = plan, .node = -1};
     fv_step_spec s = {.kernel = FV_KERNEL_gather,
                       .domain = FV_PER_BLOCK,
                       .n_operands = 1,
-                      .operand = {graph->input},
+                      .operand = {tensor},
                       .access = {FV_WRITE},
                       .bytes = 5.0 * c.c * c.h * c.w,
-                      .scratch_floats = (size_t)(FV_LANES / 4) * (size_t)c.c * (size_t)c.h * (size_t)c.w};
+                      .scratch_floats = ((size_t)c.c * (size_t)c.h * (size_t)c.w + 3) / 4};
     s.args = fv__lower_args(&l, &g, sizeof g);
     return fv__lower_step(&l, &s);
 }
@@ -314,19 +315,21 @@ static fv_status lower_input(fv_plan *plan)
 fv_status fv__plan_lower(fv_plan *plan)
 {
     const fv_graph *const graph = plan->graph;
-    const bool one_image = plan->options.c16 && graph->input >= 0;
+    const bool one_image = plan->options.c16 && graph->n_feeds > 0;
     FV_TRY(add_tensors(plan));
     FV_TRY(find_wanted(plan));
     if (one_image)
         FV_TRY(fv__one_image_layouts(plan));
     FV_TRY(fv__plan_fuse(plan));
-    if (plan->input_wanted)
-        FV_TRY(one_image ? fv__one_image_input(plan) : lower_input(plan));
+    for (int f = 0; f < graph->n_feeds; f++)
+        if (plan->feed_wanted[f])
+            FV_TRY(one_image && graph->feed[f].kind == FV_FEED_INPUT ? fv__one_image_feed(plan, f)
+                                                                     : lower_feed(plan, f));
     for (int k = 0; k < (int)graph->n_nodes; k++)
         if (plan->nodes[k].wanted && plan->nodes[plan->nodes[k].first].last == k)
             FV_TRY(lower_node(plan, plan->nodes[k].first));
     for (size_t t = 0; one_image && t < graph->n_tensors; t++)
-        if ((int)t == graph->output || (int)t == graph->loss)
+        if (fv__graph_is_result(graph, (int)t) || fv__graph_is_loss(graph, (int)t))
             FV_TRY(fv__one_image_out(plan, (int)t));
     return FV_OK;
 }

@@ -60,7 +60,8 @@ typedef struct fv_lower {
     int n_inputs;
     int in[FV_LOWER_INPUTS], out;
     fv_shape in_shape[FV_LOWER_INPUTS], out_shape;
-    int node;      /* number of the node: dropout's counter */
+    int node;      /* number of the node; -1: none */
+    int counter;   /* what the node's draws are counted by */
     int max_batch; /* images the plan is made for */
     bool direct;   /* plain sums only: no Winograd */
     int n_workers; /* only how work is cut into tasks may depend on it */

@@ -24,7 +24,9 @@ static fv_status add_c16(fv_plan *plan, int tensor)
 static bool in_c16(const fv_plan *plan, int tensor)
 {
     const fv_tensor *const t = &plan->graph->tensors[tensor];
-    return t->source < 0 ? tensor == plan->graph->input : plan->nodes[t->source].c16;
+    const int feed = fv__graph_feed_of(plan->graph, tensor);
+    return t->source < 0 ? feed >= 0 && plan->graph->feed[feed].kind == FV_FEED_INPUT
+                         : plan->nodes[t->source].c16;
 }
 
 static bool fits(const fv_plan *plan, const fv_node *node)
@@ -56,18 +58,18 @@ fv_status fv__one_image_layouts(fv_plan *plan)
     return FV_OK;
 }
 
-fv_status fv__one_image_input(fv_plan *plan)
+fv_status fv__one_image_feed(fv_plan *plan, int feed)
 {
-    const fv_graph *const graph = plan->graph;
-    const fv_chw image = fv__shape_chw(graph->tensors[graph->input].shape);
-    const fv_gather_args args = {image.c, image.h, image.w};
+    const int tensor = plan->graph->feed[feed].tensor;
+    const fv_chw image = fv__shape_chw(plan->graph->tensors[tensor].shape);
+    const fv_gather_args args = {image.c, image.h, image.w, feed};
     fv_lower l = {.arena = &plan->arena, .plan = plan, .node = -1};
-    FV_TRY(add_c16(plan, graph->input));
+    FV_TRY(add_c16(plan, tensor));
     const fv_step_spec s = {.kernel = FV_KERNEL_gather_c16,
                             .domain = FV_PER_RANGE,
                             .args = fv__lower_args(&l, &args, sizeof args),
                             .n_operands = 1,
-                            .operand = {plan->in_c16[graph->input]},
+                            .operand = {plan->in_c16[tensor]},
                             .access = {FV_WRITE},
                             .units = image.h,
                             .grain = 32,

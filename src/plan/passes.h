@@ -9,10 +9,10 @@ fv_status fv__plan_segment(fv_plan *plan); /* steps -> phases */
 fv_status fv__plan_remake(fv_plan *plan);  /* steps that the backward pass recomputes */
 fv_status fv__plan_place(fv_plan *plan);   /* buffers -> addresses */
 
-/* Parts of the first pass. Where options.c16: which nodes are in c16, the input, and the lowering of such a
+/* Parts of the first pass. Where options.c16: which nodes are in c16, an input, and the lowering of such a
  * node, of which `l` says all but the operands. */
 fv_status fv__one_image_layouts(fv_plan *plan);
-fv_status fv__one_image_input(fv_plan *plan);
+fv_status fv__one_image_feed(fv_plan *plan, int feed);
 fv_status fv__one_image_lower(fv_plan *plan, int k, fv_lower *l);
 /* Copies a tensor in c16 into lanes, for those that read it there; nothing where it is not in c16. */
 fv_status fv__one_image_out(fv_plan *plan, int tensor);

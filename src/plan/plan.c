@@ -10,10 +10,10 @@ bool fv__plan_keeps(const fv_plan *plan, int buffer)
     if (buffer >= (int)graph->n_tensors)
         return false;
     const fv_tensor *const t = &graph->tensors[buffer];
-    return plan->options.keep_all || buffer == graph->output || buffer == graph->loss ||
+    return plan->options.keep_all || fv__graph_is_result(graph, buffer) || fv__graph_is_loss(graph, buffer) ||
            t->role == FV_ROLE_GRADIENT ||
            ((t->role == FV_ROLE_VALUE || t->role == FV_ROLE_INPUT) && t->source < 0 &&
-            buffer != graph->input);
+            fv__graph_feed_of(graph, buffer) < 0);
 }
 
 static fv_status make(fv_plan *plan, const fv_graph *graph)

@@ -108,7 +108,7 @@ typedef struct fv_plan {
     int *in_c16;         /* [tensor]: the buffer that holds it so, -1: none; NULL: not a plan of one image */
     bool *in_lanes;      /* [tensor] in c16: whether it is in lanes too */
     fv_node_plan *nodes; /* [node] */
-    bool input_wanted;
+    bool feed_wanted[FV_MAX_FEEDS];
     int64_t shared_floats, local_floats, scratch_floats;
 } fv_plan;
 
@@ -138,7 +138,7 @@ fv_status fv__plan_create(fv_context *ctx, const fv_graph *graph, const fv_plan_
 void fv__plan_destroy(fv_plan *plan);
 fv_status fv__plan_print(const fv_plan *plan, fv_text *text);
 
-/* Appends to `graph` the gradients of its loss (each image weighing batch.inv_total) with respect to every
+/* Appends to `graph` the gradients of its loss (each image weighing batch.image_weight) with respect to every
  * parameter. gradient[t] is the tensor of parameter t's gradient, -1 for others; n_tensors entries as
  * before the call, in the graph's arena. */
 fv_status fv__differentiate(fv_graph *graph, const int **gradient);

@@ -41,12 +41,11 @@ static bool is_read(const fv_step_spec *spec, int k)
     return spec->access[k] == FV_READ;
 }
 
-/* The input, which no node makes, and all up to the loss. */
+/* The feeds, which no node makes, and all up to the last loss. */
 static bool is_forward(const fv_plan *plan, const fv_step *step)
 {
     const fv_graph *const graph = plan->graph;
-    return graph->loss >= 0 &&
-           (!step->node || step->node - graph->nodes <= graph->tensors[graph->loss].source);
+    return graph->n_losses > 0 && (!step->node || step->node - graph->nodes < fv__graph_forward_end(graph));
 }
 
 static bool is_cheap(const fv_step *step)

@@ -96,6 +96,14 @@ float *fv__run_buffer(fv_run *run, int tensor)
     return b->place == FV_PLACE_SHARED && kept ? run->shared + b->offset : NULL;
 }
 
+double fv__run_loss(fv_run *run, const fv_graph *graph, int i)
+{
+    double sum = 0;
+    for (int k = 0; k < graph->n_losses; k++)
+        sum += (double)fv__run_buffer(run, graph->loss[k])[i];
+    return sum;
+}
+
 void fv__run_refresh(fv_run *run)
 {
     run->prepared = false;
@@ -250,13 +258,15 @@ static void run_phase(fv_run *run, const fv_phase *phase)
 
 static fv_status check_loss(fv_run *run)
 {
-    const int loss = run->plan->graph->loss;
-    const float *const values = loss >= 0 ? fv__run_buffer(run, loss) : NULL;
-    if (!values || run->plan->kernels->all_finite(values, run->batch->n))
-        return FV_OK;
-    const fv_node *const node = &run->plan->graph->nodes[run->plan->graph->tensors[loss].source];
-    return fv__fail(run->ctx, FV_ERR_NONFINITE, "layer %s: expected a finite loss, found NaN or infinity",
-                    node->layer);
+    const fv_graph *const graph = run->plan->graph;
+    for (int i = 0; i < graph->n_losses; i++) {
+        const float *const values = fv__run_buffer(run, graph->loss[i]);
+        if (values && !run->plan->kernels->all_finite(values, run->batch->n))
+            return fv__fail(run->ctx, FV_ERR_NONFINITE,
+                            "layer %s: expected a finite loss, found NaN or infinity",
+                            graph->nodes[graph->tensors[graph->loss[i]].source].layer);
+    }
+    return FV_OK;
 }
 
 static fv_status check_finite(fv_run *run)

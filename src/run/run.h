@@ -10,9 +10,12 @@ fv_status fv__run_create(fv_context *ctx, const fv_plan *plan, fv_run **out);
 void fv__run_destroy(fv_run *run);
 /* Storage for a tensor without a source (parameter, statistic, state); must outlive the run. */
 void fv__run_bind(fv_run *run, int tensor, float *storage);
-/* The memory of a kept tensor: per-image ones as [block][count][16]. Kept are the graph's output and loss,
+/* The memory of a kept tensor: per-image ones as [block][count][16]. Kept are the graph's results and losses,
  * gradients, free per-image inputs, and with keep_all every tensor. NULL for the rest. */
 float *fv__run_buffer(fv_run *run, int tensor);
+
+/* Image i's losses, added up, after a run of a plan that has them. */
+double fv__run_loss(fv_run *run, const fv_graph *graph, int i);
 
 /* Runs all phases. Where the plan has updates they are skipped unless `update`. FV_ERR_NONFINITE names the
  * layer; then no parameter was changed. */

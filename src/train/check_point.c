@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "train/difference.h"
 
 #include <math.h>
 #include <string.h>
@@ -44,8 +45,8 @@ static fv_status allocate(fv_check_point *c)
 {
     const fv_graph *const graph = &c->model->graph;
     const size_t n = (size_t)c->n, n_learned = (size_t)c->model->n_learned;
-    const size_t count = (size_t)fv__shape_count(graph->tensors[graph->input].shape);
-    FV_TRY(fv__trainer_create((fv_model *)c->model, c->n, "sgd", &c->trainer));
+    const size_t count = (size_t)fv__shape_count(graph->tensors[graph->feed[0].tensor].shape);
+    FV_TRY(fv__trainer_create((fv_model *)c->model, c->n, "sgd", 0, &c->trainer));
     FV_TRY(fv__reference_create(c->ctx, &c->trainer->graph, c->n, &c->reference));
     FV_TRY(fv__rounding_create(c->reference, &c->rounding));
     c->gradient_of = fv__alloc(c->ctx, n_learned, sizeof *c->gradient_of);
@@ -56,16 +57,13 @@ static fv_status allocate(fv_check_point *c)
     c->terms = fv__alloc(c->ctx, n_learned, sizeof *c->terms);
     c->spread = fv__alloc(c->ctx, n_learned, sizeof *c->spread);
     c->pixels = fv__alloc(c->ctx, n * count, sizeof *c->pixels);
-    c->image = fv__alloc(c->ctx, n, sizeof *c->image);
     c->labels = fv__alloc(c->ctx, n, sizeof *c->labels);
     c->samples = fv__alloc(c->ctx, n, sizeof *c->samples);
     if (!c->gradient_of || !c->values || !c->gradient || !c->other || !c->rms || !c->terms || !c->spread ||
-        !c->pixels || !c->image || !c->labels || !c->samples)
+        !c->pixels || !c->labels || !c->samples)
         return FV_ERR_MEMORY;
-    for (size_t i = 0; i < n; i++) {
-        c->image[i] = c->pixels + i * count;
+    for (size_t i = 0; i < n; i++)
         c->samples[i] = (uint32_t)i;
-    }
     return FV_OK;
 }
 
@@ -111,7 +109,6 @@ void fv__check_point_destroy(fv_check_point *c)
     fv__free(c->ctx, c->terms);
     fv__free(c->ctx, c->spread);
     fv__free(c->ctx, c->pixels);
-    fv__free(c->ctx, c->image);
     fv__free(c->ctx, c->labels);
     fv__free(c->ctx, c->samples);
     fv__free(c->ctx, c);
@@ -142,7 +139,7 @@ static void draw_parameters(fv_check_point *c, int draw)
 static void draw_images(fv_check_point *c, int draw)
 {
     const fv_graph *const graph = &c->model->graph;
-    const int64_t count = c->n * fv__shape_count(graph->tensors[graph->input].shape);
+    const int64_t count = c->n * fv__shape_count(graph->tensors[graph->feed[0].tensor].shape);
     const uint32_t n_classes = (uint32_t)fv__model_n_classes(c->model);
     fv_rng rng = fv__rng(c->seed, FV_STREAM_CHECK, 0, DRAW_IMAGES + N_USES * (uint32_t)draw);
     for (int64_t i = 0; i < count; i++)
@@ -155,11 +152,11 @@ static void draw_images(fv_check_point *c, int draw)
 static void fill(fv_check_point *c)
 {
     const fv_graph *const graph = &c->model->graph;
-    const int64_t count = c->n * fv__shape_count(graph->tensors[graph->input].shape);
+    const int64_t count = c->n * fv__shape_count(graph->tensors[graph->feed[0].tensor].shape);
     for (int64_t i = 0; i < count; i++)
-        c->reference->value[graph->input][i] = (double)c->pixels[i];
+        c->reference->value[graph->feed[0].tensor][i] = (double)c->pixels[i];
     for (int i = 0; i < c->n; i++)
-        c->reference->value[graph->label][i] = c->labels[i];
+        c->reference->value[graph->feed[1].tensor][i] = c->labels[i];
     for (int p = 0; p < c->model->n_params; p++) {
         const fv_param *const param = &c->model->params[p];
         for (size_t i = 0; i < param->n; i++)
@@ -177,8 +174,8 @@ float *fv__check_point_kernels(const fv_check_point *c, int p)
 /* One step of training with a learning rate of 0: its gradients stay in the run's buffers. */
 static fv_status run_kernels(fv_check_point *c)
 {
-    const fv_batch batch = {
-        .n = c->n, .values = c->image, .labels = c->labels, .samples = c->samples, .seed = c->seed};
+    const fv_given feed[] = {fv__give_values(c->model, c->pixels), fv__give_numbers(c->labels)};
+    const fv_batch batch = {.n = c->n, .feed = feed, .samples = c->samples, .seed = c->seed};
     double loss = 0;
     return fv__trainer_step(c->trainer, &batch, NULL, &loss);
 }
@@ -191,20 +188,12 @@ static void take_gradient(const fv_check_point *c, double *gradient)
                    c->model->params[p].n * sizeof *gradient);
 }
 
-static double loss_of(const fv_check_point *c)
-{
-    double sum = 0;
-    for (int i = 0; i < c->n; i++)
-        sum += c->reference->value[c->reference->graph->loss][i];
-    return sum / c->n;
-}
-
 static fv_status run_reference(fv_check_point *c)
 {
     fill(c);
     FV_TRY(fv__reference_run(c->reference, -1));
     take_gradient(c, c->gradient);
-    c->loss = loss_of(c);
+    c->loss = fv__reference_loss(c->reference);
     const double smallest = SMALLEST_RMS * fmax(1, fabs(c->loss));
     for (int p = 0; p < c->model->n_learned; p++) {
         const fv_param *const param = &c->model->params[p];
@@ -290,7 +279,7 @@ static fv_status measure_noise(fv_check_point *c)
         fill(c);
         FV_TRY(fv__rounding_run(&c->rounding, c->reference, k % 2 ? -DOUBLE_ROUNDINGS : DOUBLE_ROUNDINGS,
                                 c->seed, (uint32_t)k / 2, end));
-        c->noise = worse(c->noise, fabs(loss_of(c) - c->loss));
+        c->noise = worse(c->noise, fabs(fv__reference_loss(c->reference) - c->loss));
     }
     fill(c);
     return fv__reference_run_nodes(c->reference, 0, end);

@@ -22,7 +22,6 @@ typedef struct fv_check_point {
     double *spread;           /* [parameter]: how far rounding moves a value, over the larger of it and rms */
     double loss, noise;       /* the reference's, and how far double's rounding moves it */
     float *pixels;            /* [n][c][h][w] */
-    const float **image;
     int *labels;
     uint32_t *samples;
 } fv_check_point;

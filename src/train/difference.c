@@ -22,9 +22,11 @@
 
 double fv__reference_loss(const fv_reference *reference)
 {
+    const fv_graph *const graph = reference->graph;
     double sum = 0;
-    for (int n = 0; n < reference->n; n++)
-        sum += reference->value[reference->graph->loss][n];
+    for (int k = 0; k < graph->n_losses; k++)
+        for (int n = 0; n < reference->n; n++)
+            sum += reference->value[graph->loss[k]][n];
     return sum / reference->n;
 }
 

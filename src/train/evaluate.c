@@ -22,22 +22,7 @@ struct fv_evaluator {
     bool loss;
     fv_plan *plan;
     fv_run *run;
-    const uint8_t **pixels; /* [batch of the plan], or */
-    const float **values;
 };
-
-fv_status fv__check_data(const fv_model *model, const fv_data *data)
-{
-    const fv_chw m = fv__shape_chw(model->graph.tensors[model->graph.input].shape);
-    if (data->c != m.c || data->h != m.h || data->w != m.w)
-        return fv__fail(model->ctx, FV_ERR_INPUT, "%s: expected images of %dx%dx%d for %s, found %dx%dx%d",
-                        data->name, m.c, m.h, m.w, model->source, data->c, data->h, data->w);
-    const int n_classes = fv__model_n_classes(model);
-    if (data->n_classes > n_classes || (data->n_classes > 0 && n_classes == 2 && data->n_classes != 2))
-        return fv__fail(model->ctx, FV_ERR_INPUT, "%s: expected %s%d classes for %s, found %d", data->name,
-                        n_classes == 2 ? "" : "at most ", n_classes, model->source, data->n_classes);
-    return FV_OK;
-}
 
 static bool one_by_one(const fv_graph *graph, int n)
 {
@@ -99,9 +84,7 @@ static fv_status make(fv_evaluator *e, int n)
     FV_TRY(fv__inference_plan(e->model, n, e->loss, &e->plan));
     FV_TRY(fv__run_create(e->ctx, e->plan, &e->run));
     fv__bind_model(e->run, e->model);
-    e->pixels = fv__alloc(e->ctx, (size_t)e->plan->options.batch, sizeof *e->pixels);
-    e->values = fv__alloc(e->ctx, (size_t)e->plan->options.batch, sizeof *e->values);
-    return e->pixels && e->values ? FV_OK : FV_ERR_MEMORY;
+    return FV_OK;
 }
 
 fv_status fv__evaluator_create(fv_model *model, bool loss, int n, fv_evaluator **out)
@@ -111,7 +94,7 @@ fv_status fv__evaluator_create(fv_model *model, bool loss, int n, fv_evaluator *
         return FV_ERR_MEMORY;
     e->ctx = model->ctx;
     e->model = model;
-    e->loss = loss && model->graph.loss >= 0;
+    e->loss = loss && model->graph.n_losses > 0;
     const fv_status status = make(e, n);
     if (status != FV_OK) {
         fv__evaluator_destroy(e);
@@ -127,8 +110,6 @@ void fv__evaluator_destroy(fv_evaluator *e)
         return;
     fv__run_destroy(e->run);
     fv__plan_destroy(e->plan);
-    fv__free(e->ctx, e->values);
-    fv__free(e->ctx, e->pixels);
     fv__free(e->ctx, e);
 }
 
@@ -142,20 +123,13 @@ size_t fv__evaluator_bytes(const fv_evaluator *e)
     return fv__run_bytes(e->run);
 }
 
-/* Runs images [first, first + n), n at most the plan's batch. */
-static fv_status run_some(fv_evaluator *e, const fv_images *images, int first, int n)
+/* Runs samples [first, first + n), n at most the plan's batch. */
+static fv_status run_some(fv_evaluator *e, const fv_samples *samples, int first, int n)
 {
-    const fv_chw c = fv__shape_chw(e->model->graph.tensors[e->model->graph.input].shape);
-    const size_t image = (size_t)c.c * (size_t)c.h * (size_t)c.w;
-    for (int i = 0; i < n && images->pixels; i++)
-        e->pixels[i] = images->pixels + (size_t)(first + i) * image;
-    for (int i = 0; i < n && images->values; i++)
-        e->values[i] = images->values + (size_t)(first + i) * image;
-    const fv_batch batch = {.n = n,
-                            .pixels = images->pixels ? e->pixels : NULL,
-                            .values = images->values ? e->values : NULL,
-                            .labels = e->loss ? images->labels + first : NULL,
-                            .inv_total = 1.0f};
+    fv_given feed[FV_MAX_FEEDS];
+    for (int f = 0; f < e->model->graph.n_feeds; f++)
+        feed[f] = fv__given_from(&samples->feed[f], first);
+    const fv_batch batch = {.n = n, .feed = feed, .image_weight = 1.0f};
     return fv__run_step(e->run, &batch, false);
 }
 
@@ -179,27 +153,27 @@ static int most_probable(const float *output, int n_outputs, int n_classes, int 
 
 static int count_outputs(const fv_evaluator *e)
 {
-    return (int)fv__shape_count(e->model->graph.tensors[e->model->graph.output].shape);
+    return (int)fv__shape_count(e->model->graph.tensors[e->model->graph.result[0]].shape);
 }
 
 fv_status fv__evaluate(fv_evaluator *e, const fv_data *data, int first, int n, fv_score *score)
 {
-    FV_TRY(fv__check_data(e->model, data));
+    const fv_graph *const graph = &e->model->graph;
+    fv_samples samples;
+    FV_TRY(fv__samples_of(e->model, data, &samples));
     const int n_outputs = count_outputs(e), n_classes = fv__model_n_classes(e->model);
     /* labels are below FV_MAX_CLASSES, however many outputs the model has */
     fv_score s = {.n = n, .n_classes = n_classes < FV_MAX_CLASSES ? n_classes : FV_MAX_CLASSES};
-    const fv_images images = {.pixels = data->pixels, .labels = data->labels};
     double loss = 0;
     fv__evaluator_refresh(e);
     for (int done = 0, some; done < n; done += some) {
         some = n - done < e->plan->options.batch ? n - done : e->plan->options.batch;
-        FV_TRY(run_some(e, &images, first + done, some));
-        const float *const output = fv__run_buffer(e->run, e->model->graph.output);
-        const float *const losses = e->loss ? fv__run_buffer(e->run, e->model->graph.loss) : NULL;
+        FV_TRY(run_some(e, &samples, first + done, some));
+        const float *const output = fv__run_buffer(e->run, graph->result[0]);
         for (int i = 0; i < some; i++) {
-            const int label = data->labels[first + done + i];
+            const int label = samples.labels[first + done + i];
             const bool wrong = most_probable(output, n_outputs, n_classes, i) != label;
-            loss += losses ? (double)losses[i] : 0;
+            loss += e->loss ? fv__run_loss(e->run, graph, i) : 0;
             s.n_wrong += wrong;
             if (label >= 0) {
                 s.per_class[label].n++;
@@ -213,20 +187,20 @@ fv_status fv__evaluate(fv_evaluator *e, const fv_data *data, int first, int n, f
     return FV_OK;
 }
 
-fv_status fv__predict(fv_evaluator *e, const fv_images *images, int first, int n, float *probabilities)
+fv_status fv__predict(fv_evaluator *e, const fv_samples *samples, int first, int n, float *probabilities)
 {
     const int n_outputs = count_outputs(e), n_classes = fv__model_n_classes(e->model);
     for (int done = 0, some; done < n; done += some) {
         some = n - done < e->plan->options.batch ? n - done : e->plan->options.batch;
-        FV_TRY(run_some(e, images, first + done, some));
-        const float *const output = fv__run_buffer(e->run, e->model->graph.output);
+        FV_TRY(run_some(e, samples, first + done, some));
+        const float *const output = fv__run_buffer(e->run, e->model->graph.result[0]);
         for (int i = 0; i < some; i++)
             for (int k = 0; k < n_classes; k++) {
                 const float p = probability(output, n_outputs, i, k);
                 if (!isfinite(p)) /* the parameters overflow on this image, or are no numbers */
                     return fv__fail(e->ctx, FV_ERR_NONFINITE,
                                     "%s: image %d: expected finite probabilities, found NaN or infinity",
-                                    images->name, first + done + i);
+                                    samples->name, first + done + i);
                 *probabilities++ = p;
             }
     }

@@ -21,11 +21,10 @@ typedef struct loop {
     fv_weights last;                   /* while a run is being resumed */
     char optimizer[FV_OPTIMIZER_TEXT]; /* what options.optimizer points to */
     int n_train, batch;
-    int64_t steps;          /* of an epoch */
-    uint32_t *order;        /* [n_train]: of this epoch */
-    const uint8_t **pixels; /* [batch] */
-    int *labels;
-    int8_t (*shifts)[2];
+    int64_t steps;   /* of an epoch */
+    uint32_t *order; /* [n_train]: of this epoch */
+    fv_samples train_samples;
+    const void **each; /* [feed][batch]: where the samples of a batch lie */
     fv_position at;
     double seconds;  /* of training, this call */
     int64_t samples; /* trained on, this call */
@@ -208,7 +207,7 @@ static fv_status begin(loop *l)
     FV_TRY(fv__optimizer_read(l->ctx, o->optimizer, &optimizer));
     fv__optimizer_show(&optimizer, l->optimizer);
     l->options.optimizer = l->optimizer; /* so that one optimiser has one text in a run's files */
-    FV_TRY(fv__check_data(l->model, l->train));
+    FV_TRY(fv__samples_of(l->model, l->train, &l->train_samples));
     if (l->test)
         FV_TRY(fv__check_data(l->model, l->test));
     for (int i = 0; i < l->train->n; i++)
@@ -220,14 +219,12 @@ static fv_status begin(loop *l)
     l->n_train = l->train->n - o->n_valid;
     l->batch = o->batch > 0 && o->batch < l->n_train ? o->batch : l->n_train;
     l->steps = (l->n_train + l->batch - 1) / l->batch;
-    FV_TRY(fv__trainer_create(l->model, l->batch, o->optimizer, &l->trainer));
+    FV_TRY(fv__trainer_create(l->model, l->batch, o->optimizer, o->shift, &l->trainer));
     const int n_test = l->test ? l->test->n : o->n_valid;
     FV_TRY(fv__evaluator_create(l->model, true, n_test, &l->evaluator));
     l->order = fv__alloc(l->ctx, (size_t)l->n_train, sizeof *l->order);
-    l->pixels = fv__alloc(l->ctx, (size_t)l->batch, sizeof *l->pixels);
-    l->labels = fv__alloc(l->ctx, (size_t)l->batch, sizeof *l->labels);
-    l->shifts = fv__alloc(l->ctx, (size_t)l->batch, sizeof *l->shifts);
-    if (!l->order || !l->pixels || !l->labels || !l->shifts)
+    l->each = fv__alloc(l->ctx, (size_t)l->batch, (size_t)l->model->graph.n_feeds * sizeof *l->each);
+    if (!l->order || !l->each)
         return FV_ERR_MEMORY;
     l->at.images = l->n_train;
     l->at.best = INFINITY;
@@ -241,9 +238,7 @@ static void end(loop *l)
     fv__trainer_destroy(l->trainer);
     fv__evaluator_destroy(l->evaluator);
     fv__free(l->ctx, l->order);
-    fv__free(l->ctx, l->pixels);
-    fv__free(l->ctx, l->labels);
-    fv__free(l->ctx, l->shifts);
+    fv__free(l->ctx, l->each);
 }
 
 /* Images a second in this epoch, as far as this call trained it. */
@@ -264,14 +259,15 @@ static bool tell(loop *l, fv_event event)
     return !l->progress || l->progress(l->user, p);
 }
 
-/* A shift of each image, drawn from its number and the epoch alone. */
-static void draw_shifts(loop *l, int first, int n)
+/* The samples [first, first + n) of the epoch's order. */
+static void choose_samples(loop *l, int first, int n, fv_given feed[FV_MAX_FEEDS])
 {
-    const uint32_t range = 2 * (uint32_t)l->options.shift + 1;
-    for (int i = 0; i < n; i++) {
-        fv_rng rng = fv__rng(l->options.seed, FV_STREAM_AUGMENT, l->order[first + i], (uint32_t)l->at.epoch);
-        l->shifts[i][0] = (int8_t)((int)fv__rng_below(&rng, range) - l->options.shift);
-        l->shifts[i][1] = (int8_t)((int)fv__rng_below(&rng, range) - l->options.shift);
+    for (int f = 0; f < l->model->graph.n_feeds; f++) {
+        const void **const each = l->each + (size_t)f * (size_t)l->batch;
+        for (int i = 0; i < n; i++)
+            each[i] = fv__given_at(&l->train_samples.feed[f], (int)l->order[first + i]);
+        feed[f] = l->train_samples.feed[f];
+        feed[f].each = each;
     }
 }
 
@@ -297,20 +293,14 @@ static fv_status one_step(loop *l)
     const double start = fv__seconds();
     const int first = (int)(l->at.step * l->batch);
     const int n = l->n_train - first < l->batch ? l->n_train - first : l->batch;
-    const size_t image = (size_t)l->train->c * (size_t)l->train->h * (size_t)l->train->w;
-    for (int i = 0; i < n; i++) {
-        l->pixels[i] = l->train->pixels + l->order[first + i] * image;
-        l->labels[i] = l->train->labels[l->order[first + i]];
-    }
-    if (o->shift > 0)
-        draw_shifts(l, first, n);
+    fv_given feed[FV_MAX_FEEDS];
+    choose_samples(l, first, n, feed);
     const fv_batch batch = {.n = n,
-                            .pixels = l->pixels,
-                            .shifts = o->shift > 0 ? l->shifts : NULL,
-                            .labels = l->labels,
+                            .feed = feed,
                             .samples = l->order + first,
                             .seed = o->seed,
-                            .step = (uint32_t)l->at.updates};
+                            .step = (uint32_t)l->at.updates,
+                            .epoch = (uint32_t)l->at.epoch};
     const fv_rates rates = {.lr = learning_rate(l, l->at.updates),
                             .momentum = o->momentum,
                             .weight_decay = o->weight_decay,

@@ -15,13 +15,19 @@ typedef struct fv_evaluator fv_evaluator;
 /* The plan by which n images at a time are evaluated. */
 fv_status fv__inference_plan(const fv_model *model, int n, bool loss, fv_plan **plan);
 
-/* Images of the model's size, one after the other. */
-typedef struct fv_images {
-    const char *name;      /* for messages */
-    const uint8_t *pixels; /* these, or */
-    const float *values;   /* these: pixels / 255 */
-    const int *labels;
-} fv_images;
+/* What all feeds of a model are given from, one sample after the other: feeds.c. */
+typedef struct fv_samples {
+    const char *name;            /* for messages */
+    fv_given feed[FV_MAX_FEEDS]; /* [the graph's n_feeds] */
+    const int *labels;           /* class numbers, for scores; NULL: none */
+} fv_samples;
+
+/* The first input of the model's size, from bytes or floats; class numbers. */
+fv_given fv__give_pixels(const fv_model *model, const uint8_t *pixels);
+fv_given fv__give_values(const fv_model *model, const float *values);
+fv_given fv__give_numbers(const int *numbers);
+/* Those of a data set. FV_ERR_INPUT where it does not fit the model. */
+fv_status fv__samples_of(const fv_model *model, const fv_data *data, fv_samples *out);
 
 /* For about n images at a time. With `loss`, labels are needed; without, only probabilities are computed. */
 fv_status fv__evaluator_create(fv_model *model, bool loss, int n, fv_evaluator **out);
@@ -33,7 +39,7 @@ fv_status fv__evaluate(fv_evaluator *evaluator, const fv_data *data, int first, 
 void fv__evaluator_refresh(fv_evaluator *evaluator);
 /* As fv__run_bytes. */
 size_t fv__evaluator_bytes(const fv_evaluator *evaluator);
-fv_status fv__predict(fv_evaluator *evaluator, const fv_images *images, int first, int n,
+fv_status fv__predict(fv_evaluator *evaluator, const fv_samples *samples, int first, int n,
                       float *probabilities);
 /* Size and classes of the data against the model's. */
 fv_status fv__check_data(const fv_model *model, const fv_data *data);
@@ -58,8 +64,9 @@ typedef struct fv_trainer {
     float settings[FV_MAX_SETTINGS];
 } fv_trainer;
 
-/* optimizer: as fv_train_options has it, "adam:beta2=0.99". */
-fv_status fv__trainer_create(fv_model *model, int batch, const char *optimizer, fv_trainer **out);
+/* optimizer: as fv_train_options has it, "adam:beta2=0.99"; shift: pixels by which training moves its
+ * images, at most; 0: none. */
+fv_status fv__trainer_create(fv_model *model, int batch, const char *optimizer, int shift, fv_trainer **out);
 /* The values of one state of a parameter, as many as it has. */
 float *fv__trainer_state(const fv_trainer *trainer, int state, int param);
 void fv__trainer_destroy(fv_trainer *trainer);

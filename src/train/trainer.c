@@ -3,6 +3,7 @@
 
 #include "base/pool.h"
 #include "base/rng.h"
+#include "ops/ops.h"
 
 #include <string.h>
 
@@ -30,12 +31,23 @@ static void bind_updates(fv_trainer *t)
     }
 }
 
-static fv_status make(fv_trainer *t, int batch, const char *optimizer)
+/* Every feed that has directions moves: with the inputs, target pictures. */
+static fv_status append_shifts(fv_graph *graph, int shift)
+{
+    const fv_shift_attrs attrs = {shift};
+    for (int f = 0; f < graph->n_feeds && shift > 0; f++)
+        if (graph->tensors[graph->feed[f].tensor].shape.rank > 1)
+            FV_TRY(fv__graph_insert_behind(graph, graph->feed[f].tensor, &fv_op_shift, &attrs));
+    return FV_OK;
+}
+
+static fv_status make(fv_trainer *t, int batch, const char *optimizer, int shift)
 {
     const int *gradient;
     FV_TRY(fv__optimizer_read(t->ctx, optimizer, &t->optimizer));
     FV_TRY(fv__model_ensure(t->model));
     FV_TRY(fv__graph_copy(&t->model->graph, &t->graph));
+    FV_TRY(append_shifts(&t->graph, shift));
     FV_TRY(fv__differentiate(&t->graph, &gradient));
     FV_TRY(fv__append_updates(&t->graph, gradient, t->optimizer.row));
     const fv_plan_options options = {.batch = batch < FV_MAX_RUN ? batch : FV_MAX_RUN,
@@ -58,14 +70,14 @@ float *fv__trainer_state(const fv_trainer *t, int state, int param)
     return t->states + (size_t)state * t->model->n_values + t->model->params[param].offset;
 }
 
-fv_status fv__trainer_create(fv_model *model, int batch, const char *optimizer, fv_trainer **out)
+fv_status fv__trainer_create(fv_model *model, int batch, const char *optimizer, int shift, fv_trainer **out)
 {
     fv_trainer *const t = fv__alloc(model->ctx, 1, sizeof *t);
     if (!t)
         return FV_ERR_MEMORY;
     t->ctx = model->ctx;
     t->model = model;
-    const fv_status status = make(t, batch, optimizer);
+    const fv_status status = make(t, batch, optimizer, shift);
     if (status != FV_OK) {
         fv__trainer_destroy(t);
         return status;
@@ -104,7 +116,7 @@ static const char *first_bad_layer(fv_trainer *t, const fv_batch *batch)
         const float *const values = fv__run_buffer(run, node->output);
         const fv_tensor *const tensor = &t->model->graph.tensors[node->output];
         const int64_t n = fv__shape_count(tensor->shape), images = FV_LANES * n_blocks;
-        if (values && node->output != t->model->graph.loss &&
+        if (values && !fv__graph_is_loss(&t->model->graph, node->output) &&
             !plan->kernels->all_finite(values, tensor->role == FV_ROLE_VALUE ? n * images : n))
             for (size_t i = 0; i < t->graph.n_nodes && !layer; i++) /* a name that outlives the plan */
                 if (strcmp(t->graph.nodes[i].name, node->name) == 0)
@@ -131,24 +143,23 @@ fv_status fv__trainer_step(fv_trainer *t, const fv_batch *batch, const fv_rates 
 {
     double sum = *loss_sum;
     fv__optimizer_settings(&t->optimizer, rates ? rates : &standing_still, t->settings);
+    fv_given feed[FV_MAX_FEEDS];
     for (int done = 0; done < batch->n; done += FV_MAX_RUN) {
         const int left = batch->n - done;
         fv_batch part = *batch;
         part.n = left < FV_MAX_RUN ? left : FV_MAX_RUN;
-        part.pixels = batch->pixels ? batch->pixels + done : NULL;
-        part.values = batch->values ? batch->values + done : NULL;
-        part.shifts = batch->shifts ? batch->shifts + done : NULL;
+        for (int f = 0; f < t->graph.n_feeds; f++)
+            feed[f] = fv__given_from(&batch->feed[f], done);
+        part.feed = feed;
         part.samples = batch->samples ? batch->samples + done : NULL;
-        part.labels = batch->labels + done;
-        part.inv_total = 1.0f / (float)batch->n;
+        part.image_weight = 1.0f / (float)batch->n;
         part.accumulate = done > 0;
         const fv_status status = fv__run_step(t->run, &part, left <= FV_MAX_RUN);
         if (status == FV_ERR_NONFINITE)
             return explain(t, &part);
         FV_TRY(status);
-        const float *const losses = fv__run_buffer(t->run, t->graph.loss);
         for (int i = 0; i < part.n; i++)
-            sum += (double)losses[i];
+            sum += fv__run_loss(t->run, &t->graph, i);
     }
     *loss_sum = sum;
     return FV_OK;
