@@ -11,6 +11,7 @@
 #include "fovea.h"
 #include "one_context.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +153,101 @@ static void half_of_the_rectifiers_are_off(void **state)
     fv_model_destroy(m);
 }
 
+/* "Shift by mean and normalise by standard deviation (over the training set)": training
+ * leaves the model with the mean and 1 / deviation of all pixels / 255, here of 0, 51, 102, 153. */
+static void inputs_are_standardised(void **state)
+{
+    (void)state;
+    fv_model *const m = model_of("input image 1x1x2\nflatten\nlinear out 2\nsoftmax\n");
+    const uint8_t pixels[4] = {0, 51, 102, 153};
+    const int labels[2] = {0, 1};
+    fv_data *data = NULL;
+    fv_train_options options = fv_train_options_default();
+    options.epochs = 1;
+    assert_int_equal(fv_data_from_memory(ctx, pixels, labels, 2, 1, 1, 2, 2, &data), FV_OK);
+    assert_int_equal(fv_train(m, data, NULL, &options, NULL, NULL), FV_OK);
+    assert_string_equal(fv_model_statistic(m, 0).name, "input.mean");
+    assert_true(fabs(fv_model_statistic(m, 0).values[0] - 0.3) < 1e-6);
+    assert_string_equal(fv_model_statistic(m, 1).name, "input.inv_std");
+    assert_true(fabs(fv_model_statistic(m, 1).values[0] - 1 / sqrt(0.05)) < 1e-5); /* (.09+.01+.01+.09) / 4 */
+    fv_data_destroy(data);
+    fv_model_destroy(m);
+}
+
+/* Accuracy: the share of images whose largest output is that of their class, 1/n sum of [argmax p = argmax
+ * y]. */
+static void accuracy_is_by_argmax(void **state)
+{
+    (void)state;
+    enum { N = 200 };
+    fv_model *const m = model_of("input image 1x28x28\nflatten\nlinear out 10\nsoftmax\n");
+    const fv_data_options which = {.limit = N};
+    fv_train_options options = fv_train_options_default();
+    static float p[N][10];
+    fv_data *data = NULL;
+    fv_score score;
+    int wrong = 0;
+    options.epochs = 1;
+    assert_int_equal(fv_data_open(ctx, "digits", FV_SPLIT_TRAIN, &which, &data), FV_OK);
+    assert_int_equal(fv_train(m, data, NULL, &options, NULL, NULL), FV_OK);
+    assert_int_equal(fv_predict(m, data, 0, N, p[0]), FV_OK);
+    assert_int_equal(fv_evaluate(m, data, &score), FV_OK);
+    for (int i = 0; i < N; i++) {
+        int largest = 0;
+        for (int j = 1; j < 10; j++)
+            largest = p[i][j] > p[i][largest] ? j : largest;
+        wrong += largest != fv_data_label(data, i);
+    }
+    assert_in_range(wrong, 1, N - 1);
+    assert_int_equal(score.n_wrong, wrong);
+    assert_true(score.error == (double)wrong / N);
+    fv_data_destroy(data);
+    fv_model_destroy(m);
+}
+
+/* The root mean square of each weight's change by one update of rate 1, first layer over last. */
+static double first_over_last(const char *name)
+{
+    fv_data *data = NULL;
+    double change[2] = {0};
+    const fv_data_options which = {.limit = 64};
+    assert_int_equal(fv_data_open(ctx, "digits", FV_SPLIT_TRAIN, &which, &data), FV_OK);
+    fv_model *m[2]; /* as it began, since a rate of 1e-30 changes nothing, and after the update */
+    for (int i = 0; i < 2; i++) {
+        fv_train_options options = fv_train_options_default();
+        options.epochs = 1;
+        options.batch = 64;
+        options.lr = i == 0 ? 1e-30 : 1;
+        m[i] = example(name);
+        assert_int_equal(fv_train(m[i], data, NULL, &options, NULL, NULL), FV_OK);
+    }
+    for (int end = 0; end < 2; end++) {
+        const int k = end == 0 ? 0 : fv_model_n_parameters(m[0]) - 2; /* weights; the last is a bias */
+        const fv_parameter_info a = fv_model_parameter(m[0], k), b = fv_model_parameter(m[1], k);
+        const int n = a.shape[0] * a.shape[1];
+        assert_int_equal(a.rank, 2);
+        for (int i = 0; i < n; i++)
+            change[end] += pow((double)b.values[i] - (double)a.values[i], 2) / n;
+    }
+    fv_model_destroy(m[0]);
+    fv_model_destroy(m[1]);
+    fv_data_destroy(data);
+    return sqrt(change[0] / change[1]);
+}
+
+/* "Vanishing gradient": through six sigmoids the gradient of the first layer is a product of derivatives of
+ * at most 1/4, so at most 4^-6 of what the weights alone would pass back; through six rectifiers it is of the
+ * order of the last layer's. */
+static void the_gradient_vanishes(void **state)
+{
+    (void)state;
+    const double sigmoids = first_over_last("deep-sigmoid"), rectifiers = first_over_last("deep-relu");
+    print_message("first layer's gradient over the last one's: sigmoids %.1e, rectifiers %.1e\n", sigmoids,
+                  rectifiers);
+    assert_true(sigmoids > 0 && sigmoids < 1e-3);
+    assert_true(rectifiers > 0.05);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +258,9 @@ int main(void)
         cmocka_unit_test(strides),
         cmocka_unit_test(demonstration),
         cmocka_unit_test(inputs),
+        cmocka_unit_test(inputs_are_standardised),
+        cmocka_unit_test(accuracy_is_by_argmax),
+        cmocka_unit_test(the_gradient_vanishes),
         cmocka_unit_test(half_of_the_rectifiers_are_off),
     };
     return cmocka_run_group_tests_name("lecture_models", tests, setup, teardown);
