@@ -125,7 +125,7 @@ int fv__layer_keys(const fv_layer_kind *kind, const char **keys, int room)
     find_choices(kind->parameters, kind->n_parameters, &weights, &bias);
     for (int i = 0; i < kind->n_parts; i++)
         find_choices(kind->parts[i].parameters, kind->parts[i].n_parameters, &weights, &bias);
-    const char *const others[] = {weights ? "init" : NULL, bias ? "bias" : NULL,
+    const char *const others[] = {weights ? "init" : NULL, weights ? "weights" : NULL, bias ? "bias" : NULL,
                                   kind->slot[0].type != FV_SLOT_NAME ? "name" : NULL, "from"};
     for (int a = 0; a < kind->op->n_attrs && !kind->set; a++) {
         bool is_slot = false;
@@ -157,6 +157,17 @@ static fv_status read_init_key(fv_parse *p, char *value, int column, fv_init *ou
         *colon = 0;
     return fv__init_read(&p->line, column, value, colon ? colon + 1 : NULL,
                          colon ? column + (int)(colon + 1 - value) : column, out);
+}
+
+/* weights=LAYER: parameters of another layer, which learns for both. */
+static fv_status read_tied(fv_parse *p, const fv_layer_kind *kind, const char *name, int column,
+                           fv_layer_words *words)
+{
+    fv_named layer = {0};
+    FV_TRY(fv__layer_named(p, kind->word, name, column, &layer));
+    words->tied = layer.name;
+    words->tied_column = column;
+    return FV_OK;
 }
 
 static fv_status unknown_key(fv_parse *p, const fv_layer_kind *kind, const char *key, int column,
@@ -196,8 +207,12 @@ static fv_status read_key(fv_parse *p, const fv_layer_kind *kind, fv_word word, 
         return fv__layer_name(p, value, column, words->name);
     if (strcmp(copy, "from") == 0)
         return fv__layer_output(p, kind->word, value, column, &p->current);
-    if (strcmp(copy, "init") == 0)
+    if (strcmp(copy, "weights") == 0)
+        return read_tied(p, kind, value, column, words);
+    if (strcmp(copy, "init") == 0) {
+        words->init_column = word.column;
         return read_init_key(p, value, column, &words->init);
+    }
     if (strcmp(copy, "bias") == 0)
         return read_bias(p, value, column, &words->bias);
     return read_attr(p, kind, words, copy, value, column);
@@ -242,6 +257,9 @@ static fv_status read_words(fv_parse *p, const fv_layer_kind *kind, fv_layer_wor
                                  usage(kind, text, sizeof text));
         FV_TRY(read_key(p, kind, line->word[w], keys, n_keys, given, words));
     }
+    if (words->tied && words->init_column)
+        return fv__line_fail(line, words->init_column, "init= and weights=: the weights are those of %s",
+                             words->tied);
     return FV_OK;
 }
 

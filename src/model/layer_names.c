@@ -111,12 +111,20 @@ static fv_status no_such_layer(const fv_parse *p, const fv_text_scope *scope, co
                          nearest ? "'" : "");
 }
 
-fv_status fv__layer_output(fv_parse *p, const char *word, const char *name, int column, int *tensor)
+fv_status fv__layer_named(fv_parse *p, const char *word, const char *name, int column, fv_named *out)
 {
     const fv_text_scope *const scope = fv__line_scope(&p->line, column);
     const fv_named *const layer = find(p, scope, name);
     if (!layer)
         return no_such_layer(p, scope, word, name, column);
-    *tensor = layer->output;
+    *out = *layer;
+    return FV_OK;
+}
+
+fv_status fv__layer_output(fv_parse *p, const char *word, const char *name, int column, int *tensor)
+{
+    fv_named layer = {0};
+    FV_TRY(fv__layer_named(p, word, name, column, &layer));
+    *tensor = layer.output;
     return FV_OK;
 }

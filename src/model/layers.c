@@ -88,11 +88,36 @@ static int as_int(int64_t n)
     return n > INT32_MAX ? INT32_MAX : (int)n;
 }
 
+/* A parameter that another layer has already. */
+static fv_status find_tied(layer *l, const fv_parameter_spec *spec, int *tensor)
+{
+    fv_parse *const p = l->p;
+    const fv_graph *const graph = &p->model->graph;
+    char name[FULL_NAME_BYTES], expected[FV_SHAPE_TEXT], found[FV_SHAPE_TEXT] = "none";
+    snprintf(name, sizeof name, "%s%s%s", l->words->tied, spec->suffix ? "." : "",
+             spec->suffix ? spec->suffix : "");
+    const fv_shape shape = spec->shape(&l->shapes);
+    const int at = fv__graph_find_tensor(graph, name);
+    if (at >= 0 && graph->tensors[at].role == spec->role) {
+        if (fv__shape_equal(graph->tensors[at].shape, shape)) {
+            *tensor = at;
+            return FV_OK;
+        }
+        fv__shape_text(graph->tensors[at].shape, found);
+    }
+    return fv__line_fail(&p->line, l->words->tied_column,
+                         "%s: expected '%s' of shape %s, for weights=%s, found %s%s", l->kind->word, name,
+                         fv__shape_text(shape, expected), l->words->tied, found,
+                         at < 0 && spec->optional ? "; bias=no does without" : "");
+}
+
 /* A parameter or a statistic. */
 static fv_status append_stored(layer *l, const fv_parameter_spec *spec, int *tensor)
 {
     fv_parse *const p = l->p;
     char name[FULL_NAME_BYTES], what[FV_MESSAGE_BYTES];
+    if (l->words->tied)
+        return find_tied(l, spec, tensor);
     full_name(l, spec->suffix, name, sizeof name);
     snprintf(what, sizeof what, "%s:%d: %s", p->line.source, p->line.number, name);
     l->shapes.fan_in = l->shapes.fan_out = 0;

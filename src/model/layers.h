@@ -60,6 +60,9 @@ typedef struct fv_layer_words {
     int other[FV_MAX_INPUTS], n_others; /* tensors of the layers that the line names */
     bool bias;
     fv_init init;
+    int init_column;  /* of init= in the line; 0: it is not there */
+    const char *tied; /* weights=: the layer whose parameters this one reads; NULL: it has its own */
+    int tied_column;
     _Alignas(16) unsigned char attrs[FV_ATTR_MAX_BYTES]; /* the op's own struct */
 } fv_layer_words;
 
@@ -71,6 +74,8 @@ int fv__layer_number_name(const fv_parse *p, const char *word, int n, char *out)
 /* The name of a use that gives none: that of the definition, with a number. */
 fv_status fv__use_name(fv_parse *p, const char *definition, char *out);
 fv_status fv__layer_name_add(fv_parse *p, const char *name, const char *kind, int output);
+/* The earlier layer or use that the word at `column` names; `word` is the line's own. */
+fv_status fv__layer_named(fv_parse *p, const char *word, const char *name, int column, fv_named *out);
 /* The output of the earlier layer or use that the word at `column` names; `word` is the line's own. */
 fv_status fv__layer_output(fv_parse *p, const char *word, const char *name, int column, int *tensor);
 

@@ -8,6 +8,7 @@
 #include "ops/rounding.h"
 
 #include "base/rng.h"
+#include "ops/ops.h"
 
 #include <math.h>
 
@@ -129,6 +130,13 @@ fv_status fv__rounding_terms(fv_reference *reference, int tensor, uint64_t seed,
 {
     const fv_graph *const graph = reference->graph;
     const int last = graph->tensors[tensor].source;
+    if (graph->nodes[last].op == &fv_op_gradient_sum) { /* the terms of both gradients */
+        double other;
+        FV_TRY(fv__rounding_terms(reference, graph->nodes[last].input[0], seed, terms));
+        FV_TRY(fv__rounding_terms(reference, graph->nodes[last].input[1], seed, &other));
+        *terms = sqrt(*terms * *terms + other * other);
+        return fv__reference_run_nodes(reference, last, last + 1);
+    }
     const int read = graph->nodes[last].input[0];
     const int first = graph->tensors[read].role == FV_ROLE_BATCH ? graph->tensors[read].source : last;
     const int64_t n = fv__shape_count(graph->tensors[tensor].shape);

@@ -23,12 +23,10 @@ static fv_status accumulate(fv_grad *g, int tensor, int dx, int *gradient)
         gradient[tensor] = dx;
         return FV_OK;
     }
-    if (g->graph->tensors[tensor].role == FV_ROLE_PARAMETER)
-        return fv__fail(g->graph->ctx, FV_ERR_UNSUPPORTED,
-                        "%s: a parameter shared by two layers has no gradient yet",
-                        g->graph->tensors[tensor].name);
-    return fv__grad_node(g, &fv_op_add, "sum", NULL, 2, (int[]){gradient[tensor], dx}, FV_ROLE_VALUE, -1,
-                         &gradient[tensor]);
+    const bool parameter = g->graph->tensors[tensor].role == FV_ROLE_PARAMETER;
+    return fv__grad_node(g, parameter ? &fv_op_gradient_sum : &fv_op_add, "sum", NULL, 2,
+                         (int[]){gradient[tensor], dx}, parameter ? FV_ROLE_GRADIENT : FV_ROLE_VALUE,
+                         parameter ? tensor : -1, &gradient[tensor]);
 }
 
 static fv_status differentiate_node(fv_graph *graph, size_t k, const bool *needed, int *gradient)
