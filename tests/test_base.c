@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/context.h"
 #include "base/cpu.h"
+#include "base/system.h"
 #include "base/names.h"
 #include "tensor/shape.h"
 
@@ -267,7 +268,7 @@ static void test_cpu(void **state)
 {
     (void)state;
     fv_context ctx = {0};
-    assert_true(fv__cpu_cores() >= 1);
+    assert_true(fv__machine_cores() >= 1);
     assert_true(fv__cpu_has(FV_ISA_PORTABLE));
     assert_true(fv__cpu_has(fv__cpu_best()));
     fv_isa isa = FV_ISA_AVX2;
@@ -294,7 +295,7 @@ static void test_context(void **state)
     fv_context *ctx = NULL;
     char why[128] = "";
     assert_int_equal(fv_context_create(NULL, &ctx, why, sizeof why), FV_OK);
-    assert_int_equal(fv_context_threads(ctx), fv__cpu_cores());
+    assert_int_equal(fv_context_threads(ctx), fv__machine_cores());
     assert_string_equal(fv_context_isa(ctx), fv__isa_name(fv__cpu_best()));
     assert_string_equal(fv_message(ctx), "");
     fv_context_destroy(ctx);

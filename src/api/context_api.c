@@ -1,6 +1,7 @@
 /* context_api.c - contexts: fv_context_create and what can be asked of one. */
 #include "base/context.h"
 #include "base/cpu.h"
+#include "base/system.h"
 #include "base/pool.h"
 
 #include <stdio.h>
@@ -30,7 +31,7 @@ static fv_status settle(const fv_context_options *options, fv_context *first, in
         return fv__fail(first, FV_ERR_ARGUMENT, "threads: %d; expected 1 or more, or 0 for one a core",
                         options->n_threads);
     first->direct = options->direct;
-    *n_threads = options->n_threads > 0 ? options->n_threads : fv__cpu_cores();
+    *n_threads = options->n_threads > 0 ? options->n_threads : fv__machine_cores();
     return fv__isa_choose(first, options->isa, &first->isa);
 }
 

@@ -4,6 +4,8 @@
 #define FV_BASE_CONTEXT_H
 
 #include "base/exact.h"
+#include "base/nearest.h"
+#include "base/trace.h"
 #include "fovea.h"
 
 #include <stdarg.h>
@@ -34,12 +36,14 @@ fv_status fv__fail_v(fv_context *ctx, fv_status status, const char *format, va_l
 /* Returns `status`; where it is FV_ERR_MEMORY the message says what for: "train.gz: out of memory: ...". */
 fv_status fv__memory_for(fv_context *ctx, fv_status status, const char *what);
 
-/* Forwards a failure. */
+/* Forwards a failure; where assertions are on, FOVEA_TRACE=1 in the environment shows its way. */
 #define FV_TRY(call)                                                                                         \
     do {                                                                                                     \
         const fv_status fv_try_status = (call);                                                              \
-        if (fv_try_status != FV_OK)                                                                          \
+        if (fv_try_status != FV_OK) {                                                                        \
+            FV_TRACE(fv_try_status, #call);                                                                  \
             return fv_try_status;                                                                            \
+        }                                                                                                    \
     } while (0)
 
 /* What a public function asks of its arguments: FV_ERR_ARGUMENT, with "fv_train: options is NULL" or
@@ -101,9 +105,5 @@ typedef struct fv_number {
 fv_number fv__general(double value, int digits);
 fv_number fv__fixed(double value, int decimals);
 fv_number fv__exact(double value);
-
-/* The nearest of `names` (NULL entries skipped) to `word`: by edit distance, or because one begins with the
- * other; NULL if none is near. */
-const char *fv__nearest(const char *word, const char *const *names, int n_names);
 
 #endif

@@ -1,15 +1,7 @@
-/* cpu.c - which instruction sets this machine and its operating system support, and how many cores this
- * process may use. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* sched_getaffinity */
-#endif
+/* cpu.c - which instruction sets this machine and its operating system support. */
 #include "base/cpu.h"
 
 #include <string.h>
-#include <unistd.h>
-#ifdef __linux__
-#include <sched.h>
-#endif
 
 static const char *const isa_names[FV_N_ISA] = {
     [FV_ISA_PORTABLE] = "portable",
@@ -45,55 +37,6 @@ fv_isa fv__cpu_best(void)
         if (fv__cpu_has(fastest_first[i]))
             return fastest_first[i];
     return FV_ISA_PORTABLE;
-}
-
-int fv__cpu_cores(void)
-{
-#ifdef __linux__
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
-        return CPU_COUNT(&set);
-#endif
-    const long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
-}
-
-size_t fv__machine_memory(void)
-{
-#ifdef _SC_PHYS_PAGES
-    const long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
-    if (pages > 0 && bytes > 0)
-        return (size_t)pages * (size_t)bytes;
-#endif
-    return SIZE_MAX;
-}
-
-int fv__cpu_current(void)
-{
-#ifdef __linux__
-    return sched_getcpu();
-#else
-    return -1;
-#endif
-}
-
-void fv__cpu_avoid(const int *taken, int n)
-{
-#ifdef __linux__
-    cpu_set_t allowed, rest;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
-        return;
-    rest = allowed;
-    for (int i = 0; i < n; i++)
-        if (taken[i] >= 0 && taken[i] < CPU_SETSIZE)
-            CPU_CLR(taken[i], &rest);
-    if (CPU_COUNT(&rest) > 0 && sched_setaffinity(0, sizeof rest, &rest) == 0)
-        sched_setaffinity(0, sizeof allowed, &allowed);
-#else
-    (void)taken;
-    (void)n;
-#endif
 }
 
 const char *fv__isa_name(fv_isa isa)

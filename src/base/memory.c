@@ -6,7 +6,7 @@
  * The pointer that the allocator gave stands just before the block, where fv__free finds it. */
 #include "base/context.h"
 
-#include "base/cpu.h"
+#include "base/system.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -21,6 +21,7 @@
 #include "base/pool.h"
 
 #include "base/cpu.h"
+#include "base/system.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -135,15 +136,15 @@ enum { MAX_COLLEAGUES = 64 }; /* that are asked for their core */
 /* Notes the core of worker `index`; on one that an earlier worker noted too, moves to another. */
 static void take_core(fv_pool *pool, int index)
 {
-    int core = fv__cpu_current(), taken[MAX_COLLEAGUES], n = 0;
+    int core = fv__machine_core(), taken[MAX_COLLEAGUES], n = 0;
     bool shared = false;
     for (; n < index && n < MAX_COLLEAGUES; n++) {
         taken[n] = atomic_load_explicit(&pool->workers[n].core, memory_order_relaxed);
         shared = shared || taken[n] == core;
     }
     if (shared && core >= 0 && !pool->crowded) {
-        fv__cpu_avoid(taken, n);
-        core = fv__cpu_current();
+        fv__machine_avoid(taken, n);
+        core = fv__machine_core();
     }
     atomic_store_explicit(&pool->workers[index].core, core, memory_order_relaxed);
 }
@@ -197,7 +198,7 @@ fv_status fv__pool_create(fv_context *ctx, int n_threads, fv_pool **out)
     pool->ctx = ctx;
     pool->n_threads = n_threads;
     /* Some 100 microseconds where every thread has a core; else the core is wanted by another. */
-    pool->crowded = n_threads > fv__cpu_cores();
+    pool->crowded = n_threads > fv__machine_cores();
     pool->n_spins = pool->crowded ? 50 : 4000;
     pool->n_yields = pool->crowded ? 4 : 0;
     atomic_init(&pool->unclaimed, 0);

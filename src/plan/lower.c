@@ -112,6 +112,10 @@ static fv_status add_fused(fv_lower *l, fv_step_spec *spec)
 fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec)
 {
     fv_step_spec step = *spec;
+    FV_ASSERT(spec->kernel < FV_N_KERNELS && 0 < spec->n_operands && spec->n_operands <= FV_MAX_OPERANDS);
+    FV_ASSERT(spec->domain == FV_PER_BLOCK || (spec->units > 0 && spec->grain > 0));
+    for (int k = 0; k < spec->n_operands; k++)
+        FV_ASSERT(0 <= spec->operand[k] && (size_t)spec->operand[k] < l->plan->n_buffers);
     FV_TRY(l->status);
     FV_TRY(check_args(l, spec));
     if (l->fused && spec->operand[0] == l->out)

@@ -158,6 +158,11 @@ static float *resolve(const fv_run *run, int root, int worker, int block)
     }
 }
 
+static inline bool is_external(const fv_plan *plan, int buffer)
+{
+    return plan->buffers[fv__plan_root(plan, buffer)].place == FV_PLACE_EXTERNAL;
+}
+
 static void call_kernel(fv_run *run, int s, int worker, fv_call *call)
 {
     const fv_plan *const plan = run->plan;
@@ -174,6 +179,9 @@ static void call_kernel(fv_run *run, int s, int worker, fv_call *call)
         if (spec->domain == FV_PER_BUNDLE)
             call->p[k] += call->begin * call->stride[k];
     }
+    FV_ASSERT(call->n_blocks > 0 && (spec->domain == FV_PER_BLOCK || call->begin < call->end));
+    for (int k = 0; k < spec->n_operands; k++)
+        FV_ASSERT(call->p[k] && (is_external(plan, spec->operand[k]) || (uintptr_t)call->p[k] % 64 == 0));
     for (int k = spec->n_operands; k < FV_MAX_OPERANDS; k++)
         call->p[k] = NULL;
     const double start = run->seconds ? fv__seconds() : 0;

@@ -1,0 +1,15 @@
+/* system.h - what the operating system says of this machine. Nothing here allocates or fails. */
+#ifndef FV_BASE_SYSTEM_H
+#define FV_BASE_SYSTEM_H
+
+#include <stddef.h>
+
+int fv__machine_cores(void); /* that this process may use; at least 1 */
+/* Bytes of memory in all; SIZE_MAX where the system does not say. */
+size_t fv__machine_memory(void);
+/* The core that runs the calling thread; -1 where the system does not say. */
+int fv__machine_core(void);
+/* Moves the calling thread to a core that is not in taken[n], if it may use one. It stays free to move on. */
+void fv__machine_avoid(const int *taken, int n);
+
+#endif
