@@ -2,6 +2,8 @@
 #ifndef FV_KERNELS_ARGS_H
 #define FV_KERNELS_ARGS_H
 
+#include "tensor/shape.h"
+
 #include "kernels/blocks.h"
 
 #include <stdbool.h>
@@ -284,6 +286,47 @@ typedef enum fv_unary {
     FV_UNARY_SOFTPLUS,
     FV_UNARY_GELU
 } fv_unary;
+
+/* ---- maps along axes (map.inc) ---------------------------------------------------------------------- */
+
+/* Values of y that lie side by side, and their places in x; -1: a constant (copies), or a list of them
+ * (sums). */
+typedef struct fv_map_run {
+    int to, from, n;
+    int step; /* copies: from one value's place to the next */
+} fv_map_run;
+
+/* Where each index of an axis of y lies in x; -1: a constant. */
+typedef struct fv_map_axis {
+    int n;
+    const int *from; /* [n] */
+} fv_map_axis;
+
+/* Lines of y, each of the same runs of x, which begin where the outer axes say. */
+typedef struct fv_map_args {
+    int n_axes;
+    fv_map_axis axis[FV_MAX_RANK];
+    int64_t lines, line; /* their number, and the values of one */
+    int n_runs;
+    const fv_map_run *run;
+    float value; /* of the constant */
+} fv_map_args;
+
+/* y[i] sums x[index[k]] * weight[k], k from first[i] to first[i + 1] - 1; n indices of y, m of x. */
+typedef struct fv_sum_axis {
+    int n, m;
+    const int *first, *index;
+    const float *weight;
+} fv_sum_axis;
+
+/* Sums along three axes of [outer][][][]. A run is of indices of the innermost axis that sum one value each.
+ */
+typedef struct fv_sum_args {
+    int64_t outer;
+    fv_sum_axis at[3];
+    int n_runs;
+    const fv_map_run *run;
+} fv_sum_args;
 
 /* n vectors of 16 per block. The backward kernel reads y where `from_output`, else x. */
 typedef struct fv_unary_args {

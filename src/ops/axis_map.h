@@ -1,0 +1,43 @@
+/* axis_map.h - what operations share that move values along the axes of a tensor: along each axis, an index
+ * of y reads one index of x, or two of them with weights (interpolation), or a constant:
+ *
+ *   y[i0][i1]... = sum over the taps (j0, w0) of i0, (j1, w1) of i1, ... of w0 w1 ... x[j0][j1]...
+ *
+ * Borders, cropping, upsampling and permutations are maps of this kind. The gradient is the transpose of it.
+ */
+#ifndef FV_OPS_AXIS_MAP_H
+#define FV_OPS_AXIS_MAP_H
+
+#include "ops/ops.h"
+#include "plan/lower.h"
+
+/* What an index outside of x reads. */
+typedef enum fv_map_outside {
+    FV_OUTSIDE_CONSTANT, /* a number                                    */
+    FV_OUTSIDE_MIRROR,   /* 1 0 | 0 1 2 | 2 1: the edge is repeated     */
+    FV_OUTSIDE_REFLECT,  /* 2 1 | 0 1 2 | 1 0: the edge is not repeated */
+    FV_OUTSIDE_EDGE,     /* 0 0 | 0 1 2 | 2 2                           */
+    FV_OUTSIDE_MODULO    /* 1 2 | 0 1 2 | 0 1                           */
+} fv_map_outside;
+
+typedef struct fv_map {
+    fv_shape x, y;
+    int axis[FV_MAX_RANK];   /* of x, which y's axis reads */
+    int before[FV_MAX_RANK]; /* y[i] reads x[i / factor - before]; negative: x is cropped */
+    int factor[FV_MAX_RANK];
+    fv_map_outside outside;
+    float value;      /* of the constant */
+    bool interpolate; /* with factor > 1: linear interpolation between pixel centres, clamped at the edges */
+} fv_map;
+
+/* The map that copies x; callers change what they need. */
+fv_map fv__map_identity(fv_shape x);
+/* y from x; and dx from dy. */
+void fv__map_ref(const fv_ref *r, const fv_map *map);
+void fv__map_dx_ref(const fv_ref *r, const fv_map *map);
+fv_status fv__map_lower(fv_lower *l, const fv_map *map);
+fv_status fv__map_dx_lower(fv_lower *l, const fv_map *map);
+/* Reading x and writing y; no operations count. */
+fv_cost fv__map_cost(const void *attrs, const fv_shape *in, fv_shape out);
+
+#endif

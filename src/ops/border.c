@@ -1,0 +1,203 @@
+/* border.c - a frame around the pixels of every channel: zeros, a constant, or values of the picture.
+ *
+ *   y[c][i] = x[c][i - size] inside of x; outside (lecture "Convolutional network", border handling):
+ *
+ *   zero, constant   a number
+ *   mirror           the picture reflected at its border, the edge repeated (numpy's symmetric)
+ *   reflect          reflected at the centre of the edge pixel, which is not repeated (PyTorch's reflect)
+ *   edge             the nearest pixel (PyTorch's replicate)
+ *   modulo           the picture repeated (PyTorch's circular)
+ *
+ * in every direction of x [c][w], [c][h][w] or [c][t][h][w]. The gradient folds the frame back: each pixel of
+ * x receives the gradients of all places that show it. */
+#include "ops/axis_map.h"
+#include "ops/layer_shapes.h"
+
+typedef struct border_attrs {
+    fv_sizes size;
+    fv_choice mode;
+} border_attrs;
+
+static const char *const modes[] = {"zero", "constant:", "mirror", "reflect", "edge", "modulo", NULL};
+static const fv_map_outside outsides[] = {FV_OUTSIDE_CONSTANT, FV_OUTSIDE_CONSTANT, FV_OUTSIDE_MIRROR,
+                                          FV_OUTSIDE_REFLECT,  FV_OUTSIDE_EDGE,     FV_OUTSIDE_MODULO};
+
+static const fv_attr_spec specs[] = {
+    {.word = "size",
+     .type = FV_ATTR_SIZES,
+     .offset = offsetof(border_attrs, size),
+     .min = 0,
+     .max = 1024,
+     .initial = 1},
+    {.word = "mode",
+     .type = FV_ATTR_CHOICE,
+     .offset = offsetof(border_attrs, mode),
+     .min = -1e30,
+     .max = 1e30,
+     .choices = modes},
+};
+
+/* Of shapes that fit. */
+static fv_map border_map(const border_attrs *a, fv_shape x, fv_shape y)
+{
+    fv_map map = fv__map_identity(x);
+    map.y = y;
+    map.outside = outsides[a->mode.index];
+    map.value = a->mode.value;
+    for (int d = 1; d < x.rank; d++)
+        map.before[d] = a->size.at[a->size.n == 1 ? 0 : d - 1];
+    return map;
+}
+
+/* The widest frame that a picture of n pixels has values for. */
+static int widest(fv_map_outside outside, int n)
+{
+    return outside == FV_OUTSIDE_MIRROR || outside == FV_OUTSIDE_MODULO ? n
+           : outside == FV_OUTSIDE_REFLECT                              ? n - 1
+                                                                        : FV_MAX_DIM;
+}
+
+/* x [c] and n directions; y, 2 * size larger in each. */
+static fv_status check(const fv_infer *q, fv_shape x, fv_shape *y)
+{
+    const border_attrs *const a = q->attrs;
+    char found[FV_SHAPE_TEXT];
+    int size[FV_DIRECTIONS];
+    if (x.rank < 2 || x.rank > 1 + FV_DIRECTIONS)
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected channels of pixels, such as an image, found %s",
+                        q->what, fv__shape_text(x, found));
+    FV_TRY(fv__sizes_spread(q->ctx, &a->size, x.rank - 1, "size", q->what, size));
+    *y = x;
+    for (int d = 1; d < x.rank; d++) {
+        const int most = widest(outsides[a->mode.index], x.dim[d]);
+        if (size[d - 1] > most)
+            return fv__fail(q->ctx, FV_ERR_INPUT,
+                            "%s: expected a border of at most %d around %d pixels with mode=%s, found %d",
+                            q->what, most, x.dim[d], modes[a->mode.index], size[d - 1]);
+        y->dim[d] += 2 * size[d - 1];
+    }
+    return fv__shape_check(q->ctx, *y, q->what);
+}
+
+static fv_status infer(fv_infer *q)
+{
+    return check(q, q->input[0]->shape, &q->out);
+}
+
+static fv_status grad(fv_grad *g)
+{
+    return fv__grad_node(g, &fv_op_border_dx, "dx", g->node->attrs, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
+}
+
+static void ref(const fv_ref *r)
+{
+    const fv_map map = border_map(r->attrs, r->in_shape[0], r->out_shape);
+    fv__map_ref(r, &map);
+}
+
+static fv_status lower(fv_lower *l)
+{
+    const fv_map map = border_map(l->attrs, l->in_shape[0], l->out_shape);
+    return fv__map_lower(l, &map);
+}
+
+static const fv_case cases[] = {
+    {17, {{3, {3, 5, 7}}}, "size=1"},
+    {16, {{3, {1, 8, 8}}}, "size=2 mode=zero"},
+    {3, {{3, {2, 4, 3}}}, "size=3x1 mode=constant:-1.5"},
+    {18, {{3, {3, 5, 4}}}, "size=2 mode=mirror"},
+    {2, {{3, {2, 3, 3}}}, "size=3 mode=mirror"},
+    {15, {{3, {5, 3, 9}}}, "size=2x3 mode=reflect"},
+    {1, {{3, {17, 6, 6}}}, "size=5 mode=edge"},
+    {5, {{3, {2, 4, 5}}}, "size=4x0 mode=modulo"},
+    {17, {{2, {3, 9}}}, "size=4 mode=reflect"},
+    {4, {{2, {1, 1}}}, "size=1 mode=mirror"},
+    {2, {{4, {2, 3, 4, 5}}}, "size=1x2x3 mode=modulo"},
+    {3, {{4, {3, 2, 2, 3}}}, "size=1 mode=edge"},
+    {2, {{2, {1, 2}}}, "size=200 mode=edge"},
+};
+
+static const fv_layer_kind layers[] = {{
+    .word = "border",
+    .help = "a frame around the pixels",
+    .op = &fv_op_border,
+    .slot = {{FV_SLOT_ATTR, "size"}},
+}};
+
+const fv_op fv_op_border = {
+    .name = "border",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .attr_bytes = sizeof(border_attrs),
+    .attrs = specs,
+    .n_attrs = sizeof specs / sizeof *specs,
+    .cheap = true,
+    .by_channel = true,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = fv__map_cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
+    FV_LAYERS(layers),
+};
+
+/* ---- the gradient: input dy --------------------------------------------------------------------------- */
+
+static fv_status infer_dx(fv_infer *q)
+{
+    const border_attrs *const a = q->attrs;
+    const fv_shape dy = q->input[0]->shape;
+    fv_shape y;
+    q->out = dy;
+    for (int d = 1; d < dy.rank; d++) {
+        q->out.dim[d] -= 2 * a->size.at[a->size.n == 1 || d > FV_DIRECTIONS ? 0 : d - 1];
+        if (q->out.dim[d] < 1)
+            return fv__fail(q->ctx, FV_ERR_INPUT, "%s: a gradient of %d pixels is all border", q->what,
+                            dy.dim[d]);
+    }
+    return check(q, q->out, &y);
+}
+
+static void ref_dx(const fv_ref *r)
+{
+    const fv_map map = border_map(r->attrs, r->out_shape, r->in_shape[0]);
+    fv__map_dx_ref(r, &map);
+}
+
+static fv_status lower_dx(fv_lower *l)
+{
+    const fv_map map = border_map(l->attrs, l->out_shape, l->in_shape[0]);
+    return fv__map_dx_lower(l, &map);
+}
+
+static const fv_case cases_dx[] = {
+    {17, {{3, {3, 7, 9}}}, "size=1"},
+    {3, {{3, {2, 10, 5}}}, "size=3x1 mode=constant:-1.5"},
+    {18, {{3, {3, 9, 8}}}, "size=2 mode=mirror"},
+    {15, {{3, {5, 7, 15}}}, "size=2x3 mode=reflect"},
+    {1, {{3, {17, 16, 16}}}, "size=5 mode=edge"},
+    {5, {{3, {2, 12, 5}}}, "size=4x0 mode=modulo"},
+    {17, {{2, {3, 17}}}, "size=4 mode=reflect"},
+    {2, {{4, {2, 5, 8, 11}}}, "size=1x2x3 mode=modulo"},
+    {2, {{2, {1, 402}}}, "size=200 mode=edge"},
+};
+
+const fv_op fv_op_border_dx = {
+    .name = "border_dx",
+    .family = "border",
+    .part = FV_PART_DATA,
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .no_gradient = true,
+    .attr_bytes = sizeof(border_attrs),
+    .attrs = specs,
+    .n_attrs = sizeof specs / sizeof *specs,
+    .infer = infer_dx,
+    .ref = ref_dx,
+    .lower = lower_dx,
+    .cost = fv__map_cost,
+    .cases = cases_dx,
+    .n_cases = sizeof cases_dx / sizeof *cases_dx,
+};

@@ -1,0 +1,191 @@
+/* crop.c - a part of the pixels of every channel: `size` of them in each direction, from `at` on, or the
+ * middle.
+ *
+ *   y[c][i] = x[c][i + at],  dx = dy in its place, zeros around it
+ *
+ * x is [c][w], [c][h][w] or [c][t][h][w]. In the middle, at = (pixels - size) / 2, rounded down. */
+#include "ops/axis_map.h"
+#include "ops/layer_shapes.h"
+
+#include <string.h>
+
+typedef struct crop_attrs {
+    fv_sizes size, at;          /* at -1: the middle */
+    int n, full[FV_DIRECTIONS]; /* crop_dx: the list of x's sizes */
+} crop_attrs;
+
+static const fv_attr_spec specs[] = {
+    {.word = "size",
+     .type = FV_ATTR_SIZES,
+     .offset = offsetof(crop_attrs, size),
+     .min = 1,
+     .max = FV_MAX_DIM,
+     .initial = 1},
+    {.word = "at",
+     .type = FV_ATTR_SIZES,
+     .offset = offsetof(crop_attrs, at),
+     .min = 0,
+     .max = FV_MAX_DIM,
+     .initial = -1},
+    {.word = "full",
+     .type = FV_ATTR_LIST,
+     .offset = offsetof(crop_attrs, n),
+     .min = 1,
+     .max = FV_MAX_DIM,
+     .count = FV_DIRECTIONS},
+};
+enum { N_FORWARD_SPECS = 2 };
+
+static int first_of(const crop_attrs *a, int direction, int pixels, int size)
+{
+    const int at = a->at.at[a->at.n == 1 ? 0 : direction];
+    return at < 0 ? (pixels - size) / 2 : at;
+}
+
+static fv_map crop_map(const crop_attrs *a, fv_shape x, fv_shape y)
+{
+    fv_map map = fv__map_identity(x);
+    map.y = y;
+    for (int d = 1; d < x.rank; d++)
+        map.before[d] = -first_of(a, d - 1, x.dim[d], y.dim[d]);
+    return map;
+}
+
+static fv_status check(const fv_infer *q, fv_shape x, fv_shape *y)
+{
+    const crop_attrs *const a = q->attrs;
+    char found[FV_SHAPE_TEXT];
+    int size[FV_DIRECTIONS], at[FV_DIRECTIONS];
+    if (x.rank < 2 || x.rank > 1 + FV_DIRECTIONS)
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected channels of pixels, such as an image, found %s",
+                        q->what, fv__shape_text(x, found));
+    FV_TRY(fv__sizes_spread(q->ctx, &a->size, x.rank - 1, "size", q->what, size));
+    FV_TRY(fv__sizes_spread(q->ctx, &a->at, x.rank - 1, "at", q->what, at));
+    *y = x;
+    for (int d = 1; d < x.rank; d++) {
+        const int pixels = x.dim[d];
+        if (size[d - 1] > pixels)
+            return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a size of at most %d, found %d", q->what,
+                            pixels, size[d - 1]);
+        if (at[d - 1] > pixels - size[d - 1])
+            return fv__fail(q->ctx, FV_ERR_INPUT,
+                            "%s: expected at of at most %d for %d of %d pixels, found %d", q->what,
+                            pixels - size[d - 1], size[d - 1], pixels, at[d - 1]);
+        y->dim[d] = size[d - 1];
+    }
+    return FV_OK;
+}
+
+static fv_status infer(fv_infer *q)
+{
+    return check(q, q->input[0]->shape, &q->out);
+}
+
+static fv_status grad(fv_grad *g)
+{
+    const fv_shape x = g->graph->tensors[g->node->input[0]].shape;
+    crop_attrs attrs = *(const crop_attrs *)g->node->attrs;
+    attrs.n = x.rank - 1;
+    memcpy(attrs.full, &x.dim[1], (size_t)attrs.n * sizeof *attrs.full);
+    return fv__grad_node(g, &fv_op_crop_dx, "dx", &attrs, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
+}
+
+static void ref(const fv_ref *r)
+{
+    const fv_map map = crop_map(r->attrs, r->in_shape[0], r->out_shape);
+    fv__map_ref(r, &map);
+}
+
+static fv_status lower(fv_lower *l)
+{
+    const fv_map map = crop_map(l->attrs, l->in_shape[0], l->out_shape);
+    return fv__map_lower(l, &map);
+}
+
+static const fv_case cases[] = {
+    {17, {{3, {3, 5, 7}}}, "size=3"},       {16, {{3, {2, 8, 8}}}, "size=4x8 at=1x0"},
+    {3, {{3, {1, 4, 3}}}, "size=1 at=3x2"}, {15, {{3, {17, 6, 6}}}, "size=6"},
+    {18, {{2, {3, 9}}}, "size=4"},          {1, {{2, {1, 1}}}, "size=1 at=0"},
+    {2, {{4, {2, 3, 4, 5}}}, "size=2x4x1"},
+};
+
+static const fv_layer_kind layers[] = {{
+    .word = "crop",
+    .help = "a part of the pixels of each channel",
+    .op = &fv_op_crop,
+    .slot = {{FV_SLOT_ATTR, "size"}},
+}};
+
+const fv_op fv_op_crop = {
+    .name = "crop",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .attr_bytes = sizeof(crop_attrs),
+    .attrs = specs,
+    .n_attrs = N_FORWARD_SPECS,
+    .cheap = true,
+    .by_channel = true,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = fv__map_cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
+    FV_LAYERS(layers),
+};
+
+/* ---- the gradient: input dy --------------------------------------------------------------------------- */
+
+static fv_status infer_dx(fv_infer *q)
+{
+    const crop_attrs *const a = q->attrs;
+    const fv_shape dy = q->input[0]->shape;
+    char found[FV_SHAPE_TEXT], expected[FV_SHAPE_TEXT];
+    fv_shape y;
+    q->out = (fv_shape){.rank = 1 + a->n, .dim = {dy.dim[0]}};
+    memcpy(&q->out.dim[1], a->full, (size_t)a->n * sizeof *a->full);
+    FV_TRY(fv__shape_check(q->ctx, q->out, q->what));
+    FV_TRY(check(q, q->out, &y));
+    if (!fv__shape_equal(y, dy))
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a gradient of %s, found %s", q->what,
+                        fv__shape_text(y, expected), fv__shape_text(dy, found));
+    return FV_OK;
+}
+
+static void ref_dx(const fv_ref *r)
+{
+    const fv_map map = crop_map(r->attrs, r->out_shape, r->in_shape[0]);
+    fv__map_dx_ref(r, &map);
+}
+
+static fv_status lower_dx(fv_lower *l)
+{
+    const fv_map map = crop_map(l->attrs, l->out_shape, l->in_shape[0]);
+    return fv__map_dx_lower(l, &map);
+}
+
+static const fv_case cases_dx[] = {
+    {17, {{3, {3, 3, 3}}}, "size=3 full=5x7"},
+    {16, {{3, {2, 4, 8}}}, "size=4x8 at=1x0 full=8x8"},
+    {18, {{2, {3, 4}}}, "size=4 full=9"},
+    {2, {{4, {2, 2, 4, 1}}}, "size=2x4x1 full=3x4x5"},
+};
+
+const fv_op fv_op_crop_dx = {
+    .name = "crop_dx",
+    .family = "crop",
+    .part = FV_PART_DATA,
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .no_gradient = true,
+    .attr_bytes = sizeof(crop_attrs),
+    .attrs = specs,
+    .n_attrs = sizeof specs / sizeof *specs,
+    .infer = infer_dx,
+    .ref = ref_dx,
+    .lower = lower_dx,
+    .cost = fv__map_cost,
+    .cases = cases_dx,
+    .n_cases = sizeof cases_dx / sizeof *cases_dx,
+};
