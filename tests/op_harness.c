@@ -172,10 +172,11 @@ static void draw_values(double *v, int64_t count, const fv_op *op, fv_role role,
 static void draw_target(double *v, int64_t count, const op_call *call, fv_rng *rng)
 {
     const uint32_t classes = (uint32_t)call->shape[0].dim[0];
+    const fv_target target = fv__op_target(call->op, call->shape[0], call->shape[1]);
     for (int64_t i = 0; i < count; i++)
-        v[i] = call->op->target == FV_TARGET_CLASS  ? fv__rng_below(rng, classes)
-               : call->op->target == FV_TARGET_BITS ? fv__rng_below(rng, 2)
-                                                    : 4 * fv__rng_uniform(rng) - 2;
+        v[i] = target == FV_TARGET_CLASS  ? fv__rng_below(rng, classes)
+               : target == FV_TARGET_BITS ? fv__rng_below(rng, 2)
+                                          : 4 * fv__rng_uniform(rng) - 2;
 }
 
 bool op_is_target(const fv_op *op, int input)

@@ -288,13 +288,52 @@ static void test_wrong_loss_shapes(void **state)
     (void)state;
     fv_context *ctx = op_context("portable", 1);
     fv_tensor z = {.name = "z", .shape = {1, {2}}, .role = FV_ROLE_VALUE};
-    fv_tensor label = {.name = "label", .shape = {1, {1}}, .role = FV_ROLE_INPUT};
-    fv_infer q = {.ctx = ctx, .what = "here", .n_inputs = 2, .input = {&z, &label}};
-    assert_int_equal(fv_op_binary_cross_entropy.infer(&q), FV_ERR_INPUT);
-    assert_string_equal(fv_message(ctx), "here: binary cross-entropy expected one output, found 2");
-    label.shape = FV_SHAPE(3);
+    fv_tensor label = {.name = "label", .shape = {1, {3}}, .role = FV_ROLE_INPUT};
+    fv_cross_entropy_attrs attrs = {.weight = 1};
+    fv_infer q = {.ctx = ctx, .what = "here", .attrs = &attrs, .n_inputs = 2, .input = {&z, &label}};
     assert_int_equal(fv_op_cross_entropy.infer(&q), FV_ERR_INPUT);
     assert_string_equal(fv_message(ctx), "here: expected one label per image, found 'label' of 3");
+    assert_int_equal(fv_op_binary_cross_entropy.infer(&q), FV_ERR_INPUT);
+    assert_string_equal(fv_message(ctx), "here: the target 'label' is 3; expected 2, like the values, or one "
+                                         "class number");
+    z.shape = FV_SHAPE(4, 3, 5);
+    label.shape = FV_SHAPE(1, 5, 3);
+    assert_int_equal(fv_op_cross_entropy.infer(&q), FV_ERR_INPUT);
+    assert_string_equal(fv_message(ctx), "here: expected 1x3x5, found 'label' of 1x5x3");
+    assert_int_equal(fv_op_huber.infer(&q), FV_ERR_INPUT);
+    assert_string_equal(fv_message(ctx),
+                        "here: the target 'label' is 1x5x3; expected 4x3x5, like the values");
+    label.shape = FV_SHAPE(1, 3, 5);
+    attrs.n_weights = 3;
+    assert_int_equal(fv_op_cross_entropy.infer(&q), FV_ERR_INPUT);
+    assert_string_equal(fv_message(ctx), "here: expected a weight for each of 4 classes, found 3");
+    fv_context_destroy(ctx);
+}
+
+/* A NaN among the values of any loss is a NaN in the loss. */
+static void test_nan_in_every_loss(void **state)
+{
+    (void)state;
+    static const fv_op *const ops[] = {
+        &fv_op_cross_entropy, &fv_op_squared_error, &fv_op_absolute_error, &fv_op_binary_cross_entropy,
+        &fv_op_huber,         &fv_op_hinge,         &fv_op_perceptron};
+    fv_context *ctx = op_context("portable", 2);
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        for (int at = 0; at < 3; at++) {
+            double values[] = {0.5, -0.25, 0.125}, label = 1;
+            values[at] = NAN;
+            op_call call = {.op = ops[i],
+                            .words = "",
+                            .n = 1,
+                            .shape = {{1, {3}}, {1, {1}}},
+                            .value = {values, &label},
+                            .what = "NaN"};
+            op_call_check(&call);
+            float *const loss = op_by_kernels(&call, ctx, 1, 0);
+            if (!isnan(*loss))
+                fail_msg("%s: the loss of a NaN at %d is %g", ops[i]->name, at, (double)*loss);
+            free(loss);
+        }
     fv_context_destroy(ctx);
 }
 
@@ -311,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_first_of_equals_takes_the_gradient),
         cmocka_unit_test(test_wrong_shapes),
         cmocka_unit_test(test_wrong_loss_shapes),
+        cmocka_unit_test(test_nan_in_every_loss),
     };
     return cmocka_run_group_tests_name("losses", tests, NULL, NULL);
 }

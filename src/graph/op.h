@@ -16,6 +16,7 @@ typedef enum fv_attr_type {
     FV_ATTR_SIZES,  /* fv_sizes: a number per direction, "3x5x5", or one for all; or a choice    */
     FV_ATTR_CHOICE, /* fv_choice: one of some words, of which "constant:" takes a number behind  */
     FV_ATTR_LIST,   /* int n, then int[count]: "2x0x1"                                           */
+    FV_ATTR_FLOATS, /* int n, then float[count]: "1/0.5/2"                                       */
     FV_ATTR_TABLE   /* int n, then int[count]: "0.1/2", rows of numbers, -1 at the end of each   */
 } fv_attr_type;
 
@@ -39,7 +40,7 @@ typedef struct fv_attr_spec {
     double min, max; /* of every number, inclusive; a choice's number */
     double initial;  /* where the text does not say: every number; a choice's index; a list is empty */
     const char *const *choices; /* NULL at the end: of CHOICE; words that SIZES takes instead of numbers */
-    int count;                  /* LIST, TABLE: numbers that the attribute has room for */
+    int count;                  /* LIST, FLOATS, TABLE: numbers that the attribute has room for */
 } fv_attr_spec;
 
 /* ---- the questions asked of an operation ---------------------------------------------------------- */
@@ -300,6 +301,10 @@ const fv_op *fv__op_at(int index); /* NULL past the last */
 /* The layer words, in the order of ops.def. */
 const fv_layer_kind *fv__layer_kind_find(const char *word);
 const fv_layer_kind *fv__layer_kind_at(int index); /* NULL past the last */
+
+/* What a target of this shape holds for values of that shape: a loss that compares values takes a class
+ * number, too, which stands for a 1 at its place and 0 elsewhere. */
+fv_target fv__op_target(const fv_op *op, fv_shape values, fv_shape target);
 
 /* Fills `attrs` (op->attr_bytes) with the initial values. */
 void fv__attrs_default(const fv_op *op, void *attrs);

@@ -347,10 +347,41 @@ typedef struct fv_pool_args {
     fv_axis at[FV_AXES];
 } fv_pool_args;
 
-/* Softmax and the losses: n values (classes) per image. */
+/* Softmax: n values per image. */
 typedef struct fv_classes_args {
     int n;
 } fv_classes_args;
+
+/* Cross-entropy of n classes at each of `positions`; an image's loss is the mean over these. */
+#define FV_MAX_CLASS_WEIGHTS 100
+typedef struct fv_cross_entropy_args {
+    int n;
+    int64_t positions;
+    float weight;           /* of the loss */
+    bool plain;             /* neither smoothing nor weights of classes */
+    float smoothing;        /* the share of the target that goes to all classes alike */
+    float class_weight_sum; /* of all n; n where there are no weights */
+    int n_class_weights;    /* n, or 0: all 1 */
+    float class_weight[FV_MAX_CLASS_WEIGHTS];
+} fv_cross_entropy_args;
+
+/* What a loss that compares value by value says of one value p and its target t; y = 2 t - 1. */
+typedef enum fv_distance {
+    FV_DISTANCE_SQUARED,   /* (p - t)^2                                       */
+    FV_DISTANCE_ABSOLUTE,  /* |p - t|                                         */
+    FV_DISTANCE_HUBER,     /* (p - t)^2 / 2 up to delta, from there on linear */
+    FV_DISTANCE_LOGISTIC,  /* log(1 + exp(-y p))                              */
+    FV_DISTANCE_HINGE,     /* max(0, 1 - y p)                                 */
+    FV_DISTANCE_PERCEPTRON /* max(0, -y p)                                    */
+} fv_distance;
+
+/* n values per image. one_hot: the target is a class number, which is 1 at its place and 0 elsewhere. */
+typedef struct fv_distance_args {
+    fv_distance distance;
+    int64_t n;
+    bool one_hot;
+    float delta, weight;
+} fv_distance_args;
 
 /* ---- updates of parameters (optimizers.inc) --------------------------------------------------------- */
 

@@ -19,6 +19,7 @@ static int room_for(const fv_attr_spec *spec)
     case FV_ATTR_SIZES:
         return FV_DIRECTIONS;
     case FV_ATTR_LIST:
+    case FV_ATTR_FLOATS:
     case FV_ATTR_TABLE:
         return spec->count;
     default:
@@ -31,6 +32,14 @@ static void store_ints(int *at, const parsed *value)
     *at++ = value->n;
     for (int i = 0; i < value->n; i++)
         *at++ = (int)value->number[i];
+}
+
+static void store_floats(int *at, const parsed *value)
+{
+    float *const numbers = (float *)(void *)(at + 1);
+    *at = value->n;
+    for (int i = 0; i < value->n; i++)
+        numbers[i] = (float)value->number[i];
 }
 
 static void store(const fv_attr_spec *spec, void *attrs, const parsed *value)
@@ -55,6 +64,9 @@ static void store(const fv_attr_spec *spec, void *attrs, const parsed *value)
         if (value->choice < 0)
             store_ints(at, value);
         break;
+    case FV_ATTR_FLOATS:
+        store_floats(at, value);
+        break;
     case FV_ATTR_LIST:
     case FV_ATTR_TABLE:
         store_ints(at, value);
@@ -68,7 +80,7 @@ void fv__attrs_default(const fv_op *op, void *attrs)
     for (const fv_attr_spec *spec = op->attrs; spec < op->attrs + op->n_attrs; spec++) {
         double initial = spec->initial;
         parsed value = {.number = &initial, .n = 1, .choice = -1};
-        if (spec->type == FV_ATTR_LIST || spec->type == FV_ATTR_TABLE)
+        if (spec->type == FV_ATTR_LIST || spec->type == FV_ATTR_FLOATS || spec->type == FV_ATTR_TABLE)
             value.n = 0;
         if (spec->type == FV_ATTR_CHOICE)
             value = (parsed){.choice = (int)initial};
@@ -152,6 +164,8 @@ static bool parse_value(const fv_attr_spec *spec, const char *text, parsed *out)
         return false;
     if (spec->type == FV_ATTR_TABLE)
         return parse_rows(text, out);
+    if (spec->type == FV_ATTR_FLOATS)
+        return parse_numbers(text, text + strlen(text), "/", false, out);
     return parse_numbers(text, text + strlen(text), several ? "x" : "", spec->type != FV_ATTR_FLOAT, out);
 }
 
@@ -165,6 +179,7 @@ static void describe(const fv_attr_spec *spec, fv_text *text)
         [FV_ATTR_SIZES] = "a whole number, or one for each direction, as 3 or 3x5",
         [FV_ATTR_CHOICE] = "",
         [FV_ATTR_LIST] = "whole numbers, as 2x0x1",
+        [FV_ATTR_FLOATS] = "numbers, as 1/0.5/2",
         [FV_ATTR_TABLE] = "rows of whole numbers, as 0.1/1.2",
     };
     fv__text_add(text, "%s", expected[spec->type]);

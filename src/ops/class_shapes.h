@@ -7,12 +7,6 @@
 
 /* Input `index` must be a vector; `noun` is what messages call it: "softmax", "the loss". */
 fv_status fv__classes_check(const fv_infer *q, int index, const char *noun);
-/* Values (input 0) and label (input 1) -> one loss per image. */
-fv_status fv__loss_infer(fv_infer *q);
-/* Values (input 0) and label (input 1) -> the gradient, of the values' shape. */
-fv_status fv__loss_infer_dx(fv_infer *q);
-/* Appends `op` on the loss's own two inputs. */
-fv_status fv__loss_grad(fv_grad *g, const fv_op *op);
 /* Lowers to one kernel on vectors as long as input 0. */
 fv_status fv__classes_lower(fv_lower *l, fv_kernel_id kernel);
 

@@ -3,6 +3,7 @@
 #define FV_OPS_OPS_H
 
 #include "graph/op.h"
+#include "kernels/args.h"
 
 #define FV_OP(name) extern const fv_op fv_op_##name;
 #include "ops/ops.def"
@@ -18,6 +19,18 @@ typedef struct fv_conv_attrs {
     int groups;
     int size[2]; /* conv2d_dx: of x; conv2d_dw: of the kernel. Unused by conv2d */
 } fv_conv_attrs;
+
+/* Of the losses that compare value by value, and of their gradients: distances.h. */
+typedef struct fv_distance_attrs {
+    float weight, delta;
+} fv_distance_attrs;
+
+/* Of cross_entropy and its gradient. */
+typedef struct fv_cross_entropy_attrs {
+    float weight, smoothing;
+    int n_weights; /* of the classes; 0: all 1 */
+    float class_weight[FV_MAX_CLASS_WEIGHTS];
+} fv_cross_entropy_attrs;
 
 /* Of shift and shift_dx. */
 typedef struct fv_shift_attrs {
