@@ -142,7 +142,7 @@ static void pass_back(const pin *p, walk *w, size_t k, const bool *needed)
     const fv_node node = w->graph.nodes[k]; /* a copy: appending moves the array */
     const bool is_loss = node.output == w->output && w->dy < 0;
     fv_grad g = {.graph = &w->graph, .node = &node, .dy = is_loss ? -1 : w->gradient[node.output]};
-    if (!needed[node.output] || (!is_loss && g.dy < 0))
+    if (!needed[node.output] || (!is_loss && g.dy < 0) || !node.op->grad) /* through some none flows */
         return;
     for (int i = 0; i < node.n_inputs; i++) {
         g.wanted[i] = needed[node.input[i]];
@@ -250,7 +250,7 @@ void pin_check_training(const pin *p)
     pin_well(p, fv__plan_create(p->ctx, &w.graph, &options, &plan));
     pin_well(p, fv__run_create(p->ctx, plan, &run));
     fv__bind_model(run, p->model);
-    if (w.dy >= 0)
+    if (w.dy >= 0 && fv__run_buffer(run, w.dy)) /* nobody reads it where the layer passes no gradient back */
         fill_dy(p, &w, fv__run_buffer(run, w.dy));
     const fv_given *const feed = FEEDS((const float *const *)p->values, p->labels);
     const fv_batch batch = {.n = p->c->images, .feed = feed, .image_weight = 1};

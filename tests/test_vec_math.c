@@ -16,6 +16,7 @@
 #include "kernels/vec.h"
 #include "kernels/vec_math.inc" /* the portable build of the functions that no kernel offers bare */
 #include "ops/ops.h"
+#include "ops/unary.h"
 
 #include <float.h>
 #include <stdio.h>
@@ -218,33 +219,54 @@ static void test_lane_sum_is_the_tree(void **state)
 
 /* ---- every instruction set ------------------------------------------------------------------------ */
 
+/* A row of kernels/unary.def with its attributes. */
 typedef struct unary_case {
-    const char *name;
+    char name[64]; /* "elu alpha=0.5" */
     fv_unary function;
-    float slope, at_zero;
+    const fv_unary_row *row;
+    fv_unary_attrs attrs;
     bool reads_output; /* the gradient reads y */
-    const fv_op *op, *dx_op;
-    double bound; /* ulp of the gradient's factor */
 } unary_case;
 
-static const unary_case unary_cases[] = {
-    {"identity", FV_UNARY_IDENTITY, 0, 0, false, &fv_op_identity, NULL, 0},
-    {"sigmoid", FV_UNARY_SIGMOID, 0, 0, true, &fv_op_sigmoid, &fv_op_sigmoid_dx, 2},
-    {"tanh", FV_UNARY_TANH, 0, 0, true, &fv_op_tanh, &fv_op_tanh_dx, 2.5},
-    {"relu", FV_UNARY_RELU, 0, 0, true, &fv_op_relu, &fv_op_relu_dx, 0},
-    {"relu at0=1", FV_UNARY_RELU, 0, 1, false, &fv_op_relu, &fv_op_relu_dx, 0},
-    {"leaky_relu", FV_UNARY_LEAKY_RELU, 0.125f, 0.125f, true, &fv_op_leaky_relu, &fv_op_leaky_relu_dx, 0},
-    {"leaky_relu at0=1", FV_UNARY_LEAKY_RELU, 0.125f, 1, false, &fv_op_leaky_relu, &fv_op_leaky_relu_dx, 0},
-    {"softplus", FV_UNARY_SOFTPLUS, 0, 0, false, &fv_op_softplus, &fv_op_softplus_dx, 2.5},
-    {"gelu", FV_UNARY_GELU, 0, 0, false, &fv_op_gelu, &fv_op_gelu_dx, 8},
-};
-enum { N_UNARY_CASES = sizeof unary_cases / sizeof *unary_cases };
+enum { MAX_UNARY_CASES = 3 * FV_N_UNARY };
+static unary_case unary_cases[MAX_UNARY_CASES];
+static int n_unary_cases;
+
+/* Every row with every choice of attributes that it names. */
+static int fill_unary_cases(void **state)
+{
+    (void)state;
+    fv_context *ctx = NULL;
+    assert_int_equal(fv_context_create(NULL, &ctx, NULL, 0), FV_OK);
+    for (int f = 0; f < FV_N_UNARY; f++)
+        for (int k = 0; k < 3; k++) {
+            const fv_unary_row *const row = &fv__unary_rows[f];
+            unary_case *const c = &unary_cases[n_unary_cases];
+            char words[64], *rest = words;
+            if (k > 0 && *row->cases[k] == '\0')
+                continue;
+            *c = (unary_case){.function = (fv_unary)f, .row = row};
+            snprintf(c->name, sizeof c->name, "%s %s", row->op->name, row->cases[k]);
+            snprintf(words, sizeof words, "%s", row->cases[k]);
+            if (row->op->attr_bytes)
+                fv__attrs_default(row->op, &c->attrs);
+            for (char *word; (word = strtok_r(rest, " ", &rest));) {
+                char *const value = strchr(word, '=');
+                *value = '\0';
+                assert_int_equal(fv__attrs_set(ctx, row->op, &c->attrs, word, value + 1, c->name), FV_OK);
+            }
+            c->reads_output = row->from_output && row->from_output(&c->attrs);
+            n_unary_cases++;
+        }
+    fv_context_destroy(ctx);
+    return 0;
+}
 
 /* Two blocks of CHUNK / 32 vectors each. */
 static void run_unary(const fv_kernels *kernels, const unary_case *c, float *y, const float *x,
                       const float *v)
 {
-    const fv_unary_args args = {c->function, CHUNK / 32, c->slope, c->at_zero};
+    const fv_unary_args args = fv__unary_args(c->function, &c->attrs, CHUNK / 32);
     const fv_batch batch = {.n = 32};
     const int64_t stride = CHUNK / 2;
     const fv_call call = {.args = &args,
@@ -273,7 +295,7 @@ static void check_same_bits(fv_isa isa)
     }
     for (int i = 0; i < CHUNK; i++)
         dy[i] = (float)(i % 37) - 18.3f;
-    for (int k = 0; k < N_UNARY_CASES; k++)
+    for (int k = 0; k < n_unary_cases; k++)
         for (int chunk = 0; chunk < 64; chunk++) {
             const unary_case *const c = &unary_cases[k];
             fill(x, chunk);
@@ -281,8 +303,10 @@ static void check_same_bits(fv_isa isa)
             run_unary(kernels, c, y_isa, x, NULL);
             if (!same_bits(y, y_isa, CHUNK))
                 fail_msg("%s: %s and portable differ", c->name, fv__isa_name(isa));
-            run_unary(portable, c, dx, dy, c->reads_output ? y : x);
-            run_unary(kernels, c, dx_isa, dy, c->reads_output ? y : x);
+            if (c->row->dx) {
+                run_unary(portable, c, dx, dy, c->reads_output ? y : x);
+                run_unary(kernels, c, dx_isa, dy, c->reads_output ? y : x);
+            }
             if (!same_bits(dx, dx_isa, CHUNK))
                 fail_msg("%s: the gradients of %s and portable differ", c->name, fv__isa_name(isa));
             memcpy(y_isa, x, sizeof x); /* in place */
@@ -310,32 +334,12 @@ static void test_neon_bits(void **state)
 
 /* ---- the kernels against the operations' references ----------------------------------------------- */
 
-/* Attributes as the operation's own struct, from its words' offsets. */
-static void *make_attrs(const unary_case *c)
-{
-    void *const attrs = calloc(1, c->op->attr_bytes + 1);
-    for (int i = 0; i < c->op->n_attrs; i++) {
-        char *const at = (char *)attrs + c->op->attrs[i].offset;
-        if (strcmp(c->op->attrs[i].word, "slope") == 0)
-            *(float *)at = c->slope;
-        else
-            *(int *)at = !c->reads_output;
-    }
-    return attrs;
-}
-
-/* Around its least value gelu's slope is a small difference of two numbers near a quarter. */
-static bool gelu_turns(const unary_case *c, float x)
-{
-    return c->function == FV_UNARY_GELU && x > -1.5f && x < -0.4f;
-}
-
 static void check_reference(const unary_case *c)
 {
     static float x[CHUNK], dy[CHUNK], y[CHUNK], dx[CHUNK];
     static double x_ref[CHUNK], v_ref[CHUNK], dy_ref[CHUNK], out[CHUNK];
     const fv_kernels *const portable = fv__kernels(FV_ISA_PORTABLE);
-    void *const attrs = make_attrs(c);
+    const void *const attrs = c->row->op->attr_bytes ? &c->attrs : NULL;
     for (int i = 0; i < CHUNK; i++) {
         x[i] = i == 7 ? 0.0f : (float)(i - CHUNK / 2) * 0.004f;
         dy[i] = i % 2 ? 1.5f : -0.75f;
@@ -344,33 +348,32 @@ static void check_reference(const unary_case *c)
     }
     fv_ref r = {.attrs = attrs, .n = 1, .n_inputs = 1, .in = {x_ref}, .out = out};
     r.in_shape[0] = r.in_shape[1] = r.out_shape = (fv_shape){1, {CHUNK}};
-    c->op->ref(&r);
+    c->row->op->ref(&r);
     run_unary(portable, c, y, x, NULL);
     for (int i = 0; i < CHUNK; i++)
-        if (!(ulps(y[i], out[i]) <= (c->function == FV_UNARY_GELU ? 8 : 3)))
+        if (!(ulps(y[i], out[i]) <= c->row->value_ulps))
             fail_msg("%s(%g) is %.9g; the reference says %.9g", c->name, x_ref[i], (double)y[i], out[i]);
     const float *const v = c->reads_output ? y : x;
-    for (int i = 0; c->dx_op && i < CHUNK; i++)
+    for (int i = 0; c->row->dx && i < CHUNK; i++)
         v_ref[i] = (double)v[i];
-    if (c->dx_op) {
+    if (c->row->dx) {
         r.n_inputs = 2;
         r.in[0] = dy_ref;
         r.in[1] = v_ref;
-        c->dx_op->ref(&r);
+        c->row->dx->ref(&r);
         run_unary(portable, c, dx, dy, v);
         for (int i = 0; i < CHUNK; i++)
-            if (!(ulps(dx[i], out[i]) <= c->bound + 1) &&
-                !(gelu_turns(c, x[i]) && fabs((double)dx[i] - out[i]) <= 2e-7))
+            if (!(ulps(dx[i], out[i]) <= c->row->slope_ulps) &&
+                !(fabs((double)dx[i] - out[i]) <= c->row->slope_error))
                 fail_msg("%s: the gradient at %g is %.9g; the reference says %.9g", c->name, x_ref[i],
                          (double)dx[i], out[i]);
     }
-    free(attrs);
 }
 
 static void test_references(void **state)
 {
     (void)state;
-    for (int k = 0; k < N_UNARY_CASES; k++)
+    for (int k = 0; k < n_unary_cases; k++)
         check_reference(&unary_cases[k]);
 }
 
@@ -379,36 +382,36 @@ static void test_reference_gradients(void **state)
 {
     (void)state;
     const double h = 1e-5;
-    for (int k = 0; k < N_UNARY_CASES; k++) {
+    for (int k = 0; k < n_unary_cases; k++) {
         const unary_case *const c = &unary_cases[k];
-        void *const attrs = make_attrs(c);
-        for (int i = 0; c->dx_op && i < 40; i++) {
+        const void *const attrs = c->row->op->attr_bytes ? &c->attrs : NULL;
+        for (int i = 0; c->row->dx && i < 40; i++) {
             const double x = (i - 20) * 0.3 + 0.05; /* not at the kink */
             double in[3] = {x, x - h, x + h}, y[3], dy = 1, dx;
             fv_ref r = {.attrs = attrs, .n = 3, .n_inputs = 1, .in = {in}, .out = y};
             r.in_shape[0] = r.in_shape[1] = r.out_shape = (fv_shape){1, {1}};
-            c->op->ref(&r);
+            c->row->op->ref(&r);
             r.n = 1;
             r.n_inputs = 2;
             r.in[0] = &dy;
             r.in[1] = c->reads_output ? &y[0] : &in[0];
             r.out = &dx;
-            c->dx_op->ref(&r);
+            c->row->dx->ref(&r);
             if (!(fabs(dx - (y[2] - y[1]) / (2 * h)) < 1e-8))
                 fail_msg("%s: the gradient at %g is %.12g; differences say %.12g", c->name, x, dx,
                          (y[2] - y[1]) / (2 * h));
         }
-        free(attrs);
     }
 }
 
-/* The subgradient at 0 is what was asked for, and ReLU passes NaN on. */
-static void test_at_zero(void **state)
+/* A NaN stays one, everywhere; the subgradient at 0 is what was asked for. */
+static void test_nan_and_zero(void **state)
 {
     (void)state;
     static float x[CHUNK], y[CHUNK], dy[CHUNK], dx[CHUNK];
     const fv_kernels *const portable = fv__kernels(FV_ISA_PORTABLE);
-    for (int k = 3; k < 7; k++) {
+    int n_at0 = 0;
+    for (int k = 0; k < n_unary_cases; k++) {
         const unary_case *const c = &unary_cases[k];
         for (int i = 0; i < CHUNK; i++) {
             x[i] = i % 2 ? -0.0f : 0.0f;
@@ -416,10 +419,16 @@ static void test_at_zero(void **state)
         }
         x[5] = NAN;
         run_unary(portable, c, y, x, NULL);
-        assert_true(isnan(y[5]));
+        if (!isnan(y[5]))
+            fail_msg("%s: of a NaN it makes %g", c->name, (double)y[5]);
+        if (c->row->op != &fv_op_relu && c->row->op != &fv_op_leaky_relu)
+            continue;
+        const float expected = c->attrs.at0 ? 2.0f : 2.0f * c->attrs.p;
         run_unary(portable, c, dx, dy, c->reads_output ? y : x);
-        assert_true(dx[0] == 2.0f * c->at_zero && dx[1] == 2.0f * c->at_zero);
+        assert_true(dx[0] == expected && dx[1] == expected);
+        n_at0 += c->attrs.at0;
     }
+    assert_true(n_at0 >= 2);
 }
 
 int main(void)
@@ -438,7 +447,7 @@ int main(void)
         cmocka_unit_test(test_neon_bits),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_reference_gradients),
-        cmocka_unit_test(test_at_zero),
+        cmocka_unit_test(test_nan_and_zero),
     };
-    return cmocka_run_group_tests_name("vec_math", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("vec_math", tests, fill_unary_cases, NULL);
 }

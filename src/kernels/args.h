@@ -277,16 +277,6 @@ typedef struct fv_shard_sum_args {
     int slices; /* so many, one after the other; 0: the shards of the batch's blocks */
 } fv_shard_sum_args;
 
-typedef enum fv_unary {
-    FV_UNARY_IDENTITY,
-    FV_UNARY_SIGMOID,
-    FV_UNARY_TANH,
-    FV_UNARY_RELU,
-    FV_UNARY_LEAKY_RELU,
-    FV_UNARY_SOFTPLUS,
-    FV_UNARY_GELU
-} fv_unary;
-
 /* ---- maps along axes (map.inc) ---------------------------------------------------------------------- */
 
 /* Values of y that lie side by side, and their places in x; -1: a constant (copies), or a list of them
@@ -328,12 +318,21 @@ typedef struct fv_sum_args {
     const fv_map_run *run;
 } fv_sum_args;
 
-/* n vectors of 16 per block. The backward kernel reads y where `from_output`, else x. */
+/* The elementwise activations. */
+typedef enum fv_unary {
+#define FV_UNARY(name, ...) FV_UNARY_##name,
+#define FV_FLAT(name, ...)  FV_UNARY_##name,
+#include "kernels/unary.def"
+#undef FV_UNARY
+#undef FV_FLAT
+    FV_N_UNARY
+} fv_unary;
+
+/* n vectors of 16 per block; p, q and at0 are the attributes of the function. */
 typedef struct fv_unary_args {
     fv_unary function;
     int64_t n;
-    float slope;   /* leaky ReLU */
-    float at_zero; /* the subgradient at 0 of ReLU and leaky ReLU */
+    float p, q, at0;
 } fv_unary_args;
 
 typedef struct fv_dropout_args {

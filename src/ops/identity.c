@@ -8,15 +8,11 @@ static fv_status grad(fv_grad *g)
     return FV_OK;
 }
 
-static double f(double x, const void *attrs)
-{
-    (void)attrs;
-    return x;
-}
-
 static void ref(const fv_ref *r)
 {
-    fv__unary_ref(r, f);
+    const int64_t n = r->n * fv__shape_count(r->out_shape);
+    for (int64_t i = 0; i < n; i++)
+        r->out[i] = r->in[0][i];
 }
 
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)

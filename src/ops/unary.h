@@ -3,22 +3,28 @@
 #ifndef FV_OPS_UNARY_H
 #define FV_OPS_UNARY_H
 
-#include "plan/lower.h"
 #include "ops/ops.h"
+#include "plan/lower.h"
 
-/* f(x), or f'(x) from y or x; attrs are the operation's. */
-typedef double (*fv_unary_fn)(double v, const void *attrs);
+/* The attributes of an activation, as far as its row of kernels/unary.def has words for them. */
+typedef struct fv_unary_attrs {
+    float p, q;
+    int at0;
+} fv_unary_attrs;
+
+/* An activation, for tests. */
+typedef struct fv_unary_row {
+    const fv_op *op, *dx; /* dx NULL: nothing is learned through it */
+    const char *cases[3]; /* attributes to try */
+    bool (*from_output)(const void *attrs);
+    double value_ulps, slope_ulps, slope_error;
+} fv_unary_row;
+extern const fv_unary_row fv__unary_rows[FV_N_UNARY];
+/* What the kernels are given: n vectors a block. */
+fv_unary_args fv__unary_args(fv_unary function, const void *attrs, int64_t n);
 
 /* The output has the shape of the first input; a second input must have it too. */
 fv_status fv__unary_infer(fv_infer *q);
-/* Appends `op` on (dy, y) where from_output, else on (dy, x), with the forward's attributes. */
-fv_status fv__unary_grad(fv_grad *g, const fv_op *op, bool from_output);
-void fv__unary_ref(const fv_ref *r, fv_unary_fn f);
-void fv__unary_dx_ref(const fv_ref *r, fv_unary_fn slope);
-/* The sign of every element: for a function with a kink at 0. */
-uint64_t fv__unary_side(const fv_ref *r);
-/* kernel_unary, or with two inputs kernel_unary_dx. slope and at_zero as in fv_unary_args. */
-fv_status fv__unary_lower(fv_lower *l, fv_unary function, float slope, float at_zero);
 /* One operation per value of the output; an activation through exp counts as one too. */
 fv_cost fv__unary_cost(const void *attrs, const fv_shape *in, fv_shape out);
 
