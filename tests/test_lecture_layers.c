@@ -1,0 +1,87 @@
+/* test_lecture_layers.c - the worked examples of the lectures as model texts: the layers, given the slide's
+ * weights, predict the slide's numbers. Tolerance 1e-5: inputs are tenths, rounded, and results stay below
+ * 100. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fovea.h"
+#include "one_context.h"
+
+#include <math.h>
+
+/* Values of x through the text's layers, whose parameter `name` is `w`, against `expected`. */
+static void expect(const char *text, const char *name, const float *w, size_t n_w, const float *x,
+                   const float *expected, int n)
+{
+    float y[64] = {0};
+    fv_model *model = NULL;
+    fv_predictor *predictor = NULL;
+    assert_true(n <= 64);
+    if (fv_model_from_text(ctx, text, "lecture", &model) != FV_OK)
+        fail_msg("%s", fv_message(ctx));
+    if (fv_model_set_parameter(model, name, w, n_w) != FV_OK)
+        fail_msg("%s", fv_message(ctx));
+    assert_int_equal(fv_model_describe(model).n_classes, n);
+    assert_int_equal(fv_predictor_create(model, 1, &predictor), FV_OK);
+    assert_int_equal(fv_predictor_run_values(predictor, x, 1, y), FV_OK);
+    for (int i = 0; i < n; i++)
+        if (!(fabsf(y[i] - expected[i]) <= 1e-5f))
+            fail_msg("%s\nvalue %d is %.9g, expected %.9g", text, i, (double)y[i], (double)expected[i]);
+    fv_predictor_destroy(predictor);
+    fv_model_destroy(model);
+}
+
+static const float smoothing[9] = {0.1f, 0.1f, 0.1f, 0.1f, 0.2f, 0.1f, 0.1f, 0.1f, 0.1f};
+static const float image[25] = {4, 3, 2, 4, 5, 6, 2, 4, 4, 5, 3, 5, 3, 7, 6, 6, 1, 9, 8, 7, 2, 1, 1, 2, 7};
+
+/* "Convolutions - treating the border": mirroring, constant values, modulo, and those that other programs
+ * have. In the corner, for instance, mirrored: (4+4+3 + 4+2*4+3 + 6+6+2) / 10 = 4.0; modulo: (7+2+1 + 5+2*4+3
+ * + 5+6+2) / 10. */
+static void test_borders(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int tenths[25];
+    } borders[] = {
+#define BORDERED(line) "input image 1x5x5\n" line "flatten\nloss squared-error\n"
+        {BORDERED("conv c 1 3x3 pad=1 bias=no\n"), {19, 24, 21, 28, 23, 29, 34, 38, 44, 36, 26, 44, 46,
+                                                    60, 43, 24, 32, 46, 58, 44, 12, 21, 23, 36, 31}},
+        {BORDERED("border 1 mode=zero\nconv c 1 3x3 bias=no\n"),
+         {19, 24, 21, 28, 23, 29, 34, 38, 44, 36, 26, 44, 46,
+          60, 43, 24, 32, 46, 58, 44, 12, 21, 23, 36, 31}},
+        {BORDERED("border 1 mode=constant:2\nconv c 1 3x3 bias=no\n"),
+         {29, 30, 27, 34, 33, 35, 34, 38, 44, 42, 32, 44, 46,
+          60, 49, 30, 32, 46, 58, 50, 22, 27, 29, 42, 41}},
+        {BORDERED("border 1 mode=mirror\nconv c 1 3x3 bias=no\n"),
+         {40, 33, 30, 39, 47, 42, 34, 38, 44, 52, 41, 44, 46,
+          60, 61, 35, 32, 46, 58, 64, 25, 25, 27, 46, 61}},
+        {BORDERED("border 1 mode=reflect\nconv c 1 3x3 bias=no\n"),
+         {34, 36, 31, 41, 44, 39, 34, 38, 44, 51, 34, 44, 46,
+          60, 62, 31, 32, 46, 58, 61, 22, 37, 41, 60, 64}},
+        {BORDERED("border 1 mode=edge\nconv c 1 3x3 bias=no\n"),
+         {40, 33, 30, 39, 47, 42, 34, 38, 44, 52, 41, 44, 46,
+          60, 61, 35, 32, 46, 58, 64, 25, 25, 27, 46, 61}},
+        {BORDERED("border 1 mode=modulo\nconv c 1 3x3 bias=no\n"),
+         {39, 28, 25, 38, 44, 45, 34, 38, 44, 49, 44, 44, 46,
+          60, 58, 44, 32, 46, 58, 55, 38, 30, 32, 47, 52}},
+    };
+    for (size_t i = 0; i < sizeof borders / sizeof *borders; i++) {
+        float y[25];
+        for (int k = 0; k < 25; k++)
+            y[k] = (float)borders[i].tenths[k] / 10;
+        expect(borders[i].text, "c.weight", smoothing, 9, image, y, 25);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_borders),
+    };
+    return cmocka_run_group_tests_name("lecture_layers", tests, setup, teardown);
+}
