@@ -7,27 +7,13 @@
 #include "layout.h"
 #include "output.h"
 
-static const char *const schedules[] = {"constant", "step", "cosine", NULL}; /* in fv_schedule's order */
-
 #define AT(member) offsetof(cli_args, member)
 static const cli_option options[] = {
     {"model", "NAME|FILE", CLI_TEXT, AT(model), 0, 0, NULL,
      "a built-in model (fovea models), a text file, or a run's folder"},
     {"data", "NAME|DIR", CLI_TEXT, AT(data), 0, 0, NULL, "\"digits\", or a folder with IDX files as MNIST's"},
-    {"epochs", "N", CLI_COUNT, AT(epochs), 1, FV_MAX_EPOCHS, NULL, "passes over the training images"},
-    {"batch", "N|all", CLI_BATCH, AT(batch), 1, FV_MAX_BATCH, NULL, "images a step; 1: stochastic"},
-    {"lr", "X", CLI_REAL, AT(lr), 0, 1000, NULL, "learning rate"},
-    {"momentum", "X", CLI_REAL, AT(momentum), 0, 0.9999, NULL, "of the steps"},
-    {"weight-decay", "X", CLI_REAL, AT(weight_decay), 0, 1000, NULL, "L2 on weights, never on biases"},
-    {"optimizer", "NAME", CLI_TEXT, AT(optimizer), 0, 0, NULL, "how parameters follow gradients"},
-    {"schedule", "NAME", CLI_CHOICE, AT(schedule), 0, 0, schedules, "how the learning rate goes"},
-    {"step-epochs", "N", CLI_COUNT, AT(step_epochs), 1, FV_MAX_EPOCHS, NULL,
-     "schedule step: every N epochs ..."},
-    {"step-factor", "X", CLI_REAL, AT(step_factor), 0, 10, NULL, "... the rate is multiplied by X"},
-    {"shift", "N", CLI_COUNT, AT(shift), 0, FV_MAX_SHIFT, NULL, "move each training image by up to N pixels"},
-    {"seed", "N", CLI_SEED, AT(seed), 0, 0, NULL, "of initialisation, order, dropout and shifts"},
+    {.kind = CLI_TRAINING},
     CLI_ROW_THREADS,
-    {"valid", "N", CLI_COUNT, AT(n_valid), 0, CLI_MAX_COUNT, NULL, "hold out the last N training images"},
     CLI_ROW_CLASSES,
     {"class-names", "A,B", CLI_TEXT, AT(class_names), 0, 0, NULL,
      "what the classes are called, in their order"},
@@ -43,19 +29,7 @@ static const cli_option options[] = {
 
 static void defaults(cli_args *args)
 {
-    const fv_train_options o = fv_train_options_default();
-    args->epochs = o.epochs;
-    args->batch = o.batch;
-    args->lr = o.lr;
-    args->momentum = o.momentum;
-    args->weight_decay = o.weight_decay;
-    args->optimizer = o.optimizer;
-    args->schedule = (int)o.schedule;
-    args->step_epochs = o.step_epochs;
-    args->step_factor = o.step_factor;
-    args->shift = o.shift;
-    args->seed = o.seed;
-    args->n_valid = o.n_valid;
+    args->train = fv_train_options_default();
 }
 
 static int check(const cli_args *args)
@@ -81,22 +55,11 @@ static int begin_new(const cli_session *session, cli_training *training, cli_rec
     const fv_status status = fv_model_open(session->ctx, args->model, &training->model);
     if (status != FV_OK)
         return cli_fail(session, status);
-    training->options = (fv_train_options){
-        .epochs = args->epochs,
-        .batch = args->batch,
-        .lr = args->lr,
-        .momentum = args->momentum,
-        .weight_decay = args->weight_decay,
-        .optimizer = args->optimizer,
-        .schedule = (fv_schedule)args->schedule,
-        .step_epochs = args->step_epochs,
-        .step_factor = args->step_factor,
-        .shift = args->shift,
-        .seed = args->seed,
-        .n_valid = args->n_valid,
-        .out = args->out,
-        .replace = args->replace,
-    };
+    training->options = args->train;
+    training->options.out = args->out;
+    training->options.replace = args->replace;
+    if (fv_train_options_check(session->ctx, &training->options) != FV_OK)
+        return cli_usage("train", "--%s", fv_message(session->ctx));
     *record = (cli_record){.spec = args->data, .classes = args->classes, .limit = args->limit};
     return 0;
 }

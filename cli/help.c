@@ -76,8 +76,10 @@ void cli_print_help(const cli_command *command)
     }
     putchar('\n');
     cli_print_prose(stdout, "options [and what holds where they are left out]");
-    for (int i = 0; i < command->n_options; i++)
-        print_option(&command->options[i], &defaults);
+    int n_options;
+    const cli_option *const options = cli_options_of(command, &n_options);
+    for (int i = 0; i < n_options; i++)
+        print_option(&options[i], &defaults);
     cli_print_examples(stdout, command->examples);
     cli_print_exit_codes(stdout);
 }

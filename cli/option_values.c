@@ -85,7 +85,7 @@ static void say_range(const cli_option *option, char *text, size_t text_bytes)
         snprintf(text, text_bytes, "a whole number from %.0f to %.0f or \"all\"", low, high);
         break;
     case CLI_REAL:
-        snprintf(text, text_bytes, "a number from %g to %g", low, high);
+        snprintf(text, text_bytes, "a number from %.10g to %.10g", low, high);
         break;
     case CLI_SEED:
         snprintf(text, text_bytes, "a whole number from 0 to %" PRIu64, UINT64_MAX);
@@ -114,6 +114,7 @@ bool cli_read_value(const cli_option *option, const char *text, cli_args *args, 
     bool ok = false;
     switch (option->kind) {
     case CLI_FLAG:
+    case CLI_TRAINING:
         break;
     case CLI_TEXT:
         ok = *text != '\0';
@@ -167,6 +168,7 @@ void cli_show_value(const cli_option *option, const cli_args *args, char *text, 
     text[0] = '\0';
     switch (option->kind) {
     case CLI_FLAG:
+    case CLI_TRAINING:
         break;
     case CLI_TEXT:
         snprintf(text, text_bytes, "%s", *(const char *const *)place ? *(const char *const *)place : "");

@@ -8,14 +8,73 @@
 
 #define MAX_OPTIONS 64 /* of a command: as many as cli_args.given has bits */
 
+static cli_option training_row(const fv_train_option *o)
+{
+    static const cli_kind kinds[] = {[FV_OPTION_COUNT] = CLI_COUNT,
+                                     [FV_OPTION_REAL] = CLI_REAL,
+                                     [FV_OPTION_CHOICE] = CLI_CHOICE,
+                                     [FV_OPTION_SEED] = CLI_SEED,
+                                     [FV_OPTION_TEXT] = CLI_TEXT};
+    return (cli_option){o->word,
+                        o->argument,
+                        o->zero ? CLI_BATCH : kinds[o->type],
+                        offsetof(cli_args, train) + o->offset,
+                        o->zero && o->min < 1 ? 1 : o->min,
+                        o->max,
+                        o->choices,
+                        o->help};
+}
+
+const cli_option *cli_options_of(const cli_command *command, int *n)
+{
+    static cli_option rows[MAX_OPTIONS]; /* of the command that was asked for last */
+    static const cli_command *of;
+    static int n_rows;
+    bool trains = false;
+    for (int i = 0; i < command->n_options; i++)
+        trains = trains || command->options[i].kind == CLI_TRAINING;
+    *n = command->n_options;
+    if (!trains)
+        return command->options;
+    if (of != command) {
+        of = command;
+        n_rows = 0;
+        for (int i = 0; i < command->n_options; i++) {
+            const fv_train_option *o;
+            if (command->options[i].kind != CLI_TRAINING && n_rows < MAX_OPTIONS)
+                rows[n_rows++] = command->options[i];
+            for (int k = 0; command->options[i].kind == CLI_TRAINING && n_rows < MAX_OPTIONS &&
+                            (o = fv_train_option_at(k)) != NULL;
+                 k++)
+                rows[n_rows++] = training_row(o);
+        }
+    }
+    *n = n_rows;
+    return rows;
+}
+
 static const cli_option *find(const cli_command *command, const char *name, size_t length)
 {
-    for (int i = 0; i < command->n_options; i++) {
-        const char *known = command->options[i].name;
-        if (strlen(known) == length && memcmp(known, name, length) == 0)
-            return &command->options[i];
-    }
+    int n;
+    const cli_option *const options = cli_options_of(command, &n);
+    for (int i = 0; i < n; i++)
+        if (strlen(options[i].name) == length && memcmp(options[i].name, name, length) == 0)
+            return &options[i];
     return NULL;
+}
+
+/* Which bit of cli_args.given is the option's. */
+static int place_of(const cli_command *command, const cli_option *option)
+{
+    int n;
+    return (int)(option - cli_options_of(command, &n));
+}
+
+static const char *nearest_option(const cli_command *command, const char *name)
+{
+    int n;
+    const cli_option *const options = cli_options_of(command, &n);
+    return cli_nearest(name, &options[0].name, n, sizeof options[0]);
 }
 
 static int unknown(const cli_command *command, const char *word, size_t length)
@@ -25,8 +84,7 @@ static int unknown(const cli_command *command, const char *word, size_t length)
         length = sizeof name - 1;
     memcpy(name, word, length);
     name[length] = '\0';
-    const char *nearest =
-        cli_nearest(name, &command->options[0].name, command->n_options, sizeof command->options[0]);
+    const char *nearest = nearest_option(command, name);
     if (nearest)
         return cli_usage(command->name, "unknown option --%s; nearest is --%s", name, nearest);
     return cli_usage(command->name, "unknown option --%s; fovea help %s lists what there is", name,
@@ -36,9 +94,7 @@ static int unknown(const cli_command *command, const char *word, size_t length)
 /* "-epochs": one dash. A letter alone is nobody's short form. */
 static int one_dash(const cli_command *command, const char *word)
 {
-    const char *nearest = word[2] ? cli_nearest(word + 1, &command->options[0].name, command->n_options,
-                                                sizeof command->options[0])
-                                  : NULL;
+    const char *nearest = word[2] ? nearest_option(command, word + 1) : NULL;
     return cli_usage(command->name, "unknown option %s; options begin with two dashes%s%s", word,
                      nearest ? ", as --" : "", nearest ? nearest : "");
 }
@@ -47,7 +103,7 @@ static int one_dash(const cli_command *command, const char *word)
 static int note_value(const cli_command *command, const cli_option *option, const char *value,
                       const char **said)
 {
-    const char **first = &said[option - command->options];
+    const char **first = &said[place_of(command, option)];
     if (*first)
         return cli_usage(command->name, "--%s was given twice: %s and %s", option->name, *first, value);
     *first = value;
@@ -64,7 +120,7 @@ static int take_option(const cli_command *command, int argc, char **argv, int at
     const cli_option *option = find(command, word, length);
     if (!option)
         return unknown(command, word, length);
-    args->given |= (uint64_t)1 << (option - command->options);
+    args->given |= (uint64_t)1 << place_of(command, option);
     *used = 1;
     if (option->kind == CLI_FLAG) {
         if (equals)
@@ -143,7 +199,7 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
 bool cli_given(const cli_command *command, const cli_args *args, const char *name)
 {
     const cli_option *option = find(command, name, strlen(name));
-    return option && (args->given >> (option - command->options) & 1);
+    return option && (args->given >> place_of(command, option) & 1);
 }
 
 const char *const cli_split_words[] = {"test", "train", NULL};

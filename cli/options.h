@@ -18,10 +18,11 @@ typedef struct cli_list {
 
 /* Every option of every command has its place here; a command's table says which of them it knows. */
 typedef struct cli_args {
-    const char *model, *models, *data, *out, *resume, *optimizer, *class_names;
-    int epochs, batch, step_epochs, shift, threads, n_valid, limit;
-    int schedule, split; /* places in their row's choices */
-    double lr, momentum, weight_decay, step_factor, seconds;
+    const char *model, *models, *data, *out, *resume, *class_names;
+    fv_train_options train; /* rows of CLI_TRAINING */
+    int epochs, batch, threads, limit;
+    int split; /* place in its row's choices */
+    double seconds;
     uint64_t seed;
     cli_list classes, index;
     bool json, quiet, plan, inference, replace, force, help;
@@ -32,14 +33,15 @@ typedef struct cli_args {
 } cli_args;
 
 typedef enum cli_kind {
-    CLI_FLAG,   /* bool */
-    CLI_TEXT,   /* const char * */
-    CLI_COUNT,  /* int in low..high */
-    CLI_BATCH,  /* int in low..high, or "all": 0 */
-    CLI_REAL,   /* double in low..high */
-    CLI_SEED,   /* uint64_t */
-    CLI_CHOICE, /* int, a place in `choices` */
-    CLI_LIST    /* cli_list, whole numbers in low..high with commas between */
+    CLI_FLAG,    /* bool */
+    CLI_TEXT,    /* const char * */
+    CLI_COUNT,   /* int in low..high */
+    CLI_BATCH,   /* int in low..high, or "all": 0 */
+    CLI_REAL,    /* double in low..high */
+    CLI_SEED,    /* uint64_t */
+    CLI_CHOICE,  /* int, a place in `choices` */
+    CLI_LIST,    /* cli_list, whole numbers in low..high with commas between */
+    CLI_TRAINING /* stands for the rows of all training options (fv_train_option_at), in args.train */
 } cli_kind;
 
 typedef struct cli_option {
@@ -56,14 +58,17 @@ typedef struct cli_command {
     const char *name;
     const char *operands; /* "RUN FILE..." */
     int min_operands, max_operands;
-    const char *summary;  /* one line */
-    const char *details;  /* paragraphs for --help; may be NULL */
-    const char *examples; /* what can be typed, a line each */
-    const cli_option *options;
+    const char *summary;       /* one line */
+    const char *details;       /* paragraphs for --help; may be NULL */
+    const char *examples;      /* what can be typed, a line each */
+    const cli_option *options; /* n_options of them; see cli_options_of */
     int n_options;
     void (*defaults)(cli_args *args);                                    /* on zeroed args; may be NULL */
     int (*run)(const struct cli_command *command, const cli_args *args); /* the exit code */
 } cli_command;
+
+/* The command's rows, with CLI_TRAINING replaced by those it stands for. */
+const cli_option *cli_options_of(const cli_command *command, int *n);
 
 /* Rows that several commands share. */
 #define CLI_ROW_JSON                                                                                         \

@@ -8,43 +8,61 @@
 static void as_args(const fv_train_options *o, const cli_record *record, const char *folder, cli_args *args)
 {
     memset(args, 0, sizeof *args);
-    args->epochs = o->epochs;
-    args->batch = o->batch;
-    args->lr = o->lr;
-    args->momentum = o->momentum;
-    args->weight_decay = o->weight_decay;
-    args->optimizer = o->optimizer;
-    args->schedule = (int)o->schedule;
-    args->step_epochs = o->step_epochs;
-    args->step_factor = o->step_factor;
-    args->shift = o->shift;
-    args->seed = o->seed;
-    args->n_valid = o->n_valid;
+    args->train = *o;
     args->classes = record->classes;
     args->limit = record->limit;
     args->out = folder;
 }
 
+static const fv_train_option *training_option(const char *name)
+{
+    const fv_train_option *o;
+    for (int i = 0; (o = fv_train_option_at(i)) != NULL && strcmp(o->word, name) != 0;)
+        i++;
+    return o;
+}
+
+/* What belongs to the run, beside the training options. */
+static bool is_recorded(const char *name)
+{
+    return strcmp(name, "classes") == 0 || strcmp(name, "limit") == 0 || strcmp(name, "out") == 0;
+}
+
 static int check_agreement(const cli_session *session, const cli_command *command, const cli_args *recorded)
 {
-    static const char *const fixed[] = {"batch",    "lr",          "momentum",    "weight-decay", "optimizer",
-                                        "schedule", "step-epochs", "step-factor", "shift",        "seed",
-                                        "valid",    "classes",     "limit",       "out"};
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-        if (!cli_given(command, session->args, fixed[i]))
+    int n;
+    const cli_option *const options = cli_options_of(command, &n);
+    for (int k = 0; k < n; k++) {
+        const cli_option *const option = &options[k];
+        const fv_train_option *const training = training_option(option->name);
+        const bool fixed = training ? !training->may_grow : is_recorded(option->name);
+        char now[2048], then[2048];
+        if (!fixed || !cli_given(command, session->args, option->name))
             continue;
-        for (int k = 0; k < command->n_options; k++) {
-            const cli_option *option = &command->options[k];
-            if (strcmp(option->name, fixed[i]) != 0)
-                continue;
-            char now[2048], then[2048];
-            cli_show_value(option, session->args, now, sizeof now);
-            cli_show_value(option, recorded, then, sizeof then);
-            if (strcmp(now, then) != 0)
-                return cli_usage(session->command,
-                                 "--%s %s: the run in %s has %s; a resumed run keeps its options",
-                                 option->name, now, recorded->out, then[0] ? then : "none");
-        }
+        cli_show_value(option, session->args, now, sizeof now);
+        cli_show_value(option, recorded, then, sizeof then);
+        if (strcmp(now, then) != 0)
+            return cli_usage(session->command,
+                             "--%s %s: the run in %s has %s; a resumed run keeps its options", option->name,
+                             now, recorded->out, then[0] ? then : "none");
+    }
+    return 0;
+}
+
+/* Options that may grow: more epochs. */
+static int take_more(const cli_session *session, const cli_command *command, fv_train_options *options)
+{
+    const fv_train_option *o;
+    for (int i = 0; (o = fv_train_option_at(i)) != NULL; i++) {
+        const int wish = *(const int *)((const char *)&session->args->train + o->offset);
+        int *const value = (int *)((char *)options + o->offset);
+        if (!o->may_grow || !cli_given(command, session->args, o->word))
+            continue;
+        if (wish < *value)
+            return cli_usage(session->command,
+                             "--%s %d: the run in %s has %d; a resumed run may only have more", o->word, wish,
+                             session->args->resume, *value);
+        *value = wish;
     }
     return 0;
 }
@@ -81,15 +99,10 @@ int cli_resume(const cli_session *session, const cli_command *command, cli_train
     int code = check_agreement(session, command, &recorded);
     if (!code)
         code = check_model(session, training);
+    if (!code)
+        code = take_more(session, command, options);
     if (code)
         return code;
-    if (cli_given(command, args, "epochs")) {
-        if (args->epochs < options->epochs)
-            return cli_usage(session->command,
-                             "--epochs %d: the run in %s has %d; a resumed run may only have more",
-                             args->epochs, args->resume, options->epochs);
-        options->epochs = args->epochs;
-    }
     if (args->data)
         record->spec = args->data;
     if (!record->spec)

@@ -358,6 +358,32 @@ typedef struct fv_train_options {
                          * the run began with: goes on with what is given now                      */
 } fv_train_options;
 FV_API fv_train_options fv_train_options_default(void);
+/* FV_ERR_ARGUMENT where an option is out of its range; fv_train begins with it. */
+FV_API fv_status fv_train_options_check(fv_context *ctx, const fv_train_options *options);
+
+/* The options that can be set by a word: what a program needs to read them, show them and explain them. */
+typedef enum fv_option_type {
+    FV_OPTION_COUNT,  /* int                                  */
+    FV_OPTION_REAL,   /* double                               */
+    FV_OPTION_CHOICE, /* an enum: a place in `choices`        */
+    FV_OPTION_SEED,   /* uint64_t, any                        */
+    FV_OPTION_TEXT    /* const char *, borrowed               */
+} fv_option_type;
+
+typedef struct fv_train_option {
+    const char *word; /* "weight-decay" */
+    const char *key;  /* in args.json and in checkpoints: "weight_decay" */
+    fv_option_type type;
+    size_t offset;              /* in fv_train_options                         */
+    double min, max, initial;   /* inclusive; initial: the default             */
+    const char *initial_text;   /* TEXT: the default                           */
+    const char *const *choices; /* CHOICE: words, NULL behind the last         */
+    const char *zero;           /* COUNT: a word for 0, "all"; NULL: none      */
+    const char *argument;       /* what help calls the value: "N"              */
+    bool may_grow;              /* a resumed run may have more; others stay    */
+    const char *help;           /* one line                                    */
+} fv_train_option;
+FV_API const fv_train_option *fv_train_option_at(int index); /* NULL past the last */
 /* The model and the options of a run's last checkpoint, to go on with by fv_train: options->resume is set,
  * options->out is `run_folder`, borrowed. fv_model_trained_on(*model) says which data to open. With `force`,
  * options->force is set, and a model.fovea that was changed since is the model's text. */

@@ -226,6 +226,8 @@ static void null_training(void **state)
     SILENT(fv_train(NULL, data, NULL, &options, NULL, NULL));
     REFUSED(fv_train(model, NULL, NULL, &options, NULL, NULL), "fv_train: train is NULL");
     REFUSED(fv_train(model, data, NULL, NULL, NULL, NULL), "fv_train: options is NULL");
+    SILENT(fv_train_options_check(NULL, &options));
+    REFUSED(fv_train_options_check(ctx, NULL), "fv_train_options_check: options is NULL");
     options.optimizer = NULL;
     REFUSED(fv_train(model, data, NULL, &options, NULL, NULL),
             "optimizer: expected sgd, nesterov, adam or adamw, found ''");
@@ -348,6 +350,8 @@ static void null_is_harmless(void **state)
     assert_null(fv_model_statistic(model, -1).values);
     assert_null(fv_model_statistic(model, fv_model_n_statistics(model)).values);
     assert_int_equal(fv_train_options_default().resume, false);
+    assert_null(fv_train_option_at(-1));
+    assert_null(fv_train_option_at(1000));
 }
 
 /* Every function of fovea.h is called in this file. */

@@ -159,6 +159,32 @@ static void longest_texts_fit(void **state)
     }
 }
 
+/* ---- the table of options ----------------------------------------------------------------------------- */
+
+/* Each default is within its range, each row is a member of its own, and the help names each optimiser. */
+static void options_table(void **state)
+{
+    (void)state;
+    const fv_train_options o = fv_train_options_default();
+    const fv_train_option *row;
+    bool named = false;
+    assert_well(ctx, fv_train_options_check(ctx, &o));
+    for (int i = 0; (row = fv_train_option_at(i)) != NULL; i++) {
+        assert_true(row->word && row->help && row->argument && row->min <= row->initial);
+        assert_true(row->initial <= row->max);
+        assert_true((row->type == FV_OPTION_CHOICE) == (row->choices != NULL));
+        assert_true(!row->may_grow || row->type == FV_OPTION_COUNT);
+        for (int k = 0; k < i; k++)
+            assert_true(fv_train_option_at(k)->offset != row->offset);
+        for (int k = 0; strcmp(row->word, "optimizer") == 0 && fv__optimizer_at(k); k++) {
+            named = true;
+            if (!strstr(row->help, fv__optimizer_at(k)->name))
+                fail_msg("the help of --optimizer does not name %s", fv__optimizer_at(k)->name);
+        }
+    }
+    assert_true(named);
+}
+
 /* ---- updates of several steps ------------------------------------------------------------------------ */
 
 /* sgd in two steps: the gradient is copied, then the copy is read. */
@@ -320,6 +346,7 @@ int main(void)
         PLANNING(as_pytorch),
         PLANNING(text),
         PLANNING(longest_texts_fit),
+        PLANNING(options_table),
         PLANNING(updates_are_ordered),
         cmocka_unit_test_setup_teardown(learns_and_resumes, scratch_setup, scratch_teardown),
     };

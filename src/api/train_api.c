@@ -5,15 +5,19 @@
 
 fv_train_options fv_train_options_default(void)
 {
-    return (fv_train_options){.epochs = 5,
-                              .batch = 64,
-                              .lr = 0.025,
-                              .momentum = 0.9,
-                              .optimizer = "sgd",
-                              .schedule = FV_SCHEDULE_STEP,
-                              .step_epochs = 3,
-                              .step_factor = 0.15,
-                              .seed = 1};
+    return fv__train_options_default();
+}
+
+fv_status fv_train_options_check(fv_context *ctx, const fv_train_options *options)
+{
+    FV_NEED(NULL, ctx);
+    FV_NEED(ctx, options);
+    return fv__train_options_check(ctx, options);
+}
+
+const fv_train_option *fv_train_option_at(int index)
+{
+    return fv__train_option_at(index);
 }
 
 fv_status fv_train_open_run(fv_context *ctx, const char *run_folder, bool force, fv_model **model,

@@ -20,24 +20,6 @@ typedef struct field {
     size_t offset;
 } field;
 
-#define OPTION(key, type, member)                                                                            \
-    {                                                                                                        \
-        key, type, offsetof(fv_train_options, member)                                                        \
-    }
-static const field option_fields[] = {
-    OPTION("epochs", FIELD_INT, epochs),
-    OPTION("batch", FIELD_INT, batch),
-    OPTION("lr", FIELD_BITS, lr),
-    OPTION("momentum", FIELD_BITS, momentum),
-    OPTION("weight_decay", FIELD_BITS, weight_decay),
-    OPTION("schedule", FIELD_INT, schedule),
-    OPTION("step_epochs", FIELD_INT, step_epochs),
-    OPTION("step_factor", FIELD_BITS, step_factor),
-    OPTION("shift", FIELD_INT, shift),
-    OPTION("seed", FIELD_U64, seed),
-    OPTION("valid", FIELD_INT, n_valid),
-};
-
 #define POSITION(key, type, member)                                                                          \
     {                                                                                                        \
         key, type, offsetof(fv_position, member)                                                             \
@@ -108,6 +90,22 @@ static fv_status read_field(fv_context *ctx, const fv_safetensors *file, const f
     return FV_OK;
 }
 
+/* How an option is recorded. False: as text. */
+static bool field_of(const fv_train_option *option, field *out)
+{
+    *out = (field){option->key,
+                   option->type == FV_OPTION_REAL   ? FIELD_BITS
+                   : option->type == FV_OPTION_SEED ? FIELD_U64
+                                                    : FIELD_INT,
+                   option->offset};
+    return option->type != FV_OPTION_TEXT;
+}
+
+static const char *text_of(const fv_train_options *options, const field *f)
+{
+    return *(const char *const *)((const char *)options + f->offset);
+}
+
 uint64_t fv__run_identity(const fv_model *model, const fv_train_options *options, uint64_t data)
 {
     char value[VALUE_BYTES];
@@ -115,15 +113,17 @@ uint64_t fv__run_identity(const fv_model *model, const fv_train_options *options
     fv__digest_init(&digest);
     fv__digest_text(&digest, model->text);
     fv__digest_add(&digest, model->values, model->n_values * sizeof *model->values);
-    for (int i = 0; i < COUNT(option_fields); i++) {
-        const field *const f = &option_fields[i];
+    const fv_train_option *o;
+    for (int i = 0; (o = fv__train_option_at(i)) != NULL; i++) {
+        field f;
         /* a run that is given more epochs is the same run, unless its learning rates depend on them */
-        if (f->offset == offsetof(fv_train_options, epochs) && options->schedule != FV_SCHEDULE_COSINE)
+        if (o->may_grow && options->schedule != FV_SCHEDULE_COSINE)
             continue;
-        show(f, options, value);
-        fv__digest_text(&digest, value);
+        const bool number = field_of(o, &f);
+        if (number)
+            show(&f, options, value);
+        fv__digest_text(&digest, number ? value : text_of(options, &f));
     }
-    fv__digest_text(&digest, options->optimizer);
     fv__digest_u64(&digest, model->ctx->direct);
     fv__digest_u64(&digest, data);
     const uint64_t identity = fv__digest_value(&digest);
@@ -138,6 +138,18 @@ static void add_fields(fv_draft *draft, const field *fields, int n, const void *
     for (int i = 0; i < n; i++) {
         show(&fields[i], from, value);
         fv__draft_meta(draft, fields[i].key, value);
+    }
+}
+
+static void add_options(fv_draft *draft, const fv_train_options *options)
+{
+    const fv_train_option *o;
+    for (int i = 0; (o = fv__train_option_at(i)) != NULL; i++) {
+        field f;
+        if (field_of(o, &f))
+            add_fields(draft, &f, 1, options);
+        else
+            fv__draft_meta(draft, o->key, text_of(options, &f));
     }
 }
 
@@ -158,9 +170,8 @@ fv_status fv__checkpoint_stage(const fv_trainer *t, const char *folder, const fv
     if (!path)
         return FV_ERR_MEMORY;
     fv__draft_begin(&draft, t->model, FV_FORMAT_CHECKPOINT);
-    add_fields(&draft, option_fields, COUNT(option_fields), options);
+    add_options(&draft, options);
     add_fields(&draft, position_fields, COUNT(position_fields), position);
-    fv__draft_meta(&draft, "optimizer", options->optimizer);
     if (fv__is_utf8(t->model->source)) /* a path may be anything */
         fv__draft_meta(&draft, "source", t->model->source);
     for (int s = 0; s < t->optimizer.row->n_states; s++) {
@@ -208,17 +219,20 @@ fv_status fv__checkpoint_open(fv_context *ctx, const char *folder, fv_weights *o
 
 fv_status fv__checkpoint_options(fv_context *ctx, const fv_weights *last, fv_train_options *options)
 {
-    fv_train_options read = fv_train_options_default();
-    for (int i = 0; i < COUNT(option_fields); i++)
-        FV_TRY(read_field(ctx, last->file, &option_fields[i], &read));
-    const char *const optimizer = fv__safetensors_meta(last->file, "optimizer");
-    fv_optimizer_choice known;
-    if (read.schedule > FV_SCHEDULE_COSINE || !optimizer ||
-        fv__optimizer_read(ctx, optimizer, &known) == FV_ERR_ARGUMENT)
-        return fv__fail(ctx, FV_ERR_INPUT,
-                        "%s: the metadata names a schedule or an optimizer that is not known here",
-                        fv__safetensors_path(last->file));
-    read.optimizer = optimizer;
+    fv_train_options read = fv__train_options_default();
+    const fv_train_option *o;
+    for (int i = 0; (o = fv__train_option_at(i)) != NULL; i++) {
+        field f;
+        if (field_of(o, &f))
+            FV_TRY(read_field(ctx, last->file, &f, &read));
+        else
+            *(const char **)((char *)&read + f.offset) = fv__safetensors_meta(last->file, o->key);
+    }
+    if (fv__train_options_check(ctx, &read) == FV_ERR_ARGUMENT) {
+        char why[FV_MESSAGE_BYTES];
+        memcpy(why, ctx->message, sizeof why);
+        return fv__fail(ctx, FV_ERR_INPUT, "%s: metadata: %s", fv__safetensors_path(last->file), why);
+    }
     read.resume = true;
     *options = read;
     return FV_OK;

@@ -42,11 +42,39 @@ static void add_record(fv_text *text, const fv_data_record *record)
         fv__text_add(text, "null,\n");
 }
 
+/* "epochs": 5, and so on, one a line. */
+static void add_options(fv_text *text, const fv_train_options *options)
+{
+    const fv_train_option *o;
+    for (int i = 0; (o = fv__train_option_at(i)) != NULL; i++) {
+        const void *const at = (const char *)options + o->offset;
+        fv__text_add(text, "  \"%s\": ", o->key);
+        switch (o->type) {
+        case FV_OPTION_COUNT:
+            fv__text_add(text, "%d", *(const int *)at);
+            break;
+        case FV_OPTION_REAL:
+            fv__text_add(text, "%s", fv__exact(*(const double *)at).text);
+            break;
+        case FV_OPTION_CHOICE:
+            fv__json_quote(text, o->choices[*(const int *)at]);
+            break;
+        case FV_OPTION_SEED:
+            fv__text_add(text, "%" PRIu64, *(const uint64_t *)at);
+            break;
+        case FV_OPTION_TEXT:
+            fv__json_quote(text, *(const char *const *)at);
+            break;
+        }
+        fv__text_add(text, "%s\n", fv__train_option_at(i + 1) ? "," : "");
+    }
+    fv__text_add(text, "}\n");
+}
+
 /* "run" comes first: open_run.c looks for it there. */
 static fv_status stage_args(const fv_model *model, const char *folder, const fv_train_options *o,
                             uint64_t identity, fv_writer *writer)
 {
-    static const char *const schedules[] = {"constant", "step", "cosine"};
     static const fv_data_record unknown = {0};
     fv_text text;
     fv__text_init(&text, model->ctx);
@@ -54,13 +82,7 @@ static fv_status stage_args(const fv_model *model, const char *folder, const fv_
     fv__json_quote(&text, model->source);
     fv__text_add(&text, ",\n");
     add_record(&text, model->trained_on ? model->trained_on : &unknown);
-    fv__text_add(&text, "  \"epochs\": %d,\n  \"batch\": %d,\n  \"lr\": %s,\n  \"momentum\": %s,\n",
-                 o->epochs, o->batch, fv__exact(o->lr).text, fv__exact(o->momentum).text);
-    fv__text_add(&text, "  \"weight_decay\": %s,\n  \"optimizer\": \"%s\",\n  \"schedule\": \"%s\",\n",
-                 fv__exact(o->weight_decay).text, o->optimizer, schedules[o->schedule]);
-    fv__text_add(&text, "  \"step_epochs\": %d,\n  \"step_factor\": %s,\n  \"shift\": %d,\n", o->step_epochs,
-                 fv__exact(o->step_factor).text, o->shift);
-    fv__text_add(&text, "  \"seed\": %" PRIu64 ",\n  \"valid\": %d\n}\n", o->seed, o->n_valid);
+    add_options(&text, o);
     const fv_status status =
         text.failed ? FV_ERR_MEMORY : stage_text(model->ctx, folder, "args.json", text.data, text.n, writer);
     fv__text_deinit(&text);

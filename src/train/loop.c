@@ -66,26 +66,9 @@ double fv__learning_rate(const fv_train_options *o, int epoch, int64_t update, i
 
 static fv_status check_options(fv_context *ctx, const fv_train_options *o, const fv_data *train)
 {
-    const struct {
-        const char *name;
-        double value, min, max;
-    } ranges[] = {
-        {"epochs", o->epochs, 1, FV_MAX_EPOCHS},
-        {"batch", o->batch, 0, FV_MAX_BATCH},
-        {"lr", o->lr, 0, 1e6},
-        {"momentum", o->momentum, 0, 1},
-        {"weight-decay", o->weight_decay, 0, 1e6},
-        {"schedule", o->schedule, 0, FV_SCHEDULE_COSINE},
-        {"step-epochs", o->step_epochs, 1, FV_MAX_EPOCHS},
-        {"step-factor", o->step_factor, 0, 1e6},
-        {"shift", o->shift, 0, FV_MAX_SHIFT},
-        {"valid", o->n_valid, 0, train->n - 1},
-    };
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-        if (!(ranges[i].value >= ranges[i].min && ranges[i].value <= ranges[i].max))
-            return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: expected %s to %s, found %s", ranges[i].name,
-                            fv__general(ranges[i].min, 10).text, fv__general(ranges[i].max, 10).text,
-                            fv__general(ranges[i].value, 10).text);
+    FV_TRY(fv__train_options_check(ctx, o));
+    if (o->n_valid >= train->n)
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "valid: expected 0 to %d, found %d", train->n - 1, o->n_valid);
     return FV_OK;
 }
 
@@ -134,17 +117,22 @@ static fv_status save(loop *l)
     return l->options.out ? fv__checkpoint_save(l->trainer, l->options.out, &l->options, &l->at) : FV_OK;
 }
 
-/* The options of a resumed run are the recorded ones; only the number of epochs may grow. */
+/* The options of a resumed run are the recorded ones; those that may grow are numbers. */
 static fv_status open_last(loop *l)
 {
     const fv_train_options asked = l->options;
+    int i = 0;
     FV_TRY(fv__folder_lock(l->ctx, asked.out, &l->lock));
     FV_TRY(fv__checkpoint_open(l->ctx, asked.out, &l->last));
     FV_TRY(fv__checkpoint_options(l->ctx, &l->last, &l->options));
     l->options.out = asked.out;
     l->options.force = asked.force;
-    if (asked.epochs > l->options.epochs)
-        l->options.epochs = asked.epochs;
+    for (const fv_train_option *o; (o = fv__train_option_at(i++)) != NULL;) {
+        const int wish = *(const int *)((const char *)&asked + o->offset);
+        int *const value = (int *)((char *)&l->options + o->offset);
+        if (o->may_grow && wish > *value)
+            *value = wish;
+    }
     return FV_OK;
 }
 

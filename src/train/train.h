@@ -99,6 +99,14 @@ double fv__learning_rate(const fv_train_options *options, int epoch, int64_t upd
 /* Image numbers 0..n-1 in the order of an epoch. */
 void fv__shuffle(uint64_t seed, int epoch, uint32_t *order, int n);
 
+/* ---- options -------------------------------------------------------------------------------------- */
+
+#define FV_MAX_VALID 100000000
+const fv_train_option *fv__train_option_at(int index);
+fv_train_options fv__train_options_default(void);
+/* Their ranges, and the optimiser's text. FV_ERR_ARGUMENT, "lr: expected 0 to 1000000, found nan". */
+fv_status fv__train_options_check(fv_context *ctx, const fv_train_options *options);
+
 /* ---- the run folder -------------------------------------------------------------------------------- */
 
 /* Tells runs apart: of the model text, its parameters as they are now, the options and the data. The same run

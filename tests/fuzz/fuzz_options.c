@@ -59,9 +59,11 @@ static void read_line(const uint8_t *bytes, size_t n)
     cli_args args;
     if (command && cli_parse(command, n_words - 1, words + 1, &args) == 0) {
         fuzz_accepted = true;
-        for (int i = 0; i < command->n_options; i++)
-            if (command->options[i].kind != CLI_FLAG && cli_given(command, &args, command->options[i].name))
-                show_and_read(&command->options[i], &args);
+        int n_options;
+        const cli_option *const options = cli_options_of(command, &n_options);
+        for (int i = 0; i < n_options; i++)
+            if (options[i].kind != CLI_FLAG && cli_given(command, &args, options[i].name))
+                show_and_read(&options[i], &args);
     }
     free(line);
 }
