@@ -238,7 +238,7 @@ static void places(void **state)
          "m:2:10: KERNEL is missing; expected 'conv NAME CHANNELS KERNEL' (in 'd', used on line 5)"},
         {"define d w\nconv c $w 9\nend\ndefine e\nuse d 4 name=x\nend\n" IN
          "repeat 2 i\nuse e name=y$i\nend\n" END,
-         "m:2: conv2d y0.x.c: expected a window of at most 8x8, found 9x9 (in 'd', used on line 5) (in 'e', "
+         "m:2: conv y0.x.c: expected a window of at most 8x8, found 9x9 (in 'd', used on line 5) (in 'e', "
          "used on "
          "line 9) (where $i is 0)"},
         {"define d w\nconv c 3 $wide\nend\n" IN "use d 3\n" END, "m:1:10: no line of 'd' has '$w'"},

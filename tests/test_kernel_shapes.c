@@ -194,7 +194,7 @@ static void check_op(const layer *l, int turn, const char *name, fv_shape a, fv_
     op_call call = {.op = fv__op_find(name), .words = words, .n = l->n, .shape = {a, b, bias}};
     assert_non_null(call.op);
     if (l->h) {
-        const bool is_dx = strcmp(name, "conv2d_dx") == 0, is_dw = strcmp(name, "conv2d_dw") == 0;
+        const bool is_dx = strcmp(name, "conv_dx") == 0, is_dw = strcmp(name, "conv_dw") == 0;
         const int used =
             snprintf(words, sizeof words, "stride=%dx%d pad=%dx%d dilation=%dx%d groups=%d", l->stride[0],
                      l->stride[1], l->pad[0], l->pad[1], l->dilation[0], l->dilation[1], l->groups);
@@ -226,9 +226,9 @@ static void test_conv(void **state)
         const fv_shape x = FV_SHAPE(n_in, l.h, l.w), y = FV_SHAPE(n_out, l.oh, l.ow);
         const fv_shape w = FV_SHAPE(n_out, l.i, l.kh, l.kw), none = {0};
         const fv_shape bias = turn % 2 ? FV_SHAPE(n_out) : none;
-        check_op(&l, turn, "conv2d", x, w, bias, (int64_t)l.i * l.kh * l.kw, &rng);
-        check_op(&l, turn, "conv2d_dx", y, w, none, (int64_t)l.o * l.kh * l.kw, &rng);
-        check_op(&l, turn, "conv2d_dw", y, x, none, (int64_t)l.n * l.oh * l.ow, &rng);
+        check_op(&l, turn, "conv", x, w, bias, (int64_t)l.i * l.kh * l.kw, &rng);
+        check_op(&l, turn, "conv_dx", y, w, none, (int64_t)l.o * l.kh * l.kw, &rng);
+        check_op(&l, turn, "conv_dw", y, x, none, (int64_t)l.n * l.oh * l.ow, &rng);
     }
 }
 

@@ -149,8 +149,8 @@ static void test_convolution_gradients(void **state)
     convolve(framed, FRAME, flipped, MASK, dx);
     convolve(x, SIZE, dy, OUT, dw);
     const fv_shape xs = SHAPE3(1, SIZE, SIZE), ys = SHAPE3(1, OUT, OUT), ws = SHAPE4(1, 1, MASK, MASK);
-    expect(one_image(&fv_op_conv2d_dx, "dx", "size=7", ys, dy, ws, w), xs, dx);
-    expect(one_image(&fv_op_conv2d_dw, "dW", "size=3", ys, dy, xs, x), ws, dw);
+    expect(one_image(&fv_op_conv_dx, "dx", "size=7", ys, dy, ws, w), xs, dx);
+    expect(one_image(&fv_op_conv_dw, "dW", "size=3", ys, dy, xs, x), ws, dw);
 }
 
 /* "Concatenating convolutions only results in convolution": two 3x3 masks are one of 5x5. */
@@ -166,9 +166,9 @@ static void test_two_convolutions_are_one(void **state)
     }
     convolve(framed, 7, flipped, 3, both);
     convolve(between, 7, b, 3, y);
-    expect(one_image(&fv_op_conv2d, "the second", "", SHAPE3(1, 7, 7), between, SHAPE4(1, 1, 3, 3), b),
+    expect(one_image(&fv_op_conv, "the second", "", SHAPE3(1, 7, 7), between, SHAPE4(1, 1, 3, 3), b),
            SHAPE3(1, 5, 5), y);
-    expect(one_image(&fv_op_conv2d, "both at once", "", SHAPE3(1, 9, 9), x, SHAPE4(1, 1, 5, 5), both),
+    expect(one_image(&fv_op_conv, "both at once", "", SHAPE3(1, 9, 9), x, SHAPE4(1, 1, 5, 5), both),
            SHAPE3(1, 5, 5), y);
 }
 
@@ -188,8 +188,8 @@ static void test_translation(void **state)
     for (int j = 0; j < 64; j++)
         moved_y[j] = j / 8 >= 1 && j % 8 >= 2 ? y[j - 8 - 2] : 0;
     const fv_shape in = SHAPE3(1, 10, 10), out = SHAPE3(1, 8, 8), ws = SHAPE4(1, 1, 3, 3);
-    expect(one_image(&fv_op_conv2d, "an object", "", in, x, ws, w), out, y);
-    expect(one_image(&fv_op_conv2d, "the same, moved", "", in, moved, ws, w), out, moved_y);
+    expect(one_image(&fv_op_conv, "an object", "", in, x, ws, w), out, y);
+    expect(one_image(&fv_op_conv, "the same, moved", "", in, moved, ws, w), out, moved_y);
 }
 
 /* "Convolution of images": the filters of the table. On a constant image an edge detector gives 0, sharpening
@@ -219,8 +219,8 @@ static void test_known_filters(void **state)
             constant[i] = 7;
         point[12] = 3;
         const fv_shape in = SHAPE3(1, 5, 5), out = SHAPE3(1, 3, 3), ws = SHAPE4(1, 1, 3, 3);
-        expect(one_image(&fv_op_conv2d, filters[f].name, "", in, constant, ws, w), out, flat);
-        expect(one_image(&fv_op_conv2d, filters[f].name, "", in, point, ws, w), out, flipped);
+        expect(one_image(&fv_op_conv, filters[f].name, "", in, constant, ws, w), out, flat);
+        expect(one_image(&fv_op_conv, filters[f].name, "", in, point, ws, w), out, flipped);
     }
 }
 

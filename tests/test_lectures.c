@@ -39,8 +39,8 @@ static void test_smoothing_mask(void **state)
     memcpy(w, smoothing, sizeof w);
     scale(w, 9, TENTH);
     const double y[9] = {3.4, 3.8, 4.4, 4.4, 4.6, 6.0, 3.2, 4.6, 5.8};
-    expect(one_image(&fv_op_conv2d, "3x3 mask", "", SHAPE3(1, 5, 5), x, SHAPE4(1, 1, 3, 3), w),
-           SHAPE3(1, 3, 3), y);
+    expect(one_image(&fv_op_conv, "3x3 mask", "", SHAPE3(1, 5, 5), x, SHAPE4(1, 1, 3, 3), w), SHAPE3(1, 3, 3),
+           y);
 }
 
 /* "Convolutions - more than 2D": a mask per channel, of a horizontal line, a vertical line and a square, all
@@ -57,7 +57,7 @@ static void test_mask_over_channels(void **state)
     scale(w, 27, EIGHTEENTH);
     double y[9] = {63, 66, 77, 73, 83, 109, 56, 95, 115};
     scale(y, 9, EIGHTEENTH);
-    expect(one_image(&fv_op_conv2d, "mask over channels", "", SHAPE3(3, 5, 5), x, SHAPE4(1, 3, 3, 3), w),
+    expect(one_image(&fv_op_conv, "mask over channels", "", SHAPE3(3, 5, 5), x, SHAPE4(1, 3, 3, 3), w),
            SHAPE3(1, 3, 3), y);
 }
 
@@ -76,7 +76,7 @@ static void test_mask_over_two_channels(void **state)
     for (int i = 0; i < 9; i++)
         y[i] = vertical[i] + square[i];
     scale(y, 9, EIGHTEENTH);
-    expect(one_image(&fv_op_conv2d, "mask over two channels", "", SHAPE3(2, 5, 5), x, SHAPE4(1, 2, 3, 3), w),
+    expect(one_image(&fv_op_conv, "mask over two channels", "", SHAPE3(2, 5, 5), x, SHAPE4(1, 2, 3, 3), w),
            SHAPE3(1, 3, 3), y);
 }
 
@@ -91,7 +91,7 @@ static void test_stride_2(void **state)
     memcpy(w, smoothing, sizeof w);
     scale(w, 9, TENTH);
     const double y[9] = {4.0, 4.7, 3.7, 3.1, 5.8, 3.2, 3.5, 5.2, 4.7};
-    expect(one_image(&fv_op_conv2d, "stride 2", "stride=2", SHAPE3(1, 7, 7), x, SHAPE4(1, 1, 3, 3), w),
+    expect(one_image(&fv_op_conv, "stride 2", "stride=2", SHAPE3(1, 7, 7), x, SHAPE4(1, 1, 3, 3), w),
            SHAPE3(1, 3, 3), y);
 }
 
@@ -101,9 +101,9 @@ static void test_one_dimension(void **state)
     (void)state;
     double x[5] = {1, 1, 1, 0, 0}, w[3] = {1, 0, 1};
     const double y[3] = {2, 1, 1};
-    expect(one_image(&fv_op_conv2d, "1d, a row", "", SHAPE3(1, 1, 5), x, SHAPE4(1, 1, 1, 3), w),
+    expect(one_image(&fv_op_conv, "1d, a row", "", SHAPE3(1, 1, 5), x, SHAPE4(1, 1, 1, 3), w),
            SHAPE3(1, 1, 3), y);
-    expect(one_image(&fv_op_conv2d, "1d, a column", "", SHAPE3(1, 5, 1), x, SHAPE4(1, 1, 3, 1), w),
+    expect(one_image(&fv_op_conv, "1d, a column", "", SHAPE3(1, 5, 1), x, SHAPE4(1, 1, 3, 1), w),
            SHAPE3(1, 3, 1), y);
 }
 
@@ -114,7 +114,7 @@ static void test_one_dimension_padded(void **state)
     (void)state;
     double x[5] = {3, -1, 4, 1, -5}, w[3] = {2, 7, -1}; /* theta 0, 1, 2 */
     const double y[5] = {7 * 3 + 1, 2 * 3 - 7 - 4, -2 + 7 * 4 - 1, 2 * 4 + 7 + 5, 2 - 7 * 5};
-    expect(one_image(&fv_op_conv2d, "1d with padding", "pad=1x0", SHAPE3(1, 5, 1), x, SHAPE4(1, 1, 3, 1), w),
+    expect(one_image(&fv_op_conv, "1d with padding", "pad=1x0", SHAPE3(1, 5, 1), x, SHAPE4(1, 1, 3, 1), w),
            SHAPE3(1, 5, 1), y);
 }
 
@@ -125,7 +125,7 @@ static void test_x_shaped_filter(void **state)
     double x[25] = {1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0};
     double w[9] = {1, 0, 1, 0, 1, 0, 1, 0, 1};
     const double y[9] = {4, 3, 4, 2, 4, 3, 2, 3, 4};
-    expect(one_image(&fv_op_conv2d, "x-shaped filter", "", SHAPE3(1, 5, 5), x, SHAPE4(1, 1, 3, 3), w),
+    expect(one_image(&fv_op_conv, "x-shaped filter", "", SHAPE3(1, 5, 5), x, SHAPE4(1, 1, 3, 3), w),
            SHAPE3(1, 3, 3), y);
 }
 
@@ -135,7 +135,7 @@ static void expect_pasted(const char *words, int size, const double *y)
 {
     double dy[4] = {4, 3, 2, 0}, w[9];
     memcpy(w, smoothing, sizeof w);
-    expect(one_image(&fv_op_conv2d_dx, words, words, SHAPE3(1, 2, 2), dy, SHAPE4(1, 1, 3, 3), w),
+    expect(one_image(&fv_op_conv_dx, words, words, SHAPE3(1, 2, 2), dy, SHAPE4(1, 1, 3, 3), w),
            SHAPE3(1, size, size), y);
 }
 
@@ -161,9 +161,8 @@ static void test_why_transposed(void **state)
     double x[16] = {4, 3, 2, 4, 6, 2, 4, 4, 3, 5, 3, 7, 6, 1, 9, 8}, w[9], dy[4] = {2, 3, 1, 0};
     const double y[4] = {34, 38, 44, 46}, dx[16] = {2, 5, 5, 3, 3, 8, 9, 3, 3, 7, 6, 3, 1, 1, 1, 0};
     memcpy(w, smoothing, sizeof w);
-    expect(one_image(&fv_op_conv2d, "4x4", "", SHAPE3(1, 4, 4), x, SHAPE4(1, 1, 3, 3), w), SHAPE3(1, 2, 2),
-           y);
-    expect(one_image(&fv_op_conv2d_dx, "transposed", "size=4", SHAPE3(1, 2, 2), dy, SHAPE4(1, 1, 3, 3), w),
+    expect(one_image(&fv_op_conv, "4x4", "", SHAPE3(1, 4, 4), x, SHAPE4(1, 1, 3, 3), w), SHAPE3(1, 2, 2), y);
+    expect(one_image(&fv_op_conv_dx, "transposed", "size=4", SHAPE3(1, 2, 2), dy, SHAPE4(1, 1, 3, 3), w),
            SHAPE3(1, 4, 4), dx);
 }
 
@@ -213,8 +212,8 @@ static void check_matrix(const window *c)
         }
     const fv_shape xs = SHAPE3(c->i, c->h, c->w), ys = SHAPE3(c->o, c->oh, c->ow);
     const fv_shape ws = SHAPE4(c->o, c->i, c->kh, c->kw);
-    expect(one_image(&fv_op_conv2d, "matrix times vector", c->words, xs, x, ws, weight), ys, y);
-    expect(one_image(&fv_op_conv2d_dx, "transpose times vector", c->dx_words, ys, dy, ws, weight), xs, dx);
+    expect(one_image(&fv_op_conv, "matrix times vector", c->words, xs, x, ws, weight), ys, y);
+    expect(one_image(&fv_op_conv_dx, "transpose times vector", c->dx_words, ys, dy, ws, weight), xs, dx);
     free(x), free(weight), free(dy), free(m), free(y), free(dx);
 }
 

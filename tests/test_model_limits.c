@@ -22,18 +22,18 @@ static void large_windows(void **state)
          "m:2: c.weight: shape 16777216x1x16777216x16777216 has too many values; expected at most "
          "2147483647"},
         {"input image 1x30720x30720\nconv c 1 32768x32768 pad=1024\n",
-         "m:2: conv2d c: expected an output to sum at most 16777216 products, found 32768x32768 of 1 "
+         "m:2: conv c: expected an output to sum at most 16777216 products, found 32768x32768 of 1 "
          "channel"},
         {"input image 1x2x16777216\nconv a 2 1x1\nconv c 1 2x4194305\n",
-         "m:3: conv2d c: expected an output to sum at most 16777216 products, found 2x4194305 of 2 channels"},
+         "m:3: conv c: expected an output to sum at most 16777216 products, found 2x4194305 of 2 channels"},
         {"input image 1x8x131072\nconv c 1 2x1 dilation=1024x1 pad=1024x0\n",
-         "m:2: conv2d c: expected the rows that a window spans to have at most 134217727 pixels, found "
+         "m:2: conv c: expected the rows that a window spans to have at most 134217727 pixels, found "
          "1025 rows of 131073"},
         {"input image 1x16384x16384\nconv c 1 17x17 dilation=1024\n",
-         "m:2: conv2d c: expected a window of at most 16384x16384, found 17x17, which dilation=1024x1024 "
+         "m:2: conv c: expected a window of at most 16384x16384, found 17x17, which dilation=1024x1024 "
          "makes 16385x16385"},
         {"input image 1x16384x16384\nconv c 1 16x16 dilation=1024\n",
-         "m:2: conv2d c: expected the rows that a window spans to have at most 134217727 pixels, found "
+         "m:2: conv c: expected the rows that a window spans to have at most 134217727 pixels, found "
          "15361 rows of 31745"},
         {"input image 1x8x8\nmaxpool 16777216 pad=8388600\n",
          "m:2: maxpool: expected a window of at most 16777208x16777208, found 16777216x16777216"},

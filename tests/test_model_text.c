@@ -288,8 +288,8 @@ static void wrong_shapes_and_losses(void **state)
         {IN "linear out 10\nsoftmax\n",
          "m:2:1: linear out reads a vector or a sequence of tokens, but its input is an image of 1x8x8; "
          "put a 'flatten' line before it"},
-        {IN "flatten\nconv c1 6 3x3\n",
-         "m:3:1: conv c1 reads an image, but its input is a vector of 64 values"},
+        {IN "flatten\nconv c1 6 3x3\n", "m:3:1: conv c1 reads a sequence of tokens, an image or a video, but "
+                                        "its input is a vector of 64 values"},
         {IN "flatten\nlinear out 3\nrelu\n# the end\n", "m:4:1: the model ends in a relu, which implies no "
                                                         "loss; end it with 'softmax', with 'sigmoid' of one "
                                                         "value, or with a 'loss' line"},
@@ -318,8 +318,8 @@ static void wrong_attributes(void **state)
 {
     (void)state;
     static const mistake mistakes[] = {
-        {IN "conv c1 6 5x5 pad=two\n",
-         "m:2:19: conv: pad: expected a whole number or two, as 3 or 3x5, found 'two'"},
+        {IN "conv c1 6 5x5 pad=two\n", "m:2:19: conv: pad: expected a whole number, or one for each "
+                                       "direction, as 3 or 3x5, or same, found 'two'"},
         {IN "conv c1 6 5x5 pad=-1\n", "m:2:19: conv: pad: expected 0 to 1024, found '-1'"},
         {IN "conv c1 6 5x5 stride=0\n", "m:2:22: conv: stride: expected 1 to 1024, found '0'"},
         {IN "maxpool 0x2\n", "m:2:9: maxpool: kernel: expected 1 to 16777216, found '0x2'"},
@@ -327,21 +327,21 @@ static void wrong_attributes(void **state)
         {IN "leakyrelu slope=nan\n", "m:2:17: leakyrelu: slope: expected a number, found 'nan'"},
         {IN "dropout 1.5\n", "m:2:9: dropout: rate: expected 0 to 1, found '1.5'"},
         {IN "dropout 1\n", "m:2: dropout: rate 1; expected 0 or more and less than 1"},
-        {IN "conv c1 6 9x9\n", "m:2: conv2d c1: expected a window of at most 8x8, found 9x9"},
+        {IN "conv c1 6 9x9\n", "m:2: conv c1: expected a window of at most 8x8, found 9x9"},
         {IN "conv c1 6 3x5 pad=0x1 dilation=4x2\n",
-         "m:2: conv2d c1: expected a window of at most 8x10, found 3x5, which dilation=4x2 makes 9x9"},
+         "m:2: conv c1: expected a window of at most 8x10, found 3x5, which dilation=4x2 makes 9x9"},
         {IN "conv c1 6 1x16777216 dilation=1024\n",
-         "m:2: conv2d c1: expected a window of at most 8x8, found 1x16777216, which dilation=1024x1024 makes "
+         "m:2: conv c1: expected a window of at most 8x8, found 1x16777216, which dilation=1024x1024 makes "
          "1x17179868161"},
         {IN "conv c1 6 3x3 dilation=0\n", "m:2:24: conv: dilation: expected 1 to 1024, found '0'"},
         {IN "conv c1 6 3x3 groups=2x2\n", "m:2:22: conv: groups: expected a whole number, found '2x2'"},
         {IN "conv c1 6 3x3 groups=0\n", "m:2:22: conv: groups: expected 1 to 16777216, found '0'"},
         {IN "conv c1 6 3x3\nconv c2 8 3x3 groups=4\n",
-         "m:3: conv2d c2: groups=4 has to divide the channels, but 6 come in and 8 go out"},
+         "m:3: conv c2: groups=4 has to divide the channels, but 6 come in and 8 go out"},
         {IN "conv c1 6 3x3\nconv c2 8 3x3 groups=3\n",
-         "m:3: conv2d c2: groups=3 has to divide the channels, but 6 come in and 8 go out"},
+         "m:3: conv c2: groups=3 has to divide the channels, but 6 come in and 8 go out"},
         {IN "conv c1 6 3x3\nconv c2 9 3x3 groups=9\n",
-         "m:3: conv2d c2: groups=9 has to divide the channels, but 6 come in and 9 go out"},
+         "m:3: conv c2: groups=9 has to divide the channels, but 6 come in and 9 go out"},
         {IN "conv c1 6 3x3 size=3\n",
          "m:2:15: unknown key 'size' of conv; KERNEL stands without a key: 'conv NAME CHANNELS KERNEL'"},
         {IN "maxpool 9\n", "m:2: maxpool: expected a window of at most 8x8, found 9x9"},

@@ -217,11 +217,11 @@ static void attention_over_many_keys(void **state)
 #define AND_A_BIAS {SIGNED, SIGNED, BIAS}, 0, 0
 
 static const sum_case biased[] = {
-    {"conv2d", "pad=2", 17, {IMAGE(3, 9, 9), WEIGHTS(5, 3, 5), CHANNELS(5)}, AND_A_BIAS},
-    {"conv2d", "groups=2 pad=1", 3, {IMAGE(32, 6, 6), WEIGHTS(4, 16, 3), CHANNELS(4)}, AND_A_BIAS},
-    {"conv2d", "stride=2 pad=1", 3, {IMAGE(64, 9, 9), WEIGHTS(40, 64, 3), CHANNELS(40)}, AND_A_BIAS},
-    {"conv2d", "pad=1", 3, {IMAGE(32, 8, 8), WEIGHTS(32, 32, 3), CHANNELS(32)}, AND_A_BIAS}, /* Winograd */
-    {"conv2d", "", 3, {IMAGE(70, 5, 5), WEIGHTS(33, 70, 1), CHANNELS(33)}, AND_A_BIAS},
+    {"conv", "pad=2", 17, {IMAGE(3, 9, 9), WEIGHTS(5, 3, 5), CHANNELS(5)}, AND_A_BIAS},
+    {"conv", "groups=2 pad=1", 3, {IMAGE(32, 6, 6), WEIGHTS(4, 16, 3), CHANNELS(4)}, AND_A_BIAS},
+    {"conv", "stride=2 pad=1", 3, {IMAGE(64, 9, 9), WEIGHTS(40, 64, 3), CHANNELS(40)}, AND_A_BIAS},
+    {"conv", "pad=1", 3, {IMAGE(32, 8, 8), WEIGHTS(32, 32, 3), CHANNELS(32)}, AND_A_BIAS}, /* Winograd */
+    {"conv", "", 3, {IMAGE(70, 5, 5), WEIGHTS(33, 70, 1), CHANNELS(33)}, AND_A_BIAS},
     {"linear", "", 70, {CHANNELS(300), {2, {31, 300}}, CHANNELS(31)}, AND_A_BIAS},
     {"linear", "", 3, {TOKENS(48, 17), {2, {40, 48}}, CHANNELS(40)}, AND_A_BIAS},
 };
@@ -264,7 +264,7 @@ static void a_large_bias_before_batch_normalisation(void **state)
 {
     (void)state;
     enum { N = 16, C = 16, PIXELS = 64 };
-    const sum_case c = {"conv2d", "pad=1", N, {IMAGE(C, 8, 8), WEIGHTS(C, C, 3), CHANNELS(C)}, AND_A_BIAS};
+    const sum_case c = {"conv", "pad=1", N, {IMAGE(C, 8, 8), WEIGHTS(C, C, 3), CHANNELS(C)}, AND_A_BIAS};
     fv_context *ctx = op_context("portable", 2);
     op_call conv = make_call(&c);
     double *exact, *stats_exact;

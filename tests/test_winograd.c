@@ -12,7 +12,7 @@
 
 #include "base/cpu.h"
 #include "base/rng.h"
-#include "ops/conv2d.h"
+#include "ops/conv.h"
 #include "run/run.h"
 
 #include <float.h>
@@ -37,7 +37,7 @@ static float draw(fv_rng *rng)
     return (float)(fv__rng_uniform(rng) * 2 - 1);
 }
 
-/* A graph of one node: conv2d (x, w[, b]) or conv2d_dx (dy, w). */
+/* A graph of one node: conv (x, w[, b]) or conv_dx (dy, w). */
 static void make_graph(fv_context *ctx, const shape_case *c, bool backward, fv_graph *graph, int tensor[3])
 {
     fv__graph_init(graph, ctx, "winograd");
@@ -49,9 +49,12 @@ static void make_graph(fv_context *ctx, const shape_case *c, bool backward, fv_g
     const bool bias = c->bias && !backward;
     if (bias)
         assert_int_equal(fv__graph_tensor(graph, "b", FV_SHAPE(c->o), FV_ROLE_PARAMETER, &tensor[2]), FV_OK);
-    const fv_conv_attrs attrs = {
-        .stride = {1, 1}, .pad = {c->pad, c->pad}, .dilation = {1, 1}, .groups = 1, .size = {c->h, c->w}};
-    const fv_node_spec spec = {.op = backward ? &fv_op_conv2d_dx : &fv_op_conv2d,
+    const fv_conv_attrs attrs = {.stride = {1, {1}},
+                                 .pad = {1, {c->pad}},
+                                 .dilation = {1, {1}},
+                                 .groups = 1,
+                                 .size = {2, {c->h, c->w}}};
+    const fv_node_spec spec = {.op = backward ? &fv_op_conv_dx : &fv_op_conv,
                                .name = "y",
                                .n_inputs = bias ? 3 : 2,
                                .input = {tensor[0], tensor[1], tensor[2]},

@@ -14,7 +14,7 @@
 
 #include "base/cpu.h"
 #include "base/rng.h"
-#include "ops/conv2d.h"
+#include "ops/conv.h"
 #include "run/run.h"
 
 #include <float.h>
@@ -82,8 +82,8 @@ static void make_graph(fv_context *ctx, const shape_case *c, fv_graph *graph, in
                      FV_OK);
     assert_int_equal(fv__graph_tensor(graph, "w", FV_SHAPE(c->o, c->i, 3, 3), FV_ROLE_PARAMETER, &of), FV_OK);
     const fv_conv_attrs attrs = {
-        .stride = {1, 1}, .pad = {c->pad, c->pad}, .dilation = {1, 1}, .groups = 1, .size = {3, 3}};
-    const fv_node_spec spec = {.op = &fv_op_conv2d_dw,
+        .stride = {1, {1}}, .pad = {1, {c->pad}}, .dilation = {1, {1}}, .groups = 1, .size = {1, {3}}};
+    const fv_node_spec spec = {.op = &fv_op_conv_dw,
                                .name = "dw",
                                .n_inputs = 2,
                                .input = {tensor[0], tensor[1]},
@@ -158,7 +158,7 @@ static double *reference(const problem *p, bool absolute)
     for (int64_t k = 0; k < c->n * p->n_x; k++)
         in[1][k] = absolute ? fabs((double)p->x[k]) : (double)p->x[k];
     const fv_conv_attrs attrs = {
-        .stride = {1, 1}, .pad = {c->pad, c->pad}, .dilation = {1, 1}, .groups = 1, .size = {3, 3}};
+        .stride = {1, {1}}, .pad = {1, {c->pad}}, .dilation = {1, {1}}, .groups = 1, .size = {1, {3}}};
     const fv_ref r = {.attrs = &attrs,
                       .n = c->n,
                       .n_inputs = 2,
@@ -166,7 +166,7 @@ static double *reference(const problem *p, bool absolute)
                       .in_shape = {FV_SHAPE(c->o, out_h, out_w), FV_SHAPE(c->i, c->h, c->w)},
                       .out = dw,
                       .out_shape = FV_SHAPE(c->o, c->i, 3, 3)};
-    fv_op_conv2d_dw.ref(&r);
+    fv_op_conv_dw.ref(&r);
     free(in[0]);
     free(in[1]);
     return dw;

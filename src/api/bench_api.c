@@ -89,7 +89,7 @@ static fv_status report_peak(const bench *b)
 
 /* ---- what a step is called -------------------------------------------------------------------------- */
 
-/* "conv2d forward c1": the family of the operation, which of its parts, and the layer. */
+/* "conv forward c1": the family of the operation, which of its parts, and the layer. */
 static void name_step(const fv_node *node, char name[TEXT_BYTES])
 {
     static const char *const parts[] = {

@@ -154,7 +154,7 @@ static fv_status check_of(fv_graph *graph, const fv_node_spec *spec, fv_shape sh
     return FV_OK;
 }
 
-/* "model.fovea:3: conv2d c1"; a node that bears its operation's name is not named twice. */
+/* "model.fovea:3: conv c1"; a node that bears its operation's name is not named twice. */
 static void describe(const fv_graph *graph, const fv_op *op, const char *name, int line, char *what)
 {
     const bool same = strcmp(op->name, name) == 0;

@@ -3,7 +3,7 @@
  *     lenet5.fovea: 9 tensors, 4 nodes
  *       input      image       1x28x28
  *       parameter  c1.weight   6x1x5x5
- *       c1 = conv2d(image, c1.weight, c1.bias)  6x28x28  value, line 3
+ *       c1 = conv(image, c1.weight, c1.bias)  6x28x28  value, line 3
  */
 #include "graph/graph_rules.h"
 

@@ -105,8 +105,8 @@ typedef struct fv_case {
 
 /* ---- what an operation is ------------------------------------------------------------------------- */
 
-/* Which part of its family it computes. The forward operation of conv2d and both of its gradients are of the
- * family "conv2d". */
+/* Which part of its family it computes. The forward operation of conv and both of its gradients are of the
+ * family "conv". */
 typedef enum fv_part {
     FV_PART_FORWARD,
     FV_PART_LOSS,       /* forward, and what is learned from: one number an image            */

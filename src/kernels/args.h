@@ -32,36 +32,60 @@ typedef struct fv_shift_args {
     bool back;
 } fv_shift_args;
 
-/* y[o][oy][ox] = sum over i, ky, kx of
- *                w[o][i][ky][kx] * x[i][oy*stride + ky*dilation - pad][ox*stride + kx*dilation - pad] + b[o],
- * group after group of channels o and i. Zeros stand around x; pad may be negative: then x is cropped. y may
- * be every step-th pixel of a larger image, from pixel (first_h, first_w) on, and the weights may begin
- * somewhere in their buffer: so one data gradient of a strided convolution is made of several convolutions.
- */
+/* y[o][p] = sum over i and taps k of w[o][i][k] * x[i][p * stride + k * dilation - before] + b[o],
+ * with p and k in three directions, group after group of channels o and i. y may be every step-th pixel of a
+ * larger image, from pixel `first` on, and the weights may begin somewhere in their buffer: so one data
+ * gradient of a strided convolution is made of several convolutions. */
 typedef struct fv_conv_args {
-    int groups;    /* each has channels, weights and biases of its own, one after the other */
-    int i, h, w;   /* input, as stored; channels of one group */
-    int o, oh, ow; /* output, likewise */
-    int kh, kw;    /* 0: no window, and outputs are their bias */
-    int stride_h, stride_w;
-    int dilation_h, dilation_w;
-    int pad_h, pad_w;
-    int out_h, out_w; /* the image that holds the outputs */
-    int first_h, first_w, step_h, step_w;
+    int groups; /* each has channels, weights and biases of its own, one after the other */
+    int i, o;   /* channels of one group, in and out */
+    fv_axis at[FV_AXES];
+    int whole[FV_AXES]; /* the image that holds the outputs */
+    int first[FV_AXES], step[FV_AXES];
     int64_t weights;    /* where they begin, in floats */
     int in_w;           /* width of a staged row: reaches every column that a tile reads */
-    const int32_t *tap; /* [kh * kw]: floats from the first column that a row reads to a window's pixels */
+    const int32_t *tap; /* [taps]: floats from the first column that a row reads to a window's pixels */
     bool staged;        /* rows are copied to scratch, padded; else they are read where they are */
 } fv_conv_args;
 
+/* Pixels of a window; 0: there is none, and outputs are their bias. */
+static inline int64_t fv__conv_taps(const fv_conv_args *conv)
+{
+    return (int64_t)conv->at[FV_DEPTH].window * conv->at[FV_HEIGHT].window * conv->at[FV_WIDTH].window;
+}
+
+/* Pixels of a channel of x, and of y. */
+static inline int64_t fv__conv_in(const fv_conv_args *conv)
+{
+    return (int64_t)conv->at[FV_DEPTH].in * conv->at[FV_HEIGHT].in * conv->at[FV_WIDTH].in;
+}
+
+static inline int64_t fv__conv_out(const fv_conv_args *conv)
+{
+    return (int64_t)conv->at[FV_DEPTH].out * conv->at[FV_HEIGHT].out * conv->at[FV_WIDTH].out;
+}
+
+/* Lines of outputs: every row of every depth. */
+static inline int64_t fv__conv_lines(const fv_conv_args *conv)
+{
+    return (int64_t)conv->at[FV_DEPTH].out * conv->at[FV_HEIGHT].out;
+}
+
+/* Pixels of a channel of the image that holds the outputs. */
+static inline int64_t fv__conv_whole(const fv_conv_args *conv)
+{
+    return (int64_t)conv->whole[FV_DEPTH] * conv->whole[FV_HEIGHT] * conv->whole[FV_WIDTH];
+}
+
 /* Convolutions of the same x that make one image together, such as the phases of a data gradient. They agree
- * on x as it is staged. */
+ * on x as it is staged: `slab` depths at a time, of which the first outputs' begin at depth `slab_first`. */
 typedef struct fv_conv_parts {
     const fv_conv_args *part; /* [n] */
     int n;
-    int rows;     /* of outputs: parts may have one less */
-    bool zeros;   /* pixels that belong to no part are 0 */
-    bool by_rows; /* a call's range is of rows; else of channels */
+    int depths, rows; /* of outputs: parts may have one less */
+    int slab, slab_first;
+    bool blanks;   /* some pixels belong to no part: they are the bias, or 0 */
+    bool by_lines; /* a call's range is of lines, each a depth and a row; else of channels */
 } fv_conv_parts;
 
 /* The same where there are many channels: what so many pixels see of so many channels is copied first. */
@@ -72,9 +96,9 @@ typedef struct fv_pixels_args {
     int channels, pixels;
     int inner;             /* terms of which the tiles' inner loop has so many */
     bool scattered;        /* the outputs of neighbouring pixels do not lie side by side */
-    int cell_h, cell_w;    /* then: an output and the zeros up to the next one */
+    bool blanks;           /* then: the pixels up to the next output are the bias, or 0 */
     bool by_pixels;        /* a call's range is of pixels; else of channels */
-    const int32_t *offset; /* [channels * kh * kw]: k * 16 * pixels */
+    const int32_t *offset; /* [channels * taps]: k * 16 * pixels */
 } fv_pixels_args;
 
 /* Weights for Winograd's sums from i channels to o. */
@@ -97,12 +121,13 @@ typedef struct fv_flip_phase {
     int p, k0, n, step, base, dilation;
 } fv_flip_phase;
 
-/* Weights [o][i][kh][kw] of each group for the data gradient of a convolution: phase after phase, of those
- * that a tap reaches, row by row. */
+/* Weights [o][i][taps] of each group for the data gradient of a convolution: phase after phase, of those that
+ * a tap reaches, in the order of depths, rows and columns. */
 typedef struct fv_flip_args {
-    int groups, o, i, kh, kw;
-    int n_rows, n_columns;
-    const fv_flip_phase *rows, *columns;
+    int groups, o, i;
+    int window[FV_AXES];
+    int n[FV_AXES];
+    const fv_flip_phase *phase[FV_AXES];
 } fv_flip_args;
 
 static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pad, int dilation)
@@ -128,7 +153,7 @@ static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pa
 
 /* x as rows: [h][w][16][padded], zeros for channels beyond the i, and a pixel of zeros behind the image. */
 typedef struct fv_conv_rows_args {
-    int i, h, w;
+    int i, h, w;   /* of one depth */
     int padded;    /* channels, rounded up to 16 */
     int64_t pixel; /* floats from a pixel to the next: 16 * padded, or a little more */
 } fv_conv_rows_args;
@@ -136,20 +161,20 @@ typedef struct fv_conv_rows_args {
 /* The weight gradient over rows: `conv` is the forward convolution. A chunk of dy is several whole lines, or
  * part of one; what it sees of a panel of x's channels is turned into rows [line][in_w][16][panel]. */
 typedef struct fv_conv_dw_rows_args {
-    fv_conv_args conv;            /* as if x had been only what is picked of it: */
-    int x_h, x_w, pick_h, pick_w; /* every pick-th line and column of x, which is so large */
-    int padded;                   /* input channels, rounded up to 16 */
-    int panel;                    /* of them at a time, in sixteens */
-    int outputs;                  /* output channels at a time */
+    fv_conv_args conv;                 /* as if x had been only what is picked of it: */
+    int whole[FV_AXES], pick[FV_AXES]; /* every pick-th pixel of x, which is so large */
+    int padded;                        /* input channels, rounded up to 16 */
+    int panel;                         /* of them at a time, in sixteens */
+    int outputs;                       /* output channels at a time */
     int slices;    /* of the batch's lines: each has sums of its own; 0: the shards of its blocks */
     bool sees_all; /* a window of one pixel, no padding: every chunk gives to every sum */
     bool is_dw;    /* the sums are dw itself */
     int chunk_lines, chunk_pixels;
-    int64_t row_floats;    /* of a chunk of x as rows */
+    int64_t depth_floats;  /* of a chunk of x as rows, of one depth of the window */
     const int32_t *offset; /* [chunk_lines * chunk_pixels * 16]: floats from a chunk's first term of x */
 } fv_conv_dw_rows_args;
 
-/* The weight gradient of few channels of x, outputs side by side; sums are [i][ky][kx][padded]. */
+/* The weight gradient of few channels of x, outputs side by side; sums are [i][taps][padded]. */
 typedef struct fv_conv_dw_outputs_args {
     fv_conv_args conv;
     int padded;            /* outputs, rounded up to 16 */
@@ -201,13 +226,16 @@ typedef struct fv_c16_out_args {
     int step;
 } fv_c16_out_args;
 
+/* How x is read: windows of one pixel where they lie; rows of few channels, copied; windows, unfolded. */
+typedef enum fv_c16_way { FV_C16_WINOGRAD, FV_C16_POINTS, FV_C16_LINES, FV_C16_WINDOWS } fv_c16_way;
+
 typedef struct fv_c16_args {
     fv_conv_args conv;
     fv_finish_args finish;
     int in_bundles, out_bundles;
-    bool pointwise;             /* a window of one pixel, no padding */
+    fv_c16_way way;
     bool runs;                  /* a linear layer of a vector: its sums are made of FV_LINEAR_RUN terms */
-    int rows;                   /* of outputs, or of tiles */
+    int rows;                   /* lines of outputs, or rows of tiles */
     int row_units, panel_units; /* into so many ranges are the rows and the panels of weights cut */
     int channels;               /* of a larger window: so many are unfolded at a time */
     int offsets;                /* 16, or a run's terms, or a window's pixels if they are more */

@@ -13,7 +13,7 @@
 #define FV_GROUP_BYTES  (640 * 1024)
 #define FV_GROUP_BLOCKS 4
 
-/* ---- conv2d, forward and data gradient --------------------------------------------------------------- */
+/* ---- conv, forward and data gradient --------------------------------------------------------------- */
 
 /* conv.inc: what a stretch of a row of outputs reads of x, while every tile of outputs passes over it. */
 #define FV_CONV_STRETCH_BYTES (192 * 1024)
@@ -24,7 +24,7 @@
 /* winograd.inc: tiles of 4x4 at a time, the vectors of a broadcast tile. */
 #define FV_WINOGRAD_TILES 4
 
-/* ---- conv2d, weight gradient -------------------------------------------------------------------------- */
+/* ---- conv, weight gradient -------------------------------------------------------------------------- */
 
 /* conv_dw_rows.inc: a chunk of a panel of x as rows, and the same chunk of dy; and pixels of a chunk, at
  * least: fewer, and loading the sums would cost as much as adding to them. */

@@ -3,6 +3,8 @@
  * workers. */
 #include "ops/conv_c16.h"
 
+#include "ops/conv.h"
+
 /* Units for each worker, at least: so that they end together. */
 #define FV_C16_UNITS 2
 
@@ -14,7 +16,7 @@ int fv__c16_bundles(int channels)
 /* Floats between a window's weights, for panels of 1 to 4 bundles. */
 static fv_status make_offsets(fv_lower *l, fv_c16_args *g)
 {
-    const int taps = fv__lower_int(l, (int64_t)g->conv.kh * g->conv.kw, "pixels of a window");
+    const int taps = fv__lower_int(l, fv__conv_taps(&g->conv), "pixels of a window");
     const int least = g->runs ? FV_LINEAR_RUN : FV_LANES;
     g->offsets = taps > least ? taps : least;
     fv__lower_int(l, (int64_t)g->offsets * FV_PANEL * FV_LANES, "weights of a window");
@@ -47,7 +49,7 @@ static void cut_units(const fv_lower *l, fv_c16_args *g, int64_t row_bytes)
 
 static fv_status pack(fv_lower *l, const fv_conv_args *c, int *packed)
 {
-    const fv_panel_args args = {c->o, (int64_t)c->i * c->kh * c->kw};
+    const fv_panel_args args = {c->o, c->i * fv__conv_taps(c)};
     const int bundles = fv__c16_bundles(c->o);
     FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, args.k * bundles * FV_LANES, packed));
     const fv_step_spec s = {.kernel = FV_KERNEL_pack_panels,
@@ -87,49 +89,55 @@ typedef struct unit_floats {
     int64_t row, beside;
 } unit_floats;
 
-static unit_floats floats_of(const fv_c16_args *g, bool winograd)
+static unit_floats floats_of(const fv_c16_args *g)
 {
     const fv_conv_args *const c = &g->conv;
-    const int64_t in = (int64_t)g->in_bundles * FV_LANES, line = (int64_t)c->i * c->in_w;
-    if (winograd)
-        return (unit_floats){(int64_t)36 * fv__ceil_div(c->ow, 4) * (in + FV_PANEL * FV_LANES),
+    const fv_axis *const height = &c->at[FV_HEIGHT], *const width = &c->at[FV_WIDTH];
+    const int64_t in = (int64_t)g->in_bundles * FV_LANES;
+    const int64_t line = (int64_t)c->i * c->at[FV_DEPTH].window * c->in_w;
+    switch (g->way) {
+    case FV_C16_WINOGRAD:
+        return (unit_floats){(int64_t)36 * fv__ceil_div(width->out, 4) * (in + FV_PANEL * FV_LANES),
                              36 * (FV_WINOGRAD_CHUNK * FV_PANEL + 1) * FV_LANES};
-    if (g->pointwise)
-        return (unit_floats){c->ow * in, 0};
-    if (c->i < FV_LANES) /* lines of x, as the kernel stages them */
-        return (unit_floats){line * c->stride_h, line * (c->kh - 1) * c->dilation_h};
-    return (unit_floats){(int64_t)c->ow * g->channels * c->kh * c->kw, 0};
+    case FV_C16_POINTS:
+        return (unit_floats){width->out * in, 0};
+    case FV_C16_LINES: /* lines of x, as the kernel stages them */
+        return (unit_floats){line * height->stride, line * (height->window - 1) * height->dilation};
+    default:
+        return (unit_floats){width->out * g->channels * fv__conv_taps(c), 0};
+    }
 }
 
-fv_status fv__c16_lower_conv(fv_lower *l, const fv_conv_args *conv, fv_c16_sums sums)
+/* `runs`: a linear layer of a vector. */
+static fv_status lower_sums(fv_lower *l, const fv_conv_args *conv, fv_c16_way way, bool runs)
 {
-    const bool winograd = sums == FV_C16_WINOGRAD;
+    const bool winograd = way == FV_C16_WINOGRAD;
+    const fv_axis *const width = &conv->at[FV_WIDTH];
     const fv_fused none = {.residual = -1}, *const fused = l->fused ? l->fused : &none;
+    const int64_t lines = fv__conv_lines(conv), taps = fv__conv_taps(conv);
     fv_c16_args g = {.conv = *conv,
+                     .way = way,
                      .finish = {.channels = conv->o,
-                                .pixels = (int64_t)conv->oh * conv->ow,
+                                .pixels = fv__conv_out(conv),
                                 .bias = l->n_inputs > 2,
                                 .affine = fused->affine,
                                 .relu = fused->relu},
                      .in_bundles = fv__c16_bundles(conv->i),
                      .out_bundles = fv__c16_bundles(conv->o),
-                     .pointwise = conv->kh == 1 && conv->kw == 1 && conv->pad_h == 0 && conv->pad_w == 0,
-                     .runs = sums == FV_C16_LINEAR,
-                     .rows = winograd ? fv__ceil_div(conv->oh, 4) : conv->oh};
-    const int64_t taps = (int64_t)conv->kh * conv->kw,
-                  some = taps < FV_UNFOLD_TERMS ? FV_UNFOLD_TERMS / taps : 1;
+                     .runs = runs,
+                     .rows = fv__lower_int(l, winograd ? (lines + 3) / 4 : lines, "lines of outputs")};
+    const int64_t some = taps < FV_UNFOLD_TERMS ? FV_UNFOLD_TERMS / taps : 1;
     int packed, constants;
     g.channels = (int)(some > FV_LANES ? some / FV_LANES * FV_LANES : some);
     g.conv.in_w = fv__lower_int(
-        l, (conv->ow - 1) * (int64_t)conv->stride_w + (conv->kw - 1) * (int64_t)conv->dilation_w + 1,
+        l, (width->out - 1) * (int64_t)width->stride + (width->window - 1) * (int64_t)width->dilation + 1,
         "columns of x");
-    const unit_floats need = floats_of(&g, winograd);
+    const unit_floats need = floats_of(&g);
     cut_units(l, &g, (int64_t)sizeof(float) * need.row / (winograd ? 2 : 1));
     const size_t scratch = (size_t)(need.row * fv__ceil_div(g.rows, g.row_units) + need.beside);
     FV_TRY(make_offsets(l, &g));
     FV_TRY(pack(l, conv, &packed));
     FV_TRY(pack_finish(l, &g.finish, fused, l->in[2], &constants));
-    const double products = (double)conv->o * conv->oh * conv->ow * conv->i * conv->kh * conv->kw;
     const fv_step_spec s = {.kernel = winograd ? FV_KERNEL_winograd_c16 : FV_KERNEL_conv_c16,
                             .domain = FV_PER_RANGE,
                             .args = fv__lower_args(l, &g, sizeof g),
@@ -140,11 +148,66 @@ fv_status fv__c16_lower_conv(fv_lower *l, const fv_conv_args *conv, fv_c16_sums 
                             .grain = 1,
                             .of_images = true,
                             .scratch_floats = scratch,
-                            .flops = 2 * products,
-                            .bytes = 4.0 * ((double)conv->i * conv->h * conv->w +
-                                            (double)conv->o * conv->i * conv->kh * conv->kw +
-                                            (double)conv->o * conv->oh * conv->ow)};
+                            .flops = 2 * fv__conv_products(conv),
+                            .bytes = 4.0 * ((double)conv->i * (double)fv__conv_in(conv) +
+                                            (double)conv->o * conv->i * (double)taps +
+                                            (double)conv->o * (double)fv__conv_out(conv))};
     return fv__lower_step(l, &s);
+}
+
+static bool points_can(const fv_conv_task *task)
+{
+    const fv_axis *const at = task->part->at;
+    return fv__conv_taps(task->part) == 1 && at[0].before == 0 && at[1].before == 0 && at[2].before == 0;
+}
+
+static bool lines_can(const fv_conv_task *task)
+{
+    return task->part->i < FV_LANES;
+}
+
+static bool always(const fv_conv_task *task)
+{
+    (void)task;
+    return true;
+}
+
+static fv_status lower_winograd(fv_lower *l, const fv_conv_task *task)
+{
+    return lower_sums(l, task->part, FV_C16_WINOGRAD, false);
+}
+
+static fv_status lower_points(fv_lower *l, const fv_conv_task *task)
+{
+    return lower_sums(l, task->part, FV_C16_POINTS, false);
+}
+
+static fv_status lower_lines(fv_lower *l, const fv_conv_task *task)
+{
+    return lower_sums(l, task->part, FV_C16_LINES, false);
+}
+
+static fv_status lower_windows(fv_lower *l, const fv_conv_task *task)
+{
+    return lower_sums(l, task->part, FV_C16_WINDOWS, false);
+}
+
+static const fv_conv_way ways[] = {
+    {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, lower_winograd},
+    {"points", false, points_can, NULL, lower_points},
+    {"lines", false, lines_can, NULL, lower_lines},
+    {"windows", false, always, NULL, lower_windows},
+};
+
+fv_status fv__c16_lower_conv(fv_lower *l, const fv_conv_args *conv)
+{
+    const fv_conv_task task = {.part = conv, .n = 1, .weights = l->in[1], .bias = -1};
+    return fv__conv_lower_by(l, ways, (int)(sizeof ways / sizeof *ways), &task);
+}
+
+fv_status fv__c16_lower_linear(fv_lower *l, const fv_conv_args *conv)
+{
+    return lower_sums(l, conv, FV_C16_POINTS, true);
 }
 
 fv_status fv__c16_lower_finish(fv_lower *l, const fv_fused *fused, int channels, int64_t pixels)

@@ -5,10 +5,10 @@
  *   dw[o][i] = sum over images n, tokens t of dy[n][o][t] * x[n][i][t]
  *
  * x [i] or [i][tokens], w [o][i], b [o], y [o] or [o][tokens]. (Lecture "Backprop".) A vector is a sequence
- * of one token. Several tokens are an image of one row and the layer its 1x1 convolution: the same sums, in
- * the same memory, so forward and data gradient are conv2d's. */
+ * of one token. Several tokens are a signal and the layer its convolution by a window of one pixel: the same
+ * sums, in the same memory, so forward and data gradient are those of convolution. */
 #include "plan/lower.h"
-#include "ops/conv2d.h"
+#include "ops/conv.h"
 #include "ops/ops.h"
 #include "ops/conv_c16.h"
 #include "ops/layer_shapes.h"
@@ -113,22 +113,26 @@ static void ref_dw(const fv_ref *r)
         }
 }
 
-/* A sequence as conv2d sees it: an image of one row; weights as windows of one pixel. */
-static fv_shape as_image(fv_shape x)
+/* A vector is a signal of one pixel. */
+static fv_shape as_signal(fv_shape x)
 {
-    return FV_SHAPE(x.dim[0], 1, tokens_of(x));
+    return FV_SHAPE(x.dim[0], tokens_of(x));
 }
 
-/* Sequences as images, and `weights` as windows of one pixel. */
-static fv_status lower_as_conv(fv_lower *l, fv_shape *weights, fv_status (*lower_conv)(fv_lower *l))
+static fv_shape as_windows(fv_shape weights)
 {
-    static const fv_conv_attrs attrs = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
-    fv_shape *const shapes[] = {&l->in_shape[0], &l->in_shape[1], &l->out_shape};
+    return FV_SHAPE(weights.dim[0], weights.dim[1], 1);
+}
+
+/* From here on `l` is the convolution by a window of one pixel; `of_weights`: its weight gradient. */
+static void become_conv(fv_lower *l, bool of_weights)
+{
+    static const fv_conv_attrs attrs = {
+        .stride = {1, {1}}, .pad = {1, {0}}, .dilation = {1, {1}}, .groups = 1, .size = {1, {1}}};
     l->attrs = &attrs;
-    for (int k = 0; k < 3; k++)
-        *shapes[k] =
-            shapes[k] == weights ? FV_SHAPE(weights->dim[0], weights->dim[1], 1, 1) : as_image(*shapes[k]);
-    return lower_conv(l);
+    l->in_shape[0] = as_signal(l->in_shape[0]);
+    l->in_shape[1] = of_weights ? as_signal(l->in_shape[1]) : as_windows(l->in_shape[1]);
+    l->out_shape = of_weights ? as_windows(l->out_shape) : as_signal(l->out_shape);
 }
 
 static fv_status lower_matmul(fv_lower *l, fv_matmul_args g)
@@ -156,36 +160,40 @@ static fv_status lower_matmul(fv_lower *l, fv_matmul_args g)
 
 static fv_status lower(fv_lower *l)
 {
-    if (tokens_of(l->out_shape) > 1)
-        return lower_as_conv(l, &l->in_shape[1], fv__conv_lower);
+    if (tokens_of(l->out_shape) > 1) {
+        become_conv(l, false);
+        return fv__conv_lower(l);
+    }
     const int n_in = l->in_shape[0].dim[0], n_out = l->out_shape.dim[0];
     return lower_matmul(l, (fv_matmul_args){.m = n_out, .k = n_in, .row_stride = n_in, .column_stride = 1});
 }
 
-static fv_status lower_vector_c16(fv_lower *l)
-{
-    const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
-    return fv__c16_lower_conv(l, &g, FV_C16_LINEAR);
-}
-
 static fv_status lower_c16(fv_lower *l)
 {
-    return lower_as_conv(l, &l->in_shape[1],
-                         tokens_of(l->out_shape) > 1 ? fv__conv_lower_c16 : lower_vector_c16);
+    const bool vector = tokens_of(l->out_shape) == 1;
+    become_conv(l, false);
+    if (!vector)
+        return fv__conv_lower_c16(l);
+    const fv_conv_args conv = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
+    return fv__c16_lower_linear(l, &conv);
 }
 
 static fv_status lower_dx(fv_lower *l)
 {
-    if (tokens_of(l->out_shape) > 1)
-        return lower_as_conv(l, &l->in_shape[1], fv__conv_lower_dx);
+    if (tokens_of(l->out_shape) > 1) {
+        become_conv(l, false);
+        return fv__conv_lower_dx(l);
+    }
     const int n_out = l->in_shape[0].dim[0], n_in = l->out_shape.dim[0];
     return lower_matmul(l, (fv_matmul_args){.m = n_in, .k = n_out, .row_stride = 1, .column_stride = n_in});
 }
 
 static fv_status lower_dw(fv_lower *l)
 {
-    if (tokens_of(l->in_shape[0]) > 1)
-        return lower_as_conv(l, &l->out_shape, fv__conv_lower_dw_by_block);
+    if (tokens_of(l->in_shape[0]) > 1) {
+        become_conv(l, true);
+        return fv__conv_lower_dw_by_block(l);
+    }
     const int n_out = l->in_shape[0].dim[0], n_in = l->in_shape[1].dim[0];
     const int padded = (n_in + FV_LANES - 1) / FV_LANES * FV_LANES;
     int32_t *const offset = fv__arena_alloc(l->arena, FV_LANES, sizeof *offset);

@@ -9,15 +9,15 @@
 #include "ops/ops.def"
 #undef FV_OP
 
-/* Attributes shared by the operations that slide a window: pooling; conv2d and its gradients. */
+/* Attributes shared by the operations that slide a window: pooling; convolution and its gradients. */
 typedef struct fv_window_attrs {
     fv_sizes kernel, stride, pad; /* a stride of 0 means the kernel's size */
 } fv_window_attrs;
 
 typedef struct fv_conv_attrs {
-    int stride[2], pad[2], dilation[2]; /* h, w */
+    fv_sizes stride, pad, dilation; /* a padding without numbers is "same" */
     int groups;
-    int size[2]; /* conv2d_dx: of x; conv2d_dw: of the kernel. Unused by conv2d */
+    fv_sizes size; /* conv_dx: of x; conv_dw: of the kernel. Unused by conv */
 } fv_conv_attrs;
 
 /* Of the losses that compare value by value, and of their gradients: distances.h. */

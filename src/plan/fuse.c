@@ -1,8 +1,8 @@
 /* fuse.c - which nodes are computed by the steps of an earlier one.
  *
- *   conv2d or linear [+ relu]                                   16 images in a vector
+ *   conv or linear [+ relu]                                   16 images in a vector
  *   batchnorm [+ add] [+ relu]                                  likewise
- *   conv2d or linear [+ batchnorm_inference] [+ add] [+ relu]   one image, in c16
+ *   conv or linear [+ batchnorm_inference] [+ add] [+ relu]   one image, in c16
  *
  * The first operation says in its row what its epilogue can do (`epilogue`, `epilogue_c16`), those behind it
  * which part of an epilogue they are (`finish`). A node is fused if it alone reads what lies between, which

@@ -118,6 +118,7 @@ fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec)
         FV_ASSERT(0 <= spec->operand[k] && (size_t)spec->operand[k] < l->plan->n_buffers);
     FV_TRY(l->status);
     FV_TRY(check_args(l, spec));
+    step.way = l->chosen;
     if (l->fused && spec->operand[0] == l->out)
         FV_TRY(add_fused(l, &step));
     return add_step(l, &step);
@@ -289,6 +290,7 @@ static fv_status lower_node(fv_plan *plan, int k)
                   .counter = node->counter,
                   .max_batch = plan->options.batch,
                   .direct = plan->options.direct,
+                  .way = plan->options.way,
                   .n_workers = plan->options.n_workers,
                   .fused = how->last != k ? &how->fused : NULL,
                   .plan = plan};

@@ -37,6 +37,7 @@ typedef struct fv_step_spec {
                              * searched for NaN and infinity */
     bool relu;              /* outputs below 0 become 0; set where the plan has fused a ReLU (fuse.c) */
     bool of_images;         /* FV_PER_RANGE: it reads what comes with the images, directly or not */
+    const char *way;        /* of a convolution: which of its list it is; set by fv__lower_step */
     double flops, bytes;    /* per image (FV_PER_BLOCK) or per whole batch (FV_PER_RANGE) */
 } fv_step_spec;
 
@@ -60,11 +61,13 @@ typedef struct fv_lower {
     int n_inputs;
     int in[FV_LOWER_INPUTS], out;
     fv_shape in_shape[FV_LOWER_INPUTS], out_shape;
-    int node;      /* number of the node; -1: none */
-    int counter;   /* what the node's draws are counted by */
-    int max_batch; /* images the plan is made for */
-    bool direct;   /* plain sums only: no Winograd */
-    int n_workers; /* only how work is cut into tasks may depend on it */
+    int node;           /* number of the node; -1: none */
+    int counter;        /* what the node's draws are counted by */
+    int max_batch;      /* images the plan is made for */
+    bool direct;        /* plain sums only: no Winograd */
+    const char *way;    /* the way that convolutions are to take; NULL: the first of their list that pays */
+    const char *chosen; /* the way of the steps that follow; NULL: there is but one */
+    int n_workers;      /* only how work is cut into tasks may depend on it */
     /* What is fused behind the node; NULL: nothing. fv__lower_step adds ReLU and a residual to the step that
      * writes l->out; only a kernel with FV_CAN_FINISH is told by the operation, in its args. */
     const fv_fused *fused;

@@ -25,15 +25,16 @@ typedef struct fv_plan_options {
     int n_workers; /* only how blocks are grouped into tasks depends on it */
     /* What is wanted: nodes that nothing wanted depends on stay out of the plan. Gradients always are. */
     bool output, loss;
-    bool updates;  /* the update nodes */
-    bool direct;   /* convolutions by their plain sums: no Winograd */
-    bool unfused;  /* every node in steps of its own */
-    bool keep;     /* what the way back reads is kept from the way forward, nothing is made again */
-    bool c16;      /* for inference of one image (batch 1): its channels side by side instead of 16 images,
-                    * as far as the operations can */
-    bool frozen;   /* what is prepared from parameters is kept from run to run; see fv__run_refresh */
-    bool keep_all; /* every node but updates, and no buffer shares memory with another: tests and checks
-                    * can read every tensor */
+    bool updates;    /* the update nodes */
+    bool direct;     /* convolutions by their plain sums: no Winograd */
+    const char *way; /* tests: the way of all convolutions, by name; one that cannot do a shape is refused */
+    bool unfused;    /* every node in steps of its own */
+    bool keep;       /* what the way back reads is kept from the way forward, nothing is made again */
+    bool c16;        /* for inference of one image (batch 1): its channels side by side instead of 16 images,
+                      * as far as the operations can */
+    bool frozen;     /* what is prepared from parameters is kept from run to run; see fv__run_refresh */
+    bool keep_all;   /* every node but updates, and no buffer shares memory with another: tests and checks
+                      * can read every tensor */
 } fv_plan_options;
 
 typedef enum fv_place {

@@ -60,7 +60,7 @@ char *fv__shape_text(fv_shape shape, char buffer[FV_SHAPE_TEXT])
     return buffer;
 }
 
-/* The count of values stays: [c][w] is a row of w, [c][d][h][w] has its depths among the channels. */
+/* The count of values stays: [c][w] is a row of w, [c][d][h][w] has d * h rows. */
 fv_chw fv__shape_chw(fv_shape shape)
 {
     const int *d = shape.dim;
@@ -72,7 +72,7 @@ fv_chw fv__shape_chw(fv_shape shape)
     case 3:
         return (fv_chw){d[0], d[1], d[2]};
     case 4:
-        return (fv_chw){d[0] * d[1], d[2], d[3]};
+        return (fv_chw){d[0], d[1] * d[2], d[3]};
     default:
         return (fv_chw){1, 1, 1};
     }

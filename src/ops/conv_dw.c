@@ -1,6 +1,6 @@
-/* conv2d_dw.c - conv2d's weight gradient in terms of kernels: by Winograd, over rows of x, or block by block
- * where x has few channels. */
-#include "ops/conv2d.h"
+/* conv_dw.c - the weight gradient of convolution in terms of kernels: by Winograd, over rows of x, or block
+ * by block where x has few channels. */
+#include "ops/conv.h"
 
 /* From so many input channels on, channels lie side by side instead of images. */
 #define FV_ROWS_CHANNELS 16
@@ -18,7 +18,7 @@
 /* By shape alone: sums depend on it. */
 static int count_slices(const fv_lower *l, const fv_conv_args *c)
 {
-    const int64_t lines = (int64_t)fv__lower_blocks(l) * c->oh, floats = fv__shape_count(l->out_shape);
+    const int64_t lines = fv__lower_blocks(l) * fv__conv_lines(c), floats = fv__shape_count(l->out_shape);
     int slices = 1;
     while (2 * slices <= FV_ROWS_SLICES && 2 * slices <= lines &&
            2 * (int64_t)slices * c->groups * c->o <= FV_ROWS_SLICED && 2 * slices * floats <= FV_ROWS_SUMS)
@@ -30,7 +30,7 @@ static int count_slices(const fv_lower *l, const fv_conv_args *c)
 static int choose_outputs(const fv_lower *l, const fv_conv_dw_rows_args *g)
 {
     const fv_conv_args *const c = &g->conv;
-    const int64_t sums = (int64_t)sizeof(float) * c->kh * c->kw * g->padded;
+    const int64_t sums = (int64_t)sizeof(float) * fv__conv_taps(c) * g->padded;
     int parts = fv__ceil_div(c->o, FV_ROWS_OUTPUTS);
     while (c->o / parts >= 2 * FV_LANES &&
            ((int64_t)g->slices * c->groups * parts < (int64_t)FV_ROWS_TASKS * l->n_workers ||
@@ -45,12 +45,14 @@ static int choose_panel(int vectors)
     return vectors % 3 == 0 ? 3 : fv__ceil_div(vectors, fv__ceil_div(vectors, 4));
 }
 
-/* Floats of x as rows that n_lines x n_pixels of dy see. */
+/* Floats of x as rows that n_lines x n_pixels of dy see, through one depth of the window. */
 static int64_t chunk_floats(const fv_conv_dw_rows_args *g, int n_lines, int n_pixels)
 {
     const fv_conv_args *const c = &g->conv;
-    const int64_t lines = (int64_t)(n_lines - 1) * c->stride_h + (int64_t)(c->kh - 1) * c->dilation_h + 1;
-    const int64_t columns = (int64_t)(n_pixels - 1) * c->stride_w + (int64_t)(c->kw - 1) * c->dilation_w + 1;
+    const int64_t lines = (int64_t)(n_lines - 1) * c->at[FV_HEIGHT].stride +
+                          (int64_t)(c->at[FV_HEIGHT].window - 1) * c->at[FV_HEIGHT].dilation + 1;
+    const int64_t columns = (int64_t)(n_pixels - 1) * c->at[FV_WIDTH].stride +
+                            (int64_t)(c->at[FV_WIDTH].window - 1) * c->at[FV_WIDTH].dilation + 1;
     return lines * columns * FV_LANES * g->panel;
 }
 
@@ -67,41 +69,41 @@ static void choose_chunk(fv_conv_dw_rows_args *g)
 {
     const fv_conv_args *const c = &g->conv;
     int parts = 1, lines = 1;
-    while (c->ow / (parts + 1) >= FV_ROWS_PIXELS && !chunk_fits(g, 1, fv__ceil_div(c->ow, parts)))
+    while (c->at[FV_WIDTH].out / (parts + 1) >= FV_ROWS_PIXELS &&
+           !chunk_fits(g, 1, fv__ceil_div(c->at[FV_WIDTH].out, parts)))
         parts++;
-    while (parts == 1 && lines < c->oh && chunk_fits(g, lines + 1, c->ow))
+    while (parts == 1 && lines < c->at[FV_HEIGHT].out && chunk_fits(g, lines + 1, c->at[FV_WIDTH].out))
         lines++;
-    g->chunk_pixels = fv__ceil_div(c->ow, parts);
-    g->chunk_lines = fv__ceil_div(c->oh, fv__ceil_div(c->oh, lines));
-    g->conv.in_w =
-        (int)((g->chunk_pixels - 1) * (int64_t)c->stride_w + (c->kw - 1) * (int64_t)c->dilation_w + 1);
-    g->row_floats = chunk_floats(g, g->chunk_lines, g->chunk_pixels);
+    g->chunk_pixels = fv__ceil_div(c->at[FV_WIDTH].out, parts);
+    g->chunk_lines = fv__ceil_div(c->at[FV_HEIGHT].out, fv__ceil_div(c->at[FV_HEIGHT].out, lines));
+    g->conv.in_w = (int)((g->chunk_pixels - 1) * (int64_t)c->at[FV_WIDTH].stride +
+                         (c->at[FV_WIDTH].window - 1) * (int64_t)c->at[FV_WIDTH].dilation + 1);
+    g->depth_floats = chunk_floats(g, g->chunk_lines, g->chunk_pixels);
 }
 
 /* Chunks, panels and groups of outputs are block sizes of the loops, which no sum depends on. */
 static fv_status make_args(fv_lower *l, const fv_conv_args *conv, bool by_block, fv_conv_dw_rows_args *g)
 {
     *g = (fv_conv_dw_rows_args){.conv = *conv,
-                                .x_h = conv->h,
-                                .x_w = conv->w,
-                                .pick_h = 1,
-                                .pick_w = 1,
+                                .pick = {1, 1, 1},
                                 .padded = fv__ceil_div(conv->i, FV_LANES) * FV_LANES,
                                 .slices = by_block ? 0 : count_slices(l, conv)};
     fv_conv_args *const c = &g->conv;
-    g->sees_all = c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0;
-    if (g->sees_all) { /* of the pixels that it picks, and no others */
-        g->pick_h = c->stride_h;
-        g->pick_w = c->stride_w;
-        c->h = c->oh;
-        c->w = c->ow;
-        c->stride_h = c->stride_w = 1;
+    g->sees_all = fv__conv_taps(c) == 1;
+    for (int a = 0; a < FV_AXES; a++) {
+        g->whole[a] = c->at[a].in;
+        g->sees_all = g->sees_all && c->at[a].before == 0;
+    }
+    for (int a = 0; a < FV_AXES && g->sees_all; a++) { /* of the pixels that it picks, and no others */
+        g->pick[a] = c->at[a].stride;
+        c->at[a].in = c->at[a].out;
+        c->at[a].stride = 1;
     }
     g->is_dw = g->sees_all && g->slices == 1 && c->i == g->padded;
     g->panel = choose_panel(g->padded / FV_LANES) * FV_LANES;
     g->outputs = by_block ? c->o : choose_outputs(l, g);
     choose_chunk(g);
-    fv__lower_int(l, g->row_floats, "values of x that the windows of some outputs see");
+    fv__lower_int(l, g->depth_floats, "values of x that the windows of some outputs see");
     const int n = fv__lower_int(l, (int64_t)g->chunk_lines * g->chunk_pixels * FV_LANES, "terms of a sum");
     FV_TRY(l->status);
     int32_t *const offset = fv__arena_alloc(l->arena, (size_t)n, sizeof *offset);
@@ -110,7 +112,9 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, bool by_block,
     for (int k = 0; k < n; k++) {
         const int image = k % FV_LANES, p = k / FV_LANES % g->chunk_pixels,
                   line = k / FV_LANES / g->chunk_pixels;
-        offset[k] = ((line * c->stride_h * c->in_w + p * c->stride_w) * FV_LANES + image) * g->panel;
+        offset[k] =
+            ((line * c->at[FV_HEIGHT].stride * c->in_w + p * c->at[FV_WIDTH].stride) * FV_LANES + image) *
+            g->panel;
     }
     g->offset = offset;
     return FV_OK;
@@ -122,7 +126,7 @@ static fv_status lower_sums(fv_lower *l, const fv_conv_dw_rows_args *g, int sums
     const fv_conv_args *const c = &g->conv;
     if (g->sees_all && g->padded == c->i)
         return fv__lower_shard_sum(l, sums, g->slices);
-    const int64_t outputs = (int64_t)c->groups * c->o, taps = (int64_t)c->kh * c->kw;
+    const int64_t outputs = (int64_t)c->groups * c->o, taps = fv__conv_taps(c);
     const fv_step_spec s = {.kernel = FV_KERNEL_conv_dw_sums,
                             .units = outputs,
                             .grain = 16,
@@ -137,7 +141,7 @@ static fv_status lower_rows(fv_lower *l, const fv_conv_args *conv, bool by_block
     fv_conv_dw_rows_args g;
     FV_TRY(make_args(l, conv, by_block, &g));
     const int64_t outputs = (int64_t)conv->groups * conv->o;
-    const int64_t floats = outputs * conv->kh * conv->kw * g.padded;
+    const int64_t floats = outputs * fv__conv_taps(conv) * g.padded;
     const double flops = 2 * fv__conv_products(conv), bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1]);
     int sums = l->out;
     if (!g.is_dw)
@@ -149,7 +153,7 @@ static fv_status lower_rows(fv_lower *l, const fv_conv_args *conv, bool by_block
                       .n_operands = 3,
                       .operand = {sums, l->in[0], l->in[1]},
                       .access = {FV_UPDATE, FV_READ, FV_READ},
-                      .scratch_floats = (size_t)g.row_floats,
+                      .scratch_floats = (size_t)g.depth_floats,
                       .flops = flops,
                       .bytes = bytes};
     if (!by_block) {
@@ -168,15 +172,16 @@ static fv_status lower_rows(fv_lower *l, const fv_conv_args *conv, bool by_block
 }
 
 /* Few channels, many outputs: slices of the batch, and their sum. */
-static fv_status lower_outputs(fv_lower *l, const fv_conv_args *conv)
+static fv_status lower_outputs(fv_lower *l, const fv_conv_task *task)
 {
+    const fv_conv_args *const conv = task->part;
     fv_conv_dw_outputs_args g = {
         .conv = *conv, .padded = fv__ceil_div(conv->o, FV_LANES) * FV_LANES, .slices = count_slices(l, conv)};
-    const int64_t taps = (int64_t)conv->i * conv->kh * conv->kw, pixel = (int64_t)FV_LANES * g.padded;
+    const int64_t taps = conv->i * fv__conv_taps(conv), pixel = (int64_t)FV_LANES * g.padded;
     const int64_t fit = FV_WIDE_BYTES / (pixel * (int64_t)sizeof(float));
-    g.pixels = fv__ceil_div(conv->ow, fv__ceil_div(conv->ow, fit > 4 ? fit : 4));
-    const int64_t columns =
-        (int64_t)(g.pixels - 1) * conv->stride_w + (int64_t)(conv->kw - 1) * conv->dilation_w + 1;
+    g.pixels = fv__ceil_div(conv->at[FV_WIDTH].out, fv__ceil_div(conv->at[FV_WIDTH].out, fit > 4 ? fit : 4));
+    const int64_t columns = (int64_t)(g.pixels - 1) * conv->at[FV_WIDTH].stride +
+                            (int64_t)(conv->at[FV_WIDTH].window - 1) * conv->at[FV_WIDTH].dilation + 1;
     int32_t *const offset = fv__arena_alloc(l->arena, FV_LANES, sizeof *offset);
     if (!offset)
         return FV_ERR_MEMORY;
@@ -193,8 +198,7 @@ static fv_status lower_outputs(fv_lower *l, const fv_conv_args *conv)
                             .access = {FV_WRITE, FV_READ, FV_READ},
                             .units = g.slices,
                             .grain = 1,
-                            .scratch_floats =
-                                (size_t)(g.pixels * pixel + (int64_t)conv->i * conv->kh * columns * FV_LANES),
+                            .scratch_floats = (size_t)(g.pixels * pixel + columns * FV_LANES),
                             .flops = 2 * fv__conv_products(conv) * l->max_batch,
                             .bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1]) * l->max_batch};
     if (!s.args)
@@ -208,19 +212,48 @@ static fv_status lower_outputs(fv_lower *l, const fv_conv_args *conv)
     return fv__lower_gradient(l, &g, sizeof g, sums, sum);
 }
 
+static fv_status lower_rows_of_batch(fv_lower *l, const fv_conv_task *task)
+{
+    return lower_rows(l, task->part, false);
+}
+
+static bool always(const fv_conv_task *task)
+{
+    (void)task;
+    return true;
+}
+
+static bool rows_pay(const fv_conv_task *task)
+{
+    return task->part->i >= FV_ROWS_CHANNELS;
+}
+
+static bool outputs_can(const fv_conv_task *task)
+{
+    return task->part->groups == 1;
+}
+
+static bool outputs_pay(const fv_conv_task *task)
+{
+    return task->part->o >= FV_WIDE_OUTPUTS && task->part->i * fv__conv_taps(task->part) >= FV_WIDE_TERMS;
+}
+
+static const fv_conv_way ways[] = {
+    {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, fv__conv_lower_winograd_dw},
+    {"rows", false, always, rows_pay, lower_rows_of_batch},
+    {"outputs", false, outputs_can, outputs_pay, lower_outputs},
+    {"blocks", false, always, NULL, fv__conv_lower_dw_blocks},
+};
+
 fv_status fv__conv_lower_dw(fv_lower *l)
 {
-    const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]);
-    if (fv__conv_winograd_pays(l, &g))
-        return fv__conv_lower_winograd_dw(l, &g);
-    if (g.i >= FV_ROWS_CHANNELS)
-        return lower_rows(l, &g, false);
-    const bool wide = g.o >= FV_WIDE_OUTPUTS && (int64_t)g.i * g.kh * g.kw >= FV_WIDE_TERMS;
-    return wide && g.groups == 1 ? lower_outputs(l, &g) : fv__conv_lower_dw_blocks(l, g);
+    const fv_conv_args conv = fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]);
+    const fv_conv_task task = {.part = &conv, .n = 1, .weights = -1, .bias = -1};
+    return fv__conv_lower_by(l, ways, (int)(sizeof ways / sizeof *ways), &task);
 }
 
 fv_status fv__conv_lower_dw_by_block(fv_lower *l)
 {
-    const fv_conv_args g = fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]);
-    return lower_rows(l, &g, true);
+    const fv_conv_args conv = fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]);
+    return lower_rows(l, &conv, true);
 }

@@ -1,6 +1,6 @@
-/* conv2d_winograd_dw.c - the weight gradient by Winograd (kernels/winograd_dw.inc): x as rows, the gradients
+/* conv_winograd_dw.c - the weight gradient by Winograd (kernels/winograd_dw.inc): x as rows, the gradients
  * of slices of the batch, and their sum. */
-#include "ops/conv2d.h"
+#include "ops/conv.h"
 
 /* Slices times outputs, at most: enough pieces for the workers, and gradients that take little memory. */
 #define FV_DW_SLICED 512
@@ -10,7 +10,8 @@
 /* By shape alone: sums depend on it. */
 static int count_slices(const fv_lower *l, const fv_conv_args *c)
 {
-    const int64_t tiles = (int64_t)fv__lower_blocks(l) * fv__ceil_div(c->oh, 4) * fv__ceil_div(c->ow, 4);
+    const int64_t tiles = (int64_t)fv__lower_blocks(l) * fv__ceil_div(c->at[FV_HEIGHT].out, 4) *
+                          fv__ceil_div(c->at[FV_WIDTH].out, 4);
     int slices = 1;
     while (2 * slices * c->o <= FV_DW_SLICED && 2 * slices <= tiles)
         slices *= 2;
@@ -48,8 +49,11 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, const fv_winog
 static fv_status lower_rows(fv_lower *l, const fv_winograd_dw_args *g, int *rows)
 {
     const fv_conv_args *const c = &g->conv;
-    const fv_conv_rows_args args = {.i = c->i, .h = c->h, .w = c->w, .padded = g->padded, .pixel = g->pixel};
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, ((int64_t)c->h * c->w + 1) * g->pixel / FV_LANES, rows));
+    const fv_conv_rows_args args = {
+        .i = c->i, .h = c->at[FV_HEIGHT].in, .w = c->at[FV_WIDTH].in, .padded = g->padded, .pixel = g->pixel};
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS,
+                            ((int64_t)c->at[FV_HEIGHT].in * c->at[FV_WIDTH].in + 1) * g->pixel / FV_LANES,
+                            rows));
     fv_step_spec turn = {.kernel = FV_KERNEL_conv_rows,
                          .domain = FV_PER_BLOCK,
                          .args = fv__lower_args(l, &args, sizeof args),
@@ -57,12 +61,13 @@ static fv_status lower_rows(fv_lower *l, const fv_winograd_dw_args *g, int *rows
                          .operand = {*rows, l->in[1]},
                          .access = {FV_WRITE, FV_READ},
                          .bytes = 8.0 * (double)fv__shape_count(l->in_shape[1])};
-    fv__lower_split(l, 2 * fv__conv_products(c), c->h, 1, &turn);
+    fv__lower_split(l, 2 * fv__conv_products(c), c->at[FV_HEIGHT].in, 1, &turn);
     return turn.args ? fv__lower_step(l, &turn) : FV_ERR_MEMORY;
 }
 
-fv_status fv__conv_lower_winograd_dw(fv_lower *l, const fv_conv_args *conv)
+fv_status fv__conv_lower_winograd_dw(fv_lower *l, const fv_conv_task *task)
 {
+    const fv_conv_args *const conv = task->part;
     const fv_winograd_dw_args *g = NULL;
     FV_TRY(make_args(l, conv, &g));
     int rows, parts = l->out;

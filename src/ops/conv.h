@@ -1,0 +1,66 @@
+/* conv.h - what conv.c (the rules), conv_reference.c and conv_*.c (the kernels) share. */
+#ifndef FV_OPS_CONV_H
+#define FV_OPS_CONV_H
+
+#include "ops/ops.h"
+#include "ops/window.h"
+#include "plan/lower.h"
+
+/* The window of weights [o][i][k...], with the words of the attributes. */
+fv_window_words fv__conv_words(const fv_conv_attrs *a, fv_shape w);
+/* The kernel's view of a convolution from x to y, but for the offsets. */
+fv_conv_args fv__conv_forward_args(const fv_conv_attrs *a, fv_shape x, fv_shape w, fv_shape y);
+double fv__conv_products(const fv_conv_args *conv); /* multiply-adds of one image */
+double fv__conv_bytes(fv_shape x, fv_shape y);      /* of two tensors of one image */
+
+/* The references. That of the data gradient takes a bias too. */
+void fv__conv_ref(const fv_ref *r);
+void fv__conv_ref_dx(const fv_ref *r);
+void fv__conv_ref_dw(const fv_ref *r);
+
+/* ---- ways -------------------------------------------------------------------------------------------- */
+
+/* What is to be lowered: one convolution, or several of the same x that make the output together. */
+typedef struct fv_conv_task {
+    const fv_conv_args *part; /* [n]; of a weight gradient the forward convolution */
+    int n;
+    bool blanks;              /* some outputs belong to no part: they are the bias, or 0 */
+    const fv_flip_args *flip; /* of a data gradient: how its weights are packed; else NULL */
+    int weights, bias;        /* buffers; -1: none */
+} fv_conv_task;
+
+/* A way to compute a convolution. Of each list the first that `can` and `pays` is taken: both look at the
+ * shape alone, so that the sums are the same on every machine. The plan's option `way` asks for one that
+ * `can`. */
+typedef struct fv_conv_way {
+    const char *name;
+    bool transforms; /* by Winograd: not the plain sums, so not where the plan is `direct` */
+    bool (*can)(const fv_conv_task *task);
+    bool (*pays)(const fv_conv_task *task); /* NULL: always */
+    fv_status (*lower)(fv_lower *l, const fv_conv_task *task);
+} fv_conv_way;
+
+fv_status fv__conv_lower_by(fv_lower *l, const fv_conv_way *ways, int n_ways, const fv_conv_task *task);
+
+/* Winograd's F(4x4, 3x3): whether it can, and whether there is enough to multiply. */
+bool fv__conv_winograd_can(const fv_conv_task *task);
+bool fv__conv_winograd_pays(const fv_conv_task *task);
+/* conv_pixels.c: im2col and a product. */
+bool fv__conv_pixels_can(const fv_conv_task *task);
+bool fv__conv_pixels_pays(const fv_conv_task *task);
+fv_status fv__conv_lower_pixels(fv_lower *l, const fv_conv_task *task);
+/* The buffer of the weights as the parts read them; a data gradient's are packed by a step. */
+fv_status fv__conv_weights(fv_lower *l, const fv_conv_task *task, int *weights);
+
+fv_status fv__conv_lower(fv_lower *l);
+bool fv__conv_fits_c16(const void *attrs, const fv_shape *in, fv_shape out);
+fv_status fv__conv_lower_c16(fv_lower *l);
+/* l->in: dy, weights, and where it is a transposed convolution its bias. */
+fv_status fv__conv_lower_dx(fv_lower *l);
+fv_status fv__conv_lower_dw(fv_lower *l);
+/* The same while a block of x and dy is warm: for sequences, whose layers follow each other. */
+fv_status fv__conv_lower_dw_by_block(fv_lower *l);
+fv_status fv__conv_lower_dw_blocks(fv_lower *l, const fv_conv_task *task);
+fv_status fv__conv_lower_winograd_dw(fv_lower *l, const fv_conv_task *task);
+
+#endif

@@ -1,0 +1,380 @@
+/* conv_lower.c - convolution and its gradients in terms of kernels: sizes, offsets, block sizes. */
+#include "ops/conv.h"
+
+#include "ops/conv_c16.h"
+
+#include <string.h>
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+
+fv_status fv__conv_lower_by(fv_lower *l, const fv_conv_way *ways, int n_ways, const fv_conv_task *task)
+{
+    for (const fv_conv_way *way = ways; way < ways + n_ways; way++) {
+        const bool asked = l->way ? strcmp(l->way, way->name) == 0
+                                  : !(l->direct && way->transforms) && (!way->pays || way->pays(task));
+        if (!asked || !way->can(task))
+            continue;
+        l->chosen = way->name;
+        return way->lower(l, task);
+    }
+    return fv__fail(l->ctx, FV_ERR_INPUT,
+                    "no way to compute this convolution is called '%s' and can do its shape",
+                    l->way ? l->way : "");
+}
+
+/* The inputs that windows read in one direction: [begin, end), of which some may lie outside. */
+typedef struct reach {
+    int64_t begin, end;
+} reach;
+
+static reach reach_of(const fv_axis *at)
+{
+    const int64_t taps = at->window > 0 ? at->window : 1;
+    const int64_t last = (at->out - 1) * (int64_t)at->stride + (taps - 1) * (int64_t)at->dilation;
+    return (reach){-(int64_t)at->before, last + 1 - at->before};
+}
+
+/* The offsets of a window's taps, for rows that are staged from column `begin` on. */
+static fv_status make_taps(fv_lower *l, fv_conv_args *conv, int64_t begin)
+{
+    const fv_axis *const at = conv->at;
+    const int64_t first = -at[FV_WIDTH].before - begin, taps = fv__conv_taps(conv);
+    const int64_t depths =
+        at[FV_DEPTH].window > 0 ? (int64_t)(at[FV_DEPTH].window - 1) * at[FV_DEPTH].dilation : 0;
+    const int64_t rows =
+        at[FV_HEIGHT].window > 0 ? (int64_t)(at[FV_HEIGHT].window - 1) * at[FV_HEIGHT].dilation + 1 : 0;
+    const int64_t spanned = fv__lower_int(l, depths * at[FV_HEIGHT].in + rows, "rows that a window spans");
+    fv__lower_int(l, spanned * conv->in_w * FV_LANES, "values of the rows that a window spans");
+    FV_TRY(l->status);
+    int32_t *const tap = fv__arena_alloc(l->arena, (size_t)taps, sizeof *tap);
+    if (!tap)
+        return FV_ERR_MEMORY;
+    for (int64_t k = 0; k < taps; k++) {
+        const int64_t line = k / at[FV_WIDTH].window, kx = k % at[FV_WIDTH].window;
+        const int64_t row = line / at[FV_HEIGHT].window * at[FV_DEPTH].dilation * at[FV_HEIGHT].in +
+                            line % at[FV_HEIGHT].window * at[FV_HEIGHT].dilation;
+        tap[k] = (int32_t)((row * conv->in_w + first + kx * at[FV_WIDTH].dilation) * FV_LANES);
+    }
+    conv->tap = tap;
+    return FV_OK;
+}
+
+/* Staging and taps of n convolutions of the same x. */
+static fv_status complete_parts(fv_lower *l, fv_conv_args *part, int n)
+{
+    reach all = reach_of(&part[0].at[FV_WIDTH]);
+    for (int p = 1; p < n; p++) {
+        const reach c = reach_of(&part[p].at[FV_WIDTH]);
+        all.begin = c.begin < all.begin ? c.begin : all.begin;
+        all.end = c.end > all.end ? c.end : all.end;
+    }
+    const bool staged = all.begin < 0 || all.end > part->at[FV_WIDTH].in;
+    for (fv_conv_args *conv = part; conv < part + n; conv++) {
+        conv->staged = staged;
+        conv->in_w = staged ? fv__lower_int(l, all.end - all.begin, "columns of x") : conv->at[FV_WIDTH].in;
+        FV_TRY(make_taps(l, conv, staged ? all.begin : 0));
+        conv->at[FV_WIDTH].before = staged ? (int)-all.begin : 0;
+    }
+    return FV_OK;
+}
+
+fv_conv_args fv__conv_forward_args(const fv_conv_attrs *a, fv_shape x, fv_shape w, fv_shape y)
+{
+    fv_conv_args conv = {
+        .groups = a->groups, .i = x.dim[0] / a->groups, .o = y.dim[0] / a->groups, .step = {1, 1, 1}};
+    const fv_window_words words = fv__conv_words(a, w);
+    fv__window_axes(&words, x, conv.at);
+    for (int k = 0; k < FV_AXES; k++)
+        conv.whole[k] = conv.at[k].out;
+    return conv;
+}
+
+static size_t staging_floats(const fv_conv_args *conv, int slab)
+{
+    return conv->staged ? (size_t)conv->i * (size_t)slab * (size_t)conv->at[FV_HEIGHT].in *
+                              (size_t)conv->in_w * FV_LANES
+                        : 0;
+}
+
+double fv__conv_products(const fv_conv_args *conv)
+{
+    return (double)conv->groups * conv->o * (double)fv__conv_out(conv) * conv->i *
+           (double)fv__conv_taps(conv);
+}
+
+double fv__conv_bytes(fv_shape x, fv_shape y)
+{
+    return 4.0 * (double)(fv__shape_count(x) + fv__shape_count(y));
+}
+
+/* ---- the ways of sums ---------------------------------------------------------------------------------- */
+
+/* Winograd pays where there is enough to multiply, and where its 4x4 tiles cover little beyond the image. By
+ * shape alone: the sums are not those of the plain form, so it must be the same on every machine. */
+#define FV_WINOGRAD_CHANNELS 32
+
+static bool is_3x3(const fv_axis *at)
+{
+    return at->window == 3 && at->stride == 1 && at->dilation == 1;
+}
+
+bool fv__conv_winograd_can(const fv_conv_task *task)
+{
+    const fv_conv_args *const conv = task->part;
+    const fv_axis *const depth = &conv->at[FV_DEPTH];
+    return task->n == 1 && !task->blanks && conv->groups == 1 && depth->in == 1 && depth->out == 1 &&
+           depth->window == 1 && depth->before == 0 && is_3x3(&conv->at[FV_HEIGHT]) &&
+           is_3x3(&conv->at[FV_WIDTH]) && fv__conv_whole(conv) == fv__conv_out(conv);
+}
+
+bool fv__conv_winograd_pays(const fv_conv_task *task)
+{
+    const fv_conv_args *const conv = task->part;
+    const int64_t rows = (conv->at[FV_HEIGHT].out + 3) / 4, columns = (conv->at[FV_WIDTH].out + 3) / 4;
+    return conv->i >= FV_WINOGRAD_CHANNELS && conv->o >= FV_WINOGRAD_CHANNELS &&
+           rows * columns * 16 <= 2 * fv__conv_out(conv);
+}
+
+/* The node's output from its first input. A data gradient takes the weights as they are, and flips them as it
+ * transforms them. */
+static fv_status lower_winograd(fv_lower *l, const fv_conv_task *task)
+{
+    fv_conv_args conv = *task->part;
+    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)4 * FV_LANES, sizeof *offset);
+    if (!offset)
+        return FV_ERR_MEMORY;
+    for (int n = 1; n <= 4; n++)
+        for (int k = 0; k < FV_LANES; k++)
+            offset[(n - 1) * FV_LANES + k] = k * n * FV_LANES;
+    conv.tap = offset;
+    const fv_winograd_weights_args w = {.o = conv.o, .i = conv.i, .turned = task->flip != NULL};
+    int u;
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, 36 * fv__winograd_part(conv.o, conv.i), &u));
+    fv_step_spec transform = {.kernel = FV_KERNEL_winograd_weights,
+                              .domain = FV_PER_RANGE,
+                              .args = fv__lower_args(l, &w, sizeof w),
+                              .n_operands = 2,
+                              .operand = {u, task->weights},
+                              .access = {FV_WRITE, FV_READ},
+                              .units = conv.o,
+                              .grain = 16,
+                              .bytes = 4.0 * 45 * conv.o * conv.i};
+    FV_TRY(fv__lower_step(l, &transform));
+    fv_step_spec s = {.kernel = FV_KERNEL_winograd,
+                      .domain = FV_PER_BLOCK,
+                      .args = fv__lower_args(l, &conv, sizeof conv),
+                      .n_operands = task->bias >= 0 ? 4 : 3,
+                      .operand = {l->out, l->in[0], u, task->bias},
+                      .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
+                      .scratch_floats = 36 * FV_LANES * (4 * ((size_t)conv.i + (size_t)conv.o) + 2),
+                      .flops = 2 * fv__conv_products(&conv),
+                      .bytes = 4.0 * ((double)conv.i * (double)fv__conv_in(&conv) +
+                                      (double)conv.o * (double)fv__conv_out(&conv))};
+    const int64_t tiles = (int64_t)((conv.at[FV_HEIGHT].out + 3) / 4) * ((conv.at[FV_WIDTH].out + 3) / 4);
+    const int64_t all = tiles * fv__lower_blocks(l), share = l->n_workers > 1 ? all / l->n_workers : all;
+    fv__lower_split(l, s.flops, all, share > 16 ? 16 : share > 1 ? share : 1, &s);
+    return fv__lower_step(l, &s);
+}
+
+/* Lines of outputs for each worker, at least, where a block is cut by them: every worker then reads its own
+ * part of x. Smaller images are cut by channels. */
+#define FV_SPLIT_ROWS 8
+
+/* Outputs in one direction, of the part that has most. */
+static int most_of(const fv_conv_args *conv, int axis)
+{
+    return fv__ceil_div(conv->whole[axis], conv->step[axis]);
+}
+
+static bool always(const fv_conv_task *task)
+{
+    (void)task;
+    return true;
+}
+
+/* One step of all parts, line by line over x where it lies. */
+static fv_status lower_lines(fv_lower *l, const fv_conv_task *task)
+{
+    fv_conv_args *const part = fv__arena_alloc(l->arena, (size_t)task->n, sizeof *part);
+    fv_conv_parts parts = {.part = part, .n = task->n, .blanks = task->blanks};
+    double products = 0;
+    int weights;
+    if (!part)
+        return FV_ERR_MEMORY;
+    memcpy(part, task->part, (size_t)task->n * sizeof *part);
+    reach depths = reach_of(&part->at[FV_DEPTH]);
+    for (int p = 0; p < task->n; p++) {
+        const fv_axis *const at = &part[p].at[FV_DEPTH];
+        const int64_t taps = at->window > 0 ? at->window : 1,
+                      end = (taps - 1) * at->dilation + 1 - at->before;
+        depths.begin = -at->before < depths.begin ? -at->before : depths.begin;
+        depths.end = p == 0 || end > depths.end ? end : depths.end;
+        products += fv__conv_products(&part[p]);
+    }
+    parts.slab_first = (int)depths.begin;
+    parts.slab = (int)(depths.end - depths.begin);
+    parts.depths = most_of(part, FV_DEPTH);
+    parts.rows = most_of(part, FV_HEIGHT);
+    const int lines = fv__lower_int(l, (int64_t)parts.depths * parts.rows, "lines of outputs");
+    const bool splits = fv__lower_splits(l, 2 * products);
+    const bool windows = fv__conv_taps(part) != 1; /* what a worker stages should be its own too */
+    parts.by_lines = splits && (lines >= FV_SPLIT_ROWS * l->n_workers || windows || part->groups > 1);
+    FV_TRY(complete_parts(l, part, task->n));
+    FV_TRY(fv__conv_weights(l, task, &weights));
+    fv_step_spec s = {.kernel = FV_KERNEL_conv,
+                      .domain = FV_PER_BLOCK,
+                      .args = fv__lower_args(l, &parts, sizeof parts),
+                      .n_operands = task->bias >= 0 ? 4 : 3,
+                      .operand = {l->out, l->in[0], weights, task->bias},
+                      .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
+                      .scratch_floats = staging_floats(part, parts.slab),
+                      .flops = 2 * products,
+                      .bytes = fv__conv_bytes(l->in_shape[0], l->out_shape)};
+    fv__lower_split(l, s.flops, parts.by_lines ? lines : part->o, parts.by_lines ? 1 : 48, &s);
+    return fv__lower_step(l, &s);
+}
+
+/* Of the forward pass, the data gradient, and transposed convolution. */
+static const fv_conv_way sums[] = {
+    {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, lower_winograd},
+    {"pixels", false, fv__conv_pixels_can, fv__conv_pixels_pays, fv__conv_lower_pixels},
+    {"lines", false, always, NULL, lower_lines},
+};
+
+fv_status fv__conv_lower(fv_lower *l)
+{
+    const fv_conv_args conv = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
+    const fv_conv_task task = {
+        .part = &conv, .n = 1, .weights = l->in[1], .bias = l->n_inputs > 2 ? l->in[2] : -1};
+    return fv__conv_lower_by(l, sums, COUNT(sums), &task);
+}
+
+/* In groups a vector of 16 outputs would see several groups of inputs. */
+bool fv__conv_fits_c16(const void *attrs, const fv_shape *in, fv_shape out)
+{
+    (void)in, (void)out;
+    return ((const fv_conv_attrs *)attrs)->groups == 1;
+}
+
+fv_status fv__conv_lower_c16(fv_lower *l)
+{
+    const fv_conv_args conv = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
+    return fv__c16_lower_conv(l, &conv);
+}
+
+/* ---- the data gradient --------------------------------------------------------------------------------- */
+
+/* The phases of dx in one direction that lie inside of it and that a tap reaches. A stride may be longer than
+ * the kernel, and leave most without. */
+static fv_status find_phases(fv_lower *l, const fv_axis *at, const fv_flip_phase **out, int *n)
+{
+    const int most = at->window < at->stride ? at->window : at->stride;
+    fv_flip_phase *const phases = fv__arena_alloc(l->arena, (size_t)most, sizeof *phases);
+    if (!phases)
+        return FV_ERR_MEMORY;
+    *n = 0;
+    for (int p = 0; p < at->stride && p < at->in && *n < most; p++) {
+        const fv_flip_phase phase = fv__flip_phase(p, at->window, at->stride, at->before, at->dilation);
+        if (phase.n > 0)
+            phases[(*n)++] = phase;
+    }
+    *out = phases;
+    return FV_OK;
+}
+
+/* One phase of dx: pixels phase.p + m * stride in each direction, as a convolution of dy. */
+static fv_conv_args part_of(const fv_conv_args *forward, const fv_flip_phase phase[FV_AXES], int64_t weights)
+{
+    fv_conv_args part = {.groups = forward->groups, .i = forward->o, .o = forward->i, .weights = weights};
+    for (int a = 0; a < FV_AXES; a++) {
+        const fv_axis *const at = &forward->at[a];
+        part.at[a] = (fv_axis){.in = at->out,
+                               .out = (at->in - phase[a].p + at->stride - 1) / at->stride,
+                               .window = phase[a].n,
+                               .stride = 1,
+                               .dilation = phase[a].dilation,
+                               .before = (phase[a].n - 1) * phase[a].dilation - phase[a].base};
+        part.whole[a] = at->in;
+        part.first[a] = phase[a].p;
+        part.step[a] = at->stride;
+    }
+    return part;
+}
+
+/* The parts of dx. */
+static fv_status make_parts(fv_lower *l, const fv_conv_args *forward, const fv_flip_args *flip,
+                            fv_conv_task *task)
+{
+    const fv_axis *const at = forward->at;
+    int64_t within = 1, weights = 0;
+    for (int a = 0; a < FV_AXES; a++)
+        within *= at[a].stride < at[a].in ? at[a].stride : at[a].in;
+    fv_conv_args *const part = fv__arena_alloc(
+        l->arena, (size_t)flip->n[0] * (size_t)flip->n[1] * (size_t)flip->n[2] + 1, sizeof *part);
+    if (!part)
+        return FV_ERR_MEMORY;
+    for (int z = 0; z < flip->n[FV_DEPTH]; z++)
+        for (int y = 0; y < flip->n[FV_HEIGHT]; y++)
+            for (int x = 0; x < flip->n[FV_WIDTH]; x++) {
+                const fv_flip_phase phase[FV_AXES] = {flip->phase[FV_DEPTH][z], flip->phase[FV_HEIGHT][y],
+                                                      flip->phase[FV_WIDTH][x]};
+                part[task->n++] = part_of(forward, phase, weights);
+                weights += (int64_t)flip->groups * flip->o * flip->i * phase[0].n * phase[1].n * phase[2].n;
+            }
+    task->blanks = task->n < within;
+    task->part = part;
+    if (task->n > 0)
+        return FV_OK;
+    static const fv_flip_phase none[FV_AXES] = {{.dilation = 1}, {.dilation = 1}, {.dilation = 1}};
+    *part = part_of(forward, none, 0); /* windows see nothing of x but its padding */
+    for (int a = 0; a < FV_AXES; a++)
+        part->at[a].before = 0;
+    task->n = 1;
+    return FV_OK;
+}
+
+fv_status fv__conv_weights(fv_lower *l, const fv_conv_task *task, int *weights)
+{
+    *weights = task->weights;
+    if (!task->flip)
+        return FV_OK;
+    const int64_t count = fv__shape_count(l->in_shape[1]);
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, count, weights));
+    const fv_step_spec pack = {.kernel = FV_KERNEL_pack_flip,
+                               .domain = FV_PER_RANGE,
+                               .args = fv__lower_args(l, task->flip, sizeof *task->flip),
+                               .n_operands = 2,
+                               .operand = {*weights, task->weights},
+                               .access = {FV_WRITE, FV_READ},
+                               .units = l->out_shape.dim[0],
+                               .grain = 8,
+                               .bytes = 8.0 * (double)count};
+    return fv__lower_step(l, &pack);
+}
+
+fv_status fv__conv_lower_dx(fv_lower *l)
+{
+    const fv_conv_args forward =
+        fv__conv_forward_args(l->attrs, l->out_shape, l->in_shape[1], l->in_shape[0]);
+    fv_flip_args flip = {.groups = forward.groups, .o = forward.o, .i = forward.i};
+    for (int a = 0; a < FV_AXES; a++) {
+        flip.window[a] = forward.at[a].window;
+        FV_TRY(find_phases(l, &forward.at[a], &flip.phase[a], &flip.n[a]));
+    }
+    fv_conv_task task = {.flip = &flip, .weights = l->in[1], .bias = l->n_inputs > 2 ? l->in[2] : -1};
+    FV_TRY(make_parts(l, &forward, &flip, &task));
+    return fv__conv_lower_by(l, sums, COUNT(sums), &task);
+}
+
+/* ---- the weight gradient of few channels ------------------------------------------------------------------
+ */
+
+/* Block by block, images side by side. */
+fv_status fv__conv_lower_dw_blocks(fv_lower *l, const fv_conv_task *task)
+{
+    fv_conv_args conv = *task->part;
+    FV_TRY(complete_parts(l, &conv, 1));
+    const int slab = (conv.at[FV_DEPTH].window - 1) * conv.at[FV_DEPTH].dilation + 1;
+    return fv__lower_sharded(l, FV_KERNEL_conv_dw, &conv, sizeof conv, staging_floats(&conv, slab),
+                             2 * fv__conv_products(&conv), fv__conv_bytes(l->in_shape[0], l->in_shape[1]));
+}
