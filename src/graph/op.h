@@ -208,7 +208,8 @@ typedef struct fv_layer_kind {
     const fv_layer_part
         *parts; /* several nodes, each of which reads the one before it: instead of the three above */
     int n_parts;
-    void (*set)(fv_shape in, void *attrs); /* sets the attributes, none of which is then a key */
+    void (*set)(fv_shape in,
+                void *attrs); /* sets the attributes that are no positional words: no keys then */
 } fv_layer_kind;
 
 struct fv_lower; /* plan/lower.h */

@@ -255,6 +255,19 @@ typedef struct fv_plane_args {
 /* Layer normalisation: as PyTorch has it by default. */
 #define FV_LAYERNORM_EPS 1e-5
 
+/* Channels in equal groups, each of channels / groups * pixels values. */
+typedef struct fv_group_args {
+    int channels, groups;
+    int64_t pixels;
+} fv_group_args;
+
+/* Local response normalisation: s = k + factor * (sum of squares of `size` channels), y = x * s^-beta. */
+typedef struct fv_lrn_args {
+    int channels, size;
+    int64_t pixels;
+    float factor, beta, k;
+} fv_lrn_args;
+
 /* ---- sequences: [channels][tokens] ---------------------------------------------------------------- */
 
 /* n tokens from `from` of one sequence go to `to` of another; its other tokens are 0. */
@@ -364,8 +377,8 @@ typedef struct fv_unary_args {
 } fv_unary_args;
 
 typedef struct fv_dropout_args {
-    int64_t n;
-    float rate; /* probability of dropping; the rest is scaled by 1 / (1 - rate) */
+    int64_t units, each; /* a draw for each unit, of so many values */
+    float rate;          /* probability of dropping; the rest is scaled by 1 / (1 - rate) */
     uint32_t node;
 } fv_dropout_args;
 

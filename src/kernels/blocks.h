@@ -51,11 +51,13 @@
 /* winograd_c16.inc: channels whose weights are transformed at a time. */
 #define FV_WINOGRAD_CHUNK 32
 
-/* ---- attention, layer normalisation ------------------------------------------------------------------- */
+/* ---- attention, normalisations ------------------------------------------------------------------- */
 
 /* attention.inc: queries whose scores are kept at a time by the forward kernel. */
 #define FV_ATTENTION_QUERIES 20
 /* layernorm.inc: neighbouring tokens, whose sums do not wait for each other. */
 #define FV_LAYERNORM_TOKENS 4
+/* lrn.inc: neighbouring pixels, likewise. */
+#define FV_LRN_PIXELS 4
 
 #endif

@@ -1,27 +1,35 @@
-/* dropout.c - in training each element is dropped with probability `rate`, and the rest is scaled so that
- * the expectation stays (Srivastava et al. 2014, in its inverted form).
+/* dropout.c - in training each unit is dropped with probability `rate`, and the rest is scaled so that the
+ * expectation stays (Srivastava et al. 2014, in its inverted form). A unit is a value (dropout), a channel
+ * (spatialdropout; Tompson et al. 2015) or the whole image (droppath: stochastic depth, Huang et al. 2016).
  *
  *   y = mask x,  dx = mask dy,  mask = 0 with probability rate, else 1 / (1 - rate)
  *
- * The mask is not stored: both ways draw it from Philox at (element / 4, sample, step, node), so the
+ * The mask is not stored: forward and backward draw it from Philox at (unit / 4, sample, step, node), so the
  * gradient's attributes hold the number of the forward node. Outside of training dropout is the identity:
  * fv__graph_for_inference (ops/inference.h) takes it out of the graph before a plan is made. */
 #include "base/rng.h"
 #include "ops/layer_shapes.h"
 #include "ops/unary.h"
 
+enum { UNIT_VALUE, UNIT_CHANNEL, UNIT_IMAGE };
+
 typedef struct dropout_attrs {
     float rate;
+    int unit;
 } dropout_attrs;
 
 typedef struct dropout_dx_attrs {
-    float rate;
+    dropout_attrs forward;
     int node; /* the forward node's number */
 } dropout_dx_attrs;
 
-static const fv_attr_spec specs[] = {{"rate", FV_ATTR_FLOAT, offsetof(dropout_attrs, rate), 0, 1, 0.5}};
+static const fv_attr_spec specs[] = {
+    {"rate", FV_ATTR_FLOAT, offsetof(dropout_attrs, rate), 0, 1, 0.5},
+    {"unit", FV_ATTR_INT, offsetof(dropout_attrs, unit), UNIT_VALUE, UNIT_IMAGE, UNIT_VALUE},
+};
 static const fv_attr_spec specs_dx[] = {
-    {"rate", FV_ATTR_FLOAT, offsetof(dropout_dx_attrs, rate), 0, 1, 0.5},
+    {"rate", FV_ATTR_FLOAT, offsetof(dropout_dx_attrs, forward.rate), 0, 1, 0.5},
+    {"unit", FV_ATTR_INT, offsetof(dropout_dx_attrs, forward.unit), UNIT_VALUE, UNIT_IMAGE, UNIT_VALUE},
     {"node", FV_ATTR_INT, offsetof(dropout_dx_attrs, node), 0, 1 << 24, 0},
 };
 
@@ -42,71 +50,122 @@ static fv_status infer(fv_infer *q)
 static fv_status infer_dx(fv_infer *q)
 {
     const dropout_dx_attrs *a = q->attrs;
-    return check_rate(q, a->rate);
+    return check_rate(q, a->forward.rate);
+}
+
+/* Values of a unit. */
+static int64_t unit_values(int unit, fv_shape shape)
+{
+    const int64_t count = fv__shape_count(shape);
+    return unit == UNIT_VALUE ? 1 : unit == UNIT_CHANNEL ? count / shape.dim[0] : count;
 }
 
 static fv_status grad(fv_grad *g)
 {
     const dropout_attrs *a = g->node->attrs;
-    const dropout_dx_attrs attrs = {a->rate, g->node->counter};
+    const dropout_dx_attrs attrs = {*a, g->node->counter};
     return fv__grad_node(g, &fv_op_dropout_dx, "dx", &attrs, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
 }
 
 /* The sample's number is the image's place in the batch. */
-static void drop(const fv_ref *r, float rate, uint32_t node)
+static void drop(const fv_ref *r, const dropout_attrs *a, uint32_t node)
 {
-    const int64_t count = fv__shape_count(r->out_shape);
-    const uint32_t below = (uint32_t)((double)rate * 0x1p32);
+    const int64_t count = fv__shape_count(r->out_shape), each = unit_values(a->unit, r->out_shape);
+    const double rate = (double)a->rate;
+    const uint32_t below = (uint32_t)(rate * 0x1p32);
     for (int n = 0; n < r->n; n++)
         for (int64_t e = 0; e < count; e++) {
+            const int64_t u = e / each;
             const fv_u32x4 draw =
-                fv__philox(r->seed, (uint32_t)(e / 4), (uint32_t)n, r->step, node << 8 | FV_STREAM_DROPOUT);
+                fv__philox(r->seed, (uint32_t)(u / 4), (uint32_t)n, r->step, node << 8 | FV_STREAM_DROPOUT);
             const double x = r->in[0][n * count + e];
-            r->out[n * count + e] = draw.v[e % 4] < below ? 0 * x : x / (1 - (double)rate);
+            r->out[n * count + e] = draw.v[u % 4] < below ? 0 * x : x / (1 - rate);
         }
 }
 
 static void ref(const fv_ref *r)
 {
     const dropout_attrs *a = r->attrs;
-    drop(r, a->rate, r->node);
+    drop(r, a, r->node);
 }
 
 static void ref_dx(const fv_ref *r)
 {
     const dropout_dx_attrs *a = r->attrs;
-    drop(r, a->rate, (uint32_t)a->node);
+    drop(r, &a->forward, (uint32_t)a->node);
 }
 
-static fv_status lower_drop(fv_lower *l, float rate, int node)
+static fv_status lower_drop(fv_lower *l, const dropout_attrs *a, int node)
 {
-    const fv_dropout_args args = {fv__shape_count(l->out_shape), rate, (uint32_t)node};
+    const int64_t each = unit_values(a->unit, l->out_shape);
+    const fv_dropout_args args = {fv__shape_count(l->out_shape) / each, each, a->rate, (uint32_t)node};
     return fv__lower_simple(l, FV_KERNEL_dropout, &args, sizeof args);
 }
 
 static fv_status lower(fv_lower *l)
 {
     const dropout_attrs *a = l->attrs;
-    return lower_drop(l, a->rate, l->counter);
+    return lower_drop(l, a, l->counter);
 }
 
 static fv_status lower_dx(fv_lower *l)
 {
     const dropout_dx_attrs *a = l->attrs;
-    return lower_drop(l, a->rate, a->node);
+    return lower_drop(l, &a->forward, a->node);
 }
 
 static const fv_case cases[] = {
-    {17, {{3, {3, 5, 7}}}, ""},        {16, {{3, {5, 4, 4}}}, "rate=0.25"}, {15, {{3, {17, 1, 3}}}, "rate=0"},
-    {1, {{3, {1, 1, 1}}}, "rate=0.9"}, {17, {{1, {17}}}, "rate=0.1"},
+    {17, {{3, {3, 5, 7}}}, ""},
+    {16, {{3, {5, 4, 4}}}, "rate=0.25"},
+    {15, {{3, {17, 1, 3}}}, "rate=0"},
+    {1, {{3, {1, 1, 1}}}, "rate=0.9"},
+    {17, {{1, {17}}}, "rate=0.1"},
+    {17, {{3, {7, 5, 3}}}, "unit=1"},
+    {16, {{2, {5, 4}}}, "rate=0.25 unit=2"},
+    {15, {{1, {17}}}, "unit=1"},
 };
 
-static const fv_layer_kind layers[] = {{
-    .word = "dropout",
-    .help = "in training, a share of the values is 0 and the others are scaled up",
-    .op = &fv_op_dropout,
-    .slot = {{FV_SLOT_ATTR, "rate"}},
-}};
+static void of_values(fv_shape in, void *attrs)
+{
+    (void)in;
+    ((dropout_attrs *)attrs)->unit = UNIT_VALUE;
+}
+
+static void of_channels(fv_shape in, void *attrs)
+{
+    (void)in;
+    ((dropout_attrs *)attrs)->unit = UNIT_CHANNEL;
+}
+
+static void of_images(fv_shape in, void *attrs)
+{
+    (void)in;
+    ((dropout_attrs *)attrs)->unit = UNIT_IMAGE;
+}
+
+static const fv_layer_kind layers[] = {
+    {
+        .word = "dropout",
+        .help = "in training, a share of the values is 0 and the others are scaled up",
+        .op = &fv_op_dropout,
+        .slot = {{FV_SLOT_ATTR, "rate"}},
+        .set = of_values,
+    },
+    {
+        .word = "spatialdropout",
+        .help = "in training, a share of the channels is 0 and the others are scaled up",
+        .op = &fv_op_dropout,
+        .slot = {{FV_SLOT_ATTR, "rate"}},
+        .set = of_channels,
+    },
+    {
+        .word = "droppath",
+        .help = "in training, everything is 0 for a share of the images and scaled up for the others",
+        .op = &fv_op_dropout,
+        .slot = {{FV_SLOT_ATTR, "rate"}},
+        .set = of_images,
+    },
+};
 
 const fv_op fv_op_dropout = {
     .name = "dropout",
@@ -116,7 +175,7 @@ const fv_op fv_op_dropout = {
     .in_place = 1,
     .attr_bytes = sizeof(dropout_attrs),
     .attrs = specs,
-    .n_attrs = 1,
+    .n_attrs = sizeof specs / sizeof *specs,
     .infer = infer,
     .grad = grad,
     .ref = ref,
@@ -128,10 +187,9 @@ const fv_op fv_op_dropout = {
 };
 
 static const fv_case cases_dx[] = {
-    {17, {{3, {3, 5, 7}}}, "node=3"},
-    {16, {{3, {5, 4, 4}}}, "rate=0.25"},
-    {15, {{1, {17}}}, "rate=0.1 node=1"},
-    {1, {{3, {1, 1, 1}}}, ""},
+    {17, {{3, {3, 5, 7}}}, "node=3"},        {16, {{3, {5, 4, 4}}}, "rate=0.25"},
+    {15, {{1, {17}}}, "rate=0.1 node=1"},    {1, {{3, {1, 1, 1}}}, ""},
+    {17, {{3, {7, 5, 3}}}, "unit=1 node=2"}, {16, {{2, {5, 4}}}, "unit=2"},
 };
 
 /* Input: dy. */
