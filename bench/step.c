@@ -32,9 +32,7 @@ typedef struct stepper {
     fv_context *ctx;
     fv_model *model;
     fv_batch batch;
-    uint8_t *pixels;
-    fv_given feed[2];
-    int *labels;
+    fv_noise noise;
     fv_trainer *trainer; /* NULL: inference, then: */
     fv_graph graph;
     fv_evaluator *evaluator;
@@ -45,20 +43,8 @@ typedef struct stepper {
 
 static void draw_batch(stepper *s, int n)
 {
-    const size_t count =
-        (size_t)fv__shape_count(s->model->graph.tensors[s->model->graph.feed[0].tensor].shape);
-    s->pixels = malloc(count * (size_t)n);
-    s->labels = malloc((size_t)n * sizeof *s->labels);
-    if (!s->pixels || !s->labels)
-        die("out of memory");
-    fv_rng rng = fv__rng(0, FV_STREAM_CHECK, 0, 0);
-    for (size_t i = 0; i < count * (size_t)n; i++)
-        s->pixels[i] = (uint8_t)fv__rng_u32(&rng);
-    for (int i = 0; i < n; i++)
-        s->labels[i] = (int)fv__rng_below(&rng, (uint32_t)fv__model_n_classes(s->model));
-    s->feed[0] = fv__give_pixels(s->model, s->pixels);
-    s->feed[1] = fv__give_numbers(s->labels);
-    s->batch = (fv_batch){.n = n, .feed = s->feed, .image_weight = 1.0f / (float)n};
+    die_unless_ok(s->ctx, fv__noise_create(s->model, n, &s->noise), "noise");
+    s->batch = (fv_batch){.n = n, .feed = s->noise.feed, .image_weight = 1.0f / (float)n};
 }
 
 /* Statistics of uniform bytes, so that the network sees numbers around 0 of size 1. */
@@ -77,7 +63,7 @@ static void open_inference(stepper *s, int batch)
 {
     die_unless_ok(s->ctx, fv__graph_for_inference(&s->model->graph, &s->graph), "graph");
     die_unless_ok(s->ctx, fv__evaluator_create(s->model, false, batch, &s->evaluator), "plan");
-    s->probabilities = malloc((size_t)batch * (size_t)fv__model_n_classes(s->model) * sizeof(float));
+    s->probabilities = malloc((size_t)batch * (size_t)fv__model_n_outputs(s->model) * sizeof(float));
     if (!s->probabilities)
         die("out of memory");
 }
@@ -101,8 +87,7 @@ static void close_stepper(stepper *s)
     free(s->probabilities);
     if (s->graph.ctx)
         fv__graph_deinit(&s->graph);
-    free(s->pixels);
-    free(s->labels);
+    fv__noise_destroy(&s->noise);
     fv_model_destroy(s->model);
     fv_context_destroy(s->ctx);
 }
@@ -113,7 +98,7 @@ static double steps(stepper *s, int n)
     static const fv_rates rates = {.momentum = 0.9, .update = 1};
     const double start = fv__seconds();
     double loss = 0;
-    const fv_samples samples = {.name = "random pixels", .feed = {s->feed[0]}};
+    const fv_samples samples = {.name = "random pixels", .feed = {s->noise.feed[0]}};
     for (int i = 0; i < n; i++)
         die_unless_ok(s->ctx,
                       s->trainer ? fv__trainer_step(s->trainer, &s->batch, &rates, &loss)

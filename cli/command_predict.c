@@ -31,7 +31,7 @@ typedef struct task {
     fv_model *model;
     fv_predictor *predictor;
     fv_model_info info;
-    float *outputs; /* [n_classes] */
+    float *outputs; /* [n_outputs] */
     cli_record record;
 } task;
 
@@ -64,7 +64,7 @@ static void print_json(const task *t, const char *source, int index, int label, 
     cli_json_whole("label", top[0]);
     cli_json_real(values ? "value" : "probability", (double)t->outputs[top[0]]);
     cli_json_text("truth", label < 0 ? NULL : cli_class_name(t->model, label, spare));
-    cli_json_reals(values ? "values" : "probabilities", t->outputs, t->info.n_classes);
+    cli_json_reals(values ? "values" : "probabilities", t->outputs, t->info.n_outputs);
     cli_json_end();
 }
 
@@ -257,7 +257,7 @@ static int run(const cli_command *command, const cli_args *args)
     }
     if (!code) {
         t.info = fv_model_describe(t.model);
-        t.outputs = calloc((size_t)t.info.n_classes, sizeof *t.outputs);
+        t.outputs = calloc((size_t)t.info.n_outputs, sizeof *t.outputs);
         const fv_status status = fv_predictor_create(t.model, 1, &t.predictor);
         if (!t.outputs)
             code = cli_error("predict", CLI_EXIT_FAILED, "out of memory");

@@ -127,6 +127,23 @@ FV_API fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split,
  * or more, n_classes to FV_MAX_CLASSES. */
 FV_API fv_status fv_data_from_memory(fv_context *ctx, const uint8_t *pixels, const int *labels, int n, int c,
                                      int h, int w, int n_classes, fv_data **out);
+/* A field of a data set: what is given with each of its n samples under one name. */
+#define FV_MAX_FIELDS 16
+#define FV_MAX_DIMS   6
+typedef struct fv_data_field {
+    const char *name;   /* what the model's input or target is called: "image", "label", "target"          */
+    fv_element element; /* of each value                                                                   */
+    float scale;        /* FV_U8: a value counts times this; FV_SCALE_PIXELS: divided by 255               */
+    int rank, dims[FV_MAX_DIMS]; /* of a sample: [c][h][w], [c][l], [n]; [1] for a class number            */
+    int n_classes;      /* of class numbers, 0..n_classes-1, to FV_MAX_CLASSES; 0: any values               */
+    const void *values; /* [n] samples, one after the other, without padding                               */
+} fv_data_field;
+/* A data set of n samples with the fields that a model's inputs and targets ask for; all values are copied.
+ * An input or target takes the field of its own name; one of which there is none takes the first field that
+ * no other input or target names. FV_ERR_ARGUMENT where a class number is not below n_classes, or a float is
+ * not finite. */
+FV_API fv_status fv_data_from_fields(fv_context *ctx, const fv_data_field *fields, int n_fields, int n,
+                                     fv_data **out);
 /* One image file: PNG or PGM, of exactly c x h x w. Becomes a data set of one image without a label. */
 FV_API fv_status fv_data_open_image(fv_context *ctx, const char *path, int c, int h, int w, fv_data **out);
 FV_API void fv_data_destroy(fv_data *data);
@@ -143,12 +160,16 @@ typedef struct fv_data_record {
 
 typedef struct fv_data_info {
     const char *name; /* for people */
-    int n, c, h, w, n_classes;
+    int n, c, h, w,
+        n_classes; /* c, h, w: of the first field, where it is an image, signal or vector, else 0 */
+    int n_fields;
     size_t bytes; /* held in memory */
     fv_data_record record;
 } fv_data_info;
 FV_API fv_data_info fv_data_describe(const fv_data *data);
-FV_API const uint8_t *fv_data_pixels(const fv_data *data, int index); /* [c][h][w] */
+FV_API fv_data_field fv_data_field_at(const fv_data *data,
+                                      int index); /* values borrowed; zeros past the last */
+FV_API const uint8_t *fv_data_pixels(const fv_data *data, int index); /* [c][h][w]; NULL: it has no bytes */
 FV_API int fv_data_label(const fv_data *data, int index);             /* -1: unknown */
 /* Classes are called "0", "1", ... by the numbers that they have in the files; "?" for a label that is
  * none. */
@@ -230,8 +251,9 @@ typedef enum fv_output {
 } fv_output;
 
 typedef struct fv_model_info {
-    int c, h, w;   /* the input */
-    int n_classes; /* outputs; 2 for one logistic output */
+    int c, h, w;   /* the first input, where it is an image, signal or vector, else 0 */
+    int n_classes; /* that it tells apart; 2 for one logistic output; 0: its target is no class number */
+    int n_outputs; /* values that fv_predict gives of a sample: n_classes of a classifier */
     int n_layers;
     int64_t n_parameters;
     int64_t flops;    /* of one image, forward; a multiply-add counts 2 */
@@ -427,14 +449,18 @@ typedef struct fv_class_score {
 
 typedef struct fv_score {
     int n, n_wrong;
-    double error, loss; /* loss: mean over the images, of the model's own loss */
+    double error, loss;                   /* loss: mean over the images, of the model's own loss */
+    double absolute_error, squared_error; /* means over all values of the first target that is no class
+                                           * number, against the layer that its loss reads; else NaN */
+    int64_t n_labels; /* compared: n; of a model that gives every pixel a class, all pixels. `error` is the
+                       * share of wrong ones, n_wrong then counts images with a wrong pixel */
     int n_classes;
     fv_class_score per_class[FV_MAX_CLASSES];
 } fv_score;
 FV_API fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score);
 
 /* Outputs of images [first, first+n), n 0 or more, probabilities or values as fv_model_info.output says:
- * probabilities[n][n_classes]. A logistic model gives two. FV_ERR_ARGUMENT where the data has no such images,
+ * probabilities[n][n_outputs]. A logistic model gives two. FV_ERR_ARGUMENT where the data has no such images,
  * FV_ERR_NONFINITE where an output is not finite; after a failure the array may be filled in part. */
 FV_API fv_status fv_predict(fv_model *model, const fv_data *data, int first, int n, float *probabilities);
 

@@ -54,10 +54,19 @@ static void wrong_words(void **state)
          "m:1:5: the line ends too early; expected 'init he|xavier|lecun|normal SCALE|uniform SCALE'"},
         {"init normal 1 2\n" IN END, "m:1:15: unexpected word '2'; expected 'init KIND SCALE'"},
         {IN END "loss crossentropy\n", "m:5:6: unknown loss 'crossentropy'; nearest is 'cross-entropy'"},
-        {IN END "loss hinge\n",
-         "m:5:6: unknown loss 'hinge'; expected 'loss cross-entropy|squared-error|binary-cross-entropy'"},
-        {IN END "loss\n",
-         "m:5:5: the line ends too early; expected 'loss cross-entropy|squared-error|binary-cross-entropy'"},
+        {IN END "loss zzz\n",
+         "m:5:6: unknown loss 'zzz'; the losses are cross-entropy, squared-error, binary-cross-entropy, "
+         "pixel-cross-entropy, absolute-error, huber, hinge, perceptron"},
+        {IN END "loss\n", "m:5:5: the line ends too early; expected 'loss KIND'"},
+        {IN END "loss cross-entropy smooth=0.1\n",
+         "m:5:20: unknown key 'smooth' of cross-entropy; nearest is 'smoothing'"},
+        {IN END "loss cross-entropy smoothing=2\n",
+         "m:5:30: cross-entropy: smoothing: expected 0 to 1, found '2'"},
+        {IN END "loss cross-entropy weights=1/2\n",
+         "m:5: cross_entropy loss: expected a weight for each of 3 classes, found 2"},
+        {IN END "loss cross-entropy 3\n",
+         "m:5:20: unexpected word '3'; expected 'loss KIND' and keys as 'weight=1'"},
+        {IN END "result nothing\n", "m:5:8: result: no earlier layer is called 'nothing'"},
     };
     EXPECT(mistakes);
 }
@@ -171,7 +180,7 @@ static void nearest_words(void **state)
                                             {"nll", "cross-entropy"},
                                             {"cross_entropy", "cross-entropy"},
                                             {"bce", "binary-cross-entropy"},
-                                            {"hinge", ""}};
+                                            {"zzz", ""}};
     for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) {
         fv_model *model = NULL;
         snprintf(text, sizeof text, IN END "loss %s\n", losses[i][0]);
@@ -232,16 +241,22 @@ static void wrong_order(void **state)
         {"# nothing\n\n", "m:2:1: the model has no input; it begins with 'input image CxHxW'"},
         {IN, "m:1:1: the model has no layers"},
         {"relu\n" IN, "m:1:1: 'relu' before the input; the model begins with 'input image CxHxW'"},
-        {IN IN, "m:2:1: a second input; the first is on line 1"},
-        {"input tensor 1x8x8\n", "m:1:7: unknown input 'tensor'; expected 'input image CxHxW'"},
+        {IN IN, "m:2:1: a second input; the first is on line 1: give this one a 'name=NAME'"},
+        {"input tensor 1x8x8\n",
+         "m:1:7: unknown input 'tensor'; expected image, vector, signal, sequence or video"},
         {"input\n", "m:1:6: the line ends too early; expected 'input image CxHxW'"},
         {"input image 1x8x8 2\n", "m:1:19: unexpected word '2'; expected 'input image CxHxW'"},
         {IN "relu\ninit he\n", "m:3:1: init after a layer; it stands before the layers that it is to act on"},
         {"init he\ninit he\n", "m:2:1: a second init; the first is on line 1"},
         {IN END "loss cross-entropy\nrelu\n",
-         "m:6:1: 'relu' after the loss of line 5; the loss is the last line"},
-        {IN END "loss cross-entropy\nloss cross-entropy\n",
-         "m:6:1: 'loss' after the loss of line 5; the loss is the last line"},
+         "m:6:1: 'relu' after the loss of line 5; only losses and results stand behind it"},
+        {IN "relu\ninput vector 3 name=v\n",
+         "m:3:1: an input after a layer; the inputs stand before all layers"},
+        {IN "input vector 3 name=input\n", "m:2:21: the name 'input' is reserved"},
+        {"input vector 3x2\n",
+         "m:1:14: the vector's size is '3x2'; expected N such as 784, each number from 1 to 16777216"},
+        {"input video 3x2x4\n", "m:1:13: the video's size is '3x2x4'; expected CxTxHxW such as 3x8x32x32, "
+                                "each number from 1 to 16777216"},
         {IN "conv c1 2 3x3\nconv c1 2 3x3\n", "m:3:6: the name 'c1' is taken by the conv of line 2"},
         {IN "relu\nlinear relu 2\n", "m:3:8: the name 'relu' is taken by the relu of line 2"},
         {IN "relu name=loss\n", "m:2:11: the name 'loss' is reserved"},
@@ -302,15 +317,14 @@ static void wrong_shapes_and_losses(void **state)
          "m:4:1: cross-entropy needs a model that ends in softmax; it ends in the linear of line 3"},
         {IN "flatten\nlinear out 1\nsoftmax\nloss binary-cross-entropy\n",
          "m:5:1: binary-cross-entropy needs a model that ends in sigmoid; it ends in the softmax of line 4"},
-        {IN "flatten\nlinear out 2\nsigmoid\nloss binary-cross-entropy\n",
-         "m:5:1: binary-cross-entropy needs one output; the model ends in 2"},
         {IN "flatten\nlinear out 1\nsoftmax\n",
          "m:4:1: cross-entropy needs two outputs or more; the model ends in 1"},
         {IN "loss cross-entropy\n",
          "m:2:1: cross-entropy needs a model that ends in softmax; it ends in the input of line 1"},
-        {IN "relu\nloss squared-error\n",
-         "m:3:1: the model ends in an image of 1x8x8, the loss reads a vector; "
-         "put a 'flatten' line before the last layer"},
+        {IN "flatten\nlinear out 3\nloss pixel-cross-entropy\n",
+         "m:4:1: pixel-cross-entropy needs an image of a channel for each class; found a vector of 3"},
+        {IN "relu\nloss squared-error target=label\n",
+         "m:3:27: squared-error of an image compares with values; expected another target than 'label'"},
     };
     EXPECT(mistakes);
 }

@@ -85,7 +85,9 @@ static void progress_is_true(void **state)
     m = training_model(s->ctx, "linear");
     o = training_options(1, 0, 0.01);
     assert_well(s->ctx, fv_model_initialise(m, o.seed));
-    fv__set_statistics(m, train, 250);
+    fv_samples samples;
+    assert_well(s->ctx, fv__samples_of(m, train, true, &samples));
+    fv__set_statistics(m, &samples, 250);
     assert_well(s->ctx, fv_evaluate(m, train, &score));
     w = (watched){.model = m, .epochs = 1, .steps = 1};
     assert_well(s->ctx, fv_train(m, train, NULL, &o, watch, &w));

@@ -107,7 +107,9 @@ static void the_gradient_is_the_textbooks(void **state)
     scratch *s = *state;
     fv_data *data = training_halves(s->ctx, N, 1, 6, 6, 0);
     fv_model *m = training_model(s->ctx, "input image 1x6x6\nflatten\nlinear out 2\nsoftmax\n");
-    fv__set_statistics(m, data, N);
+    fv_samples samples;
+    assert_well(s->ctx, fv__samples_of(m, data, true, &samples));
+    fv__set_statistics(m, &samples, N);
     const float *w = fv_model_parameter(m, 0).values, *b = fv_model_parameter(m, 1).values;
     const double mean = (double)fv__model_values(m, 2)[0], inv_std = (double)fv__model_values(m, 3)[0];
     double dw[O][I] = {{0}}, db[O] = {0}, loss = 0;

@@ -142,33 +142,6 @@ static void describe_step(const fv_graph *graph, const fv_node *node, char shape
 
 /* ---- the kernels ------------------------------------------------------------------------------------ */
 
-/* A batch of noise: what is in the pictures does not matter here. */
-typedef struct noise {
-    uint8_t *bytes;
-    int *labels;
-} noise;
-
-static fv_status draw_noise(const bench *b, const fv_model *model, noise *out)
-{
-    const size_t count = (size_t)fv__shape_count(model->graph.tensors[model->graph.feed[0].tensor].shape);
-    out->bytes = fv__alloc(b->ctx, count, (size_t)b->batch);
-    out->labels = fv__alloc(b->ctx, (size_t)b->batch, sizeof *out->labels);
-    if (!out->bytes || !out->labels)
-        return FV_ERR_MEMORY;
-    fv_rng rng = fv__rng(0, FV_STREAM_CHECK, 0, 0);
-    for (size_t i = 0; i < count * (size_t)b->batch; i++)
-        out->bytes[i] = (uint8_t)fv__rng_u32(&rng);
-    for (int i = 0; i < b->batch; i++)
-        out->labels[i] = (int)fv__rng_below(&rng, (uint32_t)fv__model_n_classes(model));
-    return FV_OK;
-}
-
-static void release_noise(const bench *b, noise *images)
-{
-    fv__free(b->ctx, images->bytes);
-    fv__free(b->ctx, images->labels);
-}
-
 /* seconds[step][round]: of one training step, summed over the workers. The learning rate is 0, so the numbers
  * that the kernels meet stay ordinary ones. */
 static fv_status time_steps(fv_run *run, const fv_batch *batch, size_t n_steps, double *seconds)
@@ -216,7 +189,7 @@ static fv_status bench_model(const bench *b, const fv_zoo_entry *entry, bool sma
     fv_model *model = NULL;
     fv_trainer *trainer = NULL;
     double *seconds = NULL;
-    noise images = {0};
+    fv_noise noise = {0};
     fv_status status = fv__model_create(b->ctx, entry->text, strlen(entry->text), entry->name, &model);
     if (status == FV_OK && small && fv_model_describe(model).flops > BENCH_FLOPS) {
         fv__model_destroy(model);
@@ -225,20 +198,19 @@ static fv_status bench_model(const bench *b, const fv_zoo_entry *entry, bool sma
     if (status == FV_OK)
         status = fv__trainer_create(model, b->batch, "sgd", 0, &trainer);
     if (status == FV_OK)
-        status = draw_noise(b, model, &images);
+        status = fv__noise_create(model, b->batch, &noise);
     if (status == FV_OK) {
         seconds = fv__alloc(b->ctx, trainer->plan->n_steps, N_ROUNDS * sizeof *seconds);
         status = seconds ? FV_OK : FV_ERR_MEMORY;
     }
     if (status == FV_OK) {
-        const fv_given feed[] = {fv__give_pixels(model, images.bytes), fv__give_numbers(images.labels)};
-        const fv_batch batch = {.n = b->batch, .feed = feed, .image_weight = 1.0f / (float)b->batch};
+        const fv_batch batch = {.n = b->batch, .feed = noise.feed, .image_weight = 1.0f / (float)b->batch};
         status = time_steps(trainer->run, &batch, trainer->plan->n_steps, seconds);
     }
     if (status == FV_OK)
         status = report_steps(b, trainer->plan, entry->name, seconds);
     fv__free(b->ctx, seconds);
-    release_noise(b, &images);
+    fv__noise_destroy(&noise);
     fv__trainer_destroy(trainer);
     fv__model_destroy(model);
     return status;

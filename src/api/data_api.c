@@ -141,6 +141,33 @@ fv_status fv_data_from_memory(fv_context *ctx, const uint8_t *pixels, const int 
     return FV_OK;
 }
 
+fv_status fv_data_from_fields(fv_context *ctx, const fv_data_field *fields, int n_fields, int n,
+                              fv_data **out)
+{
+    FV_NEED(NULL, ctx);
+    FV_NEED(ctx, fields);
+    FV_NEED(ctx, out);
+    FV_WITHIN(ctx, n_fields, 1, FV_MAX_FIELDS);
+    FV_WITHIN(ctx, n, 1, INT_MAX);
+    return fv__data_from_fields(ctx, fields, n_fields, n, out);
+}
+
+fv_data_field fv_data_field_at(const fv_data *data, int index)
+{
+    if (!data || index < 0 || index >= data->n_fields)
+        return (fv_data_field){0};
+    const fv_field *const own = &data->field[index];
+    fv_data_field field = {.name = own->name,
+                           .element = own->element,
+                           .scale = own->scale,
+                           .rank = own->shape.rank,
+                           .n_classes = own->n_classes,
+                           .values = own->values};
+    for (int i = 0; i < own->shape.rank; i++)
+        field.dims[i] = own->shape.dim[i];
+    return field;
+}
+
 fv_status fv_data_open_image(fv_context *ctx, const char *path, int c, int h, int w, fv_data **out)
 {
     fv_data *data;
@@ -175,27 +202,30 @@ fv_data_info fv_data_describe(const fv_data *data)
 {
     if (!data)
         return (fv_data_info){0};
-    const size_t one = (size_t)data->c * (size_t)data->h * (size_t)data->w;
+    size_t one = 0;
+    for (int f = 0; f < data->n_fields; f++)
+        one += data->field[f].bytes;
     return (fv_data_info){.name = data->name,
+                          .n_fields = data->n_fields,
                           .n = data->n,
                           .c = data->c,
                           .h = data->h,
                           .w = data->w,
                           .n_classes = data->n_classes,
-                          .bytes = (size_t)data->n * (one + sizeof *data->labels),
+                          .bytes = (size_t)data->n * one,
                           .record = data->record ? *data->record : (fv_data_record){0}};
 }
 
 const uint8_t *fv_data_pixels(const fv_data *data, int index)
 {
-    if (!has(data, index))
+    if (!has(data, index) || !data->pixels)
         return NULL;
-    return data->pixels + (size_t)index * (size_t)data->c * (size_t)data->h * (size_t)data->w;
+    return data->pixels + (size_t)index * data->field[0].bytes;
 }
 
 int fv_data_label(const fv_data *data, int index)
 {
-    return has(data, index) ? data->labels[index] : -1;
+    return has(data, index) && data->labels ? data->labels[index] : -1;
 }
 
 const char *fv_data_class_name(const fv_data *data, int label)

@@ -209,10 +209,13 @@ fv_model_info fv_model_describe(const fv_model *model)
 {
     if (!model)
         return (fv_model_info){0};
-    const fv_chw image = fv__shape_chw(model->graph.tensors[model->graph.feed[0].tensor].shape);
-    fv_model_info info = {.c = image.c,
-                          .h = image.h,
-                          .w = image.w,
+    const fv_shape input = model->graph.tensors[model->graph.feed[0].tensor].shape;
+    fv_model_info info = {.c = input.rank <= 3 ? input.dim[0] : 0,
+                          .h = input.rank == 3 ? input.dim[1] : input.rank < 3,
+                          .w = input.rank == 3   ? input.dim[2]
+                               : input.rank == 2 ? input.dim[1]
+                                                 : input.rank == 1,
+                          .n_outputs = fv__model_n_outputs(model),
                           .n_layers = (int)model->n_layers,
                           .n_classes = fv__model_n_classes(model),
                           .output = fv__model_output(model)};

@@ -48,7 +48,7 @@ static fv_status check_images(const fv_model *model, const fv_data *data, int fi
     if (first < 0 || n < 0 || first > data->n - n)
         return fv__fail(model->ctx, FV_ERR_ARGUMENT, "%s: expected images within 0..%d, found %d from %d on",
                         data->name, data->n - 1, n, first);
-    return fv__check_data(model, data);
+    return fv__check_data(model, data, false);
 }
 
 fv_status fv_predictor_run(fv_predictor *predictor, const fv_data *data, int first, int n,
@@ -60,7 +60,7 @@ fv_status fv_predictor_run(fv_predictor *predictor, const fv_data *data, int fir
     if (n > 0)
         FV_NEED(predictor->model->ctx, probabilities);
     fv_samples samples;
-    FV_TRY(fv__samples_of(predictor->model, data, &samples));
+    FV_TRY(fv__samples_of(predictor->model, data, false, &samples));
     return fv__predict(predictor->evaluator, &samples, first, n, probabilities);
 }
 

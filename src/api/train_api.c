@@ -52,11 +52,9 @@ fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score)
     FV_NEED(NULL, model);
     FV_NEED(model->ctx, data);
     FV_NEED(model->ctx, score);
-    FV_TRY(fv__check_data(model, data));
-    for (int i = 0; i < data->n; i++)
-        if (data->labels[i] < 0)
-            return fv__fail(model->ctx, FV_ERR_INPUT,
-                            "%s: expected a label for every image, found none for image %d", data->name, i);
+    fv_samples samples;
+    FV_TRY(fv__samples_of(model, data, true, &samples));
+    FV_TRY(fv__check_labels(model, &samples, data->n));
     FV_TRY(fv__evaluator_create(model, true, data->n, &evaluator));
     const fv_status status = fv__evaluate(evaluator, data, 0, data->n, score);
     fv__evaluator_destroy(evaluator);

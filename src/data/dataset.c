@@ -42,6 +42,48 @@ fv_status fv__data_check_sizes(fv_context *ctx, const char *name, int n, int c, 
     return fv__shape_check(ctx, FV_SHAPE(c, h, w), what);
 }
 
+static size_t element_bytes(fv_element element)
+{
+    return element == FV_U8 ? 1 : 4;
+}
+
+int fv__data_field(const fv_data *data, const char *name)
+{
+    for (int f = 0; f < data->n_fields; f++)
+        if (strcmp(data->field[f].name, name) == 0)
+            return f;
+    return -1;
+}
+
+/* What is known by other names, from the fields. */
+static void find_views(fv_data *data)
+{
+    const fv_field *const first = &data->field[0];
+    const int label = fv__data_field(data, "label"), rank = first->shape.rank;
+    const fv_field *const labels = label >= 0 ? &data->field[label] : NULL;
+    const bool is_label = labels && labels->element == FV_I32 && labels->bytes == sizeof(int);
+    data->c = rank <= 3 ? first->shape.dim[0] : 0;
+    data->h = rank == 3 ? first->shape.dim[1] : rank < 3;
+    data->w = rank == 3 ? first->shape.dim[2] : rank == 2 ? first->shape.dim[1] : rank == 1;
+    data->pixels = first->element == FV_U8 ? first->values : NULL;
+    data->labels = is_label ? labels->values : NULL;
+}
+
+/* Takes `values`, also on failure. */
+static fv_status add_field(fv_data *data, const char *name, fv_field field)
+{
+    field.name = fv__strdup(data->ctx, name);
+    field.bytes = (size_t)fv__shape_count(field.shape) * element_bytes(field.element);
+    if (!field.name || !field.values) {
+        fv__free(data->ctx, field.name);
+        fv__free(data->ctx, field.values);
+        return FV_ERR_MEMORY;
+    }
+    data->field[data->n_fields++] = field;
+    find_views(data);
+    return FV_OK;
+}
+
 /* Bytes of n pictures; SIZE_MAX, which no allocator gives, where that overflows. */
 static size_t pixel_bytes(int n, int c, int h, int w)
 {
@@ -59,16 +101,19 @@ fv_status fv__data_adopt(fv_context *ctx, const char *name, uint8_t *pixels, int
         fv__free(ctx, pixels);
         return fv__memory_for(ctx, status == FV_OK ? FV_ERR_MEMORY : status, name);
     }
-    *data = (fv_data){.ctx = fv__context_retain(ctx),
-                      .n = n,
-                      .c = c,
-                      .h = h,
-                      .w = w,
-                      .n_classes = n_classes,
-                      .pixels = pixels};
+    *data = (fv_data){.ctx = fv__context_retain(ctx), .n = n, .n_classes = n_classes};
+    const fv_field image = {
+        .element = FV_U8, .scale = FV_SCALE_PIXELS, .shape = FV_SHAPE(c, h, w), .values = pixels};
+    status = add_field(data, "image", image);
+    if (status == FV_OK)
+        status = add_field(data, "label",
+                           (fv_field){.element = FV_I32,
+                                      .shape = FV_SHAPE(1),
+                                      .n_classes = n_classes,
+                                      .values = fv__alloc(ctx, (size_t)n, sizeof(int))});
     data->name = fv__strdup(ctx, name);
-    data->labels = data->name ? fv__alloc(ctx, (size_t)n, sizeof *data->labels) : NULL;
-    status = data->labels ? number_classes(data) : FV_ERR_MEMORY;
+    if (status == FV_OK)
+        status = data->name ? number_classes(data) : FV_ERR_MEMORY;
     if (status != FV_OK) {
         fv__data_destroy(data);
         return fv__memory_for(ctx, status, name);
@@ -96,8 +141,10 @@ void fv__data_destroy(fv_data *data)
     fv_context *const ctx = data->ctx;
     fv__free(ctx, data->record);
     fv__free(ctx, data->class_names);
-    fv__free(ctx, data->labels);
-    fv__free(ctx, data->pixels);
+    for (int f = 0; f < data->n_fields; f++) {
+        fv__free(ctx, data->field[f].name);
+        fv__free(ctx, data->field[f].values);
+    }
     fv__free(ctx, data->name);
     fv__free(ctx, data);
     fv__context_release(ctx);
@@ -144,35 +191,34 @@ static int renumber(const fv_data_options *options, int label)
 /* Moves what is kept to the front. */
 static void compact(fv_data *data, const fv_data_options *options)
 {
-    const size_t one = (size_t)data->c * (size_t)data->h * (size_t)data->w;
     int n = 0;
     for (int i = 0; i < data->n && (options->limit == 0 || n < options->limit); i++) {
         const int label = renumber(options, data->labels[i]);
         if (label < 0 && options->n_classes > 0)
             continue;
-        if (n != i)
-            memcpy(data->pixels + (size_t)n * one, data->pixels + (size_t)i * one, one);
+        for (int f = 0; f < data->n_fields && n != i; f++) {
+            const fv_field *const field = &data->field[f];
+            memcpy((char *)field->values + (size_t)n * field->bytes,
+                   (char *)field->values + (size_t)i * field->bytes, field->bytes);
+        }
         data->labels[n++] = label;
     }
     data->n = n;
 }
 
-/* Gives back the memory of pictures not kept. */
+/* Gives back the memory of samples not kept. */
 static fv_status shrink(fv_data *data)
 {
-    const size_t bytes = pixel_bytes(data->n, data->c, data->h, data->w);
-    uint8_t *pixels = fv__alloc(data->ctx, bytes, 1);
-    int *labels = pixels ? fv__alloc(data->ctx, (size_t)data->n, sizeof *labels) : NULL;
-    if (!labels) {
-        fv__free(data->ctx, pixels);
-        return fv__memory_for(data->ctx, FV_ERR_MEMORY, data->name);
+    for (int f = 0; f < data->n_fields; f++) {
+        fv_field *const field = &data->field[f];
+        void *const values = fv__alloc(data->ctx, (size_t)data->n, field->bytes);
+        if (!values)
+            return fv__memory_for(data->ctx, FV_ERR_MEMORY, data->name);
+        memcpy(values, field->values, (size_t)data->n * field->bytes);
+        fv__free(data->ctx, field->values);
+        field->values = values;
     }
-    memcpy(pixels, data->pixels, bytes);
-    memcpy(labels, data->labels, (size_t)data->n * sizeof *labels);
-    fv__free(data->ctx, data->pixels);
-    fv__free(data->ctx, data->labels);
-    data->pixels = pixels;
-    data->labels = labels;
+    find_views(data);
     return FV_OK;
 }
 
@@ -198,8 +244,36 @@ fv_status fv__data_select(fv_data *data, const fv_data_options *options)
     return data->n < n ? shrink(data) : FV_OK;
 }
 
+/* Two fields, a picture of bytes and a label, have the digest that they had before there were others. */
+static bool is_pictures(const fv_data *data)
+{
+    return data->n_fields == 2 && data->pixels && data->labels && data->field[0].shape.rank == 3 &&
+           data->field[0].scale == FV_SCALE_PIXELS;
+}
+
+static uint64_t digest_fields(const fv_data *data)
+{
+    fv_digest digest;
+    fv__digest_init(&digest);
+    fv__digest_u64(&digest, (uint64_t)data->n);
+    for (int f = 0; f < data->n_fields; f++) {
+        const fv_field *const field = &data->field[f];
+        fv__digest_add(&digest, field->name, strlen(field->name) + 1);
+        fv__digest_u64(&digest, (uint64_t)field->element);
+        fv__digest_add(&digest, &field->scale, sizeof field->scale);
+        fv__digest_u64(&digest, (uint64_t)field->n_classes);
+        fv__digest_u64(&digest, (uint64_t)field->shape.rank);
+        for (int i = 0; i < field->shape.rank; i++)
+            fv__digest_u64(&digest, (uint64_t)field->shape.dim[i]);
+        fv__digest_add(&digest, field->values, (size_t)data->n * field->bytes);
+    }
+    return fv__digest_value(&digest);
+}
+
 uint64_t fv__data_digest(const fv_data *data)
 {
+    if (!is_pictures(data))
+        return digest_fields(data);
     const int sizes[] = {data->n, data->c, data->h, data->w, data->n_classes};
     fv_digest digest;
     fv__digest_init(&digest);
@@ -208,4 +282,78 @@ uint64_t fv__data_digest(const fv_data *data)
     fv__digest_add(&digest, data->pixels, pixel_bytes(data->n, data->c, data->h, data->w));
     fv__digest_add(&digest, data->labels, (size_t)data->n * sizeof *data->labels);
     return fv__digest_value(&digest);
+}
+
+/* ---- fields ----------------------------------------------------------------------------------------- */
+
+static fv_status check_values(fv_context *ctx, const char *what, const fv_data_field *field, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (field->element == FV_F32 && field->n_classes == 0) {
+            const float value = ((const float *)field->values)[i];
+            if (!(value - value == 0.0f))
+                return fv__fail(ctx, FV_ERR_ARGUMENT,
+                                "%s: value %zu: expected a finite number, found NaN or "
+                                "infinity",
+                                what, i);
+        } else if (field->n_classes > 0) {
+            const int label = field->element == FV_U8 ? ((const uint8_t *)field->values)[i]
+                                                      : ((const int32_t *)field->values)[i];
+            if (label < 0 || label >= field->n_classes)
+                return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: value %zu: expected a class of 0 to %d, found %d",
+                                what, i, field->n_classes - 1, label);
+        }
+    }
+    return FV_OK;
+}
+
+static fv_status take_field(fv_data *data, const fv_data_field *field)
+{
+    fv_context *const ctx = data->ctx;
+    char what[128];
+    snprintf(what, sizeof what, "data set memory: field %.60s", field->name ? field->name : "?");
+    if (!field->name || !*field->name || fv__data_field(data, field->name) >= 0)
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: expected a name of its own", what);
+    if ((unsigned)field->element > FV_F32 || !field->values)
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: expected values of bytes, whole numbers or floats", what);
+    if (field->rank < 1 || field->rank > FV_MAX_RANK)
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: expected 1 to %d dimensions, found %d", what, FV_MAX_RANK,
+                        field->rank);
+    if (field->n_classes < 0 || field->n_classes > FV_MAX_CLASSES ||
+        (field->n_classes > 0 && field->element == FV_F32))
+        return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: expected at most %d classes, as whole numbers, found %d",
+                        what, FV_MAX_CLASSES, field->n_classes);
+    fv_field own = {.element = field->element, .scale = field->scale, .n_classes = field->n_classes};
+    own.shape = fv__shape(field->rank, field->dims);
+    FV_TRY(fv__shape_check(ctx, own.shape, what));
+    if (own.n_classes > 0)
+        own.scale = 1;
+    const size_t count = (size_t)fv__shape_count(own.shape);
+    FV_TRY(check_values(ctx, what, field, count * (size_t)data->n));
+    own.values = fv__alloc(ctx, count * (size_t)data->n, element_bytes(own.element));
+    if (own.values)
+        memcpy(own.values, field->values, count * (size_t)data->n * element_bytes(own.element));
+    if (own.n_classes > 0 && data->n_classes == 0)
+        data->n_classes = own.n_classes;
+    return add_field(data, field->name, own);
+}
+
+fv_status fv__data_from_fields(fv_context *ctx, const fv_data_field *fields, int n_fields, int n,
+                               fv_data **out)
+{
+    fv_data *const data = fv__alloc(ctx, 1, sizeof *data);
+    if (!data)
+        return FV_ERR_MEMORY;
+    *data = (fv_data){.ctx = fv__context_retain(ctx), .n = n, .name = fv__strdup(ctx, "memory")};
+    fv_status status = data->name ? FV_OK : FV_ERR_MEMORY;
+    for (int f = 0; f < n_fields && status == FV_OK; f++)
+        status = take_field(data, &fields[f]);
+    if (status == FV_OK)
+        status = number_classes(data);
+    if (status != FV_OK) {
+        fv__data_destroy(data);
+        return status;
+    }
+    *out = data;
+    return FV_OK;
 }

@@ -3,18 +3,34 @@
 #define FV_DATA_DATASET_H
 
 #include "base/context.h"
+#include "tensor/shape.h"
+
+typedef struct fv_field {
+    char *name;
+    fv_element element;
+    float scale;
+    fv_shape shape;
+    int n_classes; /* 0: any values */
+    size_t bytes;  /* of one sample */
+    void *values;  /* [n] samples */
+} fv_field;
 
 struct fv_data {
     fv_context *ctx;
     char *name; /* "digits", "mnist", a file's path */
-    int n, c, h, w;
-    int n_classes;          /* 0: no labels */
-    uint8_t *pixels;        /* [n][c][h][w], 0..255 */
-    int *labels;            /* [n], 0..n_classes-1, or -1: unknown */
+    int n;
+    fv_field field[FV_MAX_FIELDS]; /* of pictures: "image" and "label" */
+    int n_fields;
+    int c, h, w;            /* of the first field; 0 where it is no image */
+    int n_classes;          /* of the field "label"; 0: no labels */
+    uint8_t *pixels;        /* the first field's, [n][c][h][w]; NULL where it is not of bytes */
+    int *labels;            /* the field "label", [n], 0..n_classes-1, or -1: unknown; NULL: there is none */
     char **class_names;     /* [n_classes], one block */
     fv_data_record *record; /* NULL: cannot be opened again */
 };
 
+/* The number of the field of that name; -1: none. */
+int fv__data_field(const fv_data *data, const char *name);
 /* An empty set with room for n pictures; every label -1, every pixel 0, classes named "0", "1", ... */
 fv_status fv__data_create(fv_context *ctx, const char *name, int n, int c, int h, int w, int n_classes,
                           fv_data **out);
@@ -32,6 +48,10 @@ fv_status fv__data_select(fv_data *data, const fv_data_options *options);
 /* The options make sense for a set of n_classes classes: classes in range and distinct, limit >= 0. */
 fv_status fv__data_check_options(fv_context *ctx, const fv_data_options *options, int n_classes,
                                  const char *name);
+
+/* As fv_data_from_fields. */
+fv_status fv__data_from_fields(fv_context *ctx, const fv_data_field *fields, int n_fields, int n,
+                               fv_data **out);
 
 /* data/mnist.c: the four files of the MNIST layout. */
 fv_status fv__mnist_open(fv_context *ctx, const char *folder, const char *name, fv_split split,

@@ -39,6 +39,8 @@ typedef struct fv_parse {
     fv_init init;                         /* the default of weights */
     int input_line, init_line, loss_line; /* 0: none yet */
     int current;                          /* the tensor that the next layer reads */
+    int n_inputs;                         /* input lines so far */
+    int result[FV_MAX_ENDS], n_results;   /* tensors of result lines */
     int n_kinds;                          /* layer words */
     const struct fv_text_scope *scope;    /* what names mean here: definitions.h */
     fv_names names;                       /* full names: numbers in `named` */

@@ -151,8 +151,17 @@ uint64_t fv__model_hash(const fv_model *model)
 
 int fv__model_n_classes(const fv_model *model)
 {
-    const int outputs = model->graph.tensors[model->graph.result[0]].shape.dim[0];
-    return outputs == 1 ? 2 : outputs;
+    const fv_graph *const graph = &model->graph;
+    for (int f = 0; f < graph->n_feeds; f++)
+        if (graph->feed[f].kind == FV_FEED_CLASSES)
+            return graph->feed[f].n_classes;
+    return 0;
+}
+
+int fv__model_n_outputs(const fv_model *model)
+{
+    const int64_t outputs = fv__shape_count(model->graph.tensors[model->graph.result[0]].shape);
+    return outputs == 1 && fv__model_n_classes(model) == 2 ? 2 : (int)outputs;
 }
 
 fv_output fv__model_output(const fv_model *model)

@@ -75,8 +75,10 @@ float *fv__model_values(const fv_model *model, int param);
 /* FNV-1a, 64 bits, over the bytes of the learned parameters in order, least significant byte first. 0
  * where there are no values yet and memory is lacking. */
 uint64_t fv__model_hash(const fv_model *model);
-/* 2 for a single logistic output. */
+/* Of its first target that is a class number: 2 for a single logistic output. 0: none is. */
 int fv__model_n_classes(const fv_model *model);
+/* Values of the first result; 2 for a single logistic output. */
+int fv__model_n_outputs(const fv_model *model);
 fv_output fv__model_output(const fv_model *model);
 /* Copies the names of the first n outputs and the record of the data; NULL leaves what is there. All or
  * nothing. */

@@ -41,11 +41,24 @@
 /* Uses of the stream FV_STREAM_CHECK: the last word of its counter but one, below the number of the draw. */
 enum { DRAW_IMAGES, DRAW_NUDGE, N_USES };
 
-static fv_status allocate(fv_check_point *c)
+/* Values of feed f that all samples have. */
+static size_t count_given(const fv_check_point *c, int f)
 {
     const fv_graph *const graph = &c->model->graph;
+    return (size_t)c->n * (size_t)fv__shape_count(graph->tensors[graph->feed[f].tensor].shape);
+}
+
+static fv_status allocate_feeds(fv_check_point *c)
+{
+    for (int f = 0; f < c->model->graph.n_feeds; f++)
+        if (!(c->given[f] = fv__alloc(c->ctx, count_given(c, f), sizeof(float))))
+            return FV_ERR_MEMORY;
+    return FV_OK;
+}
+
+static fv_status allocate(fv_check_point *c)
+{
     const size_t n = (size_t)c->n, n_learned = (size_t)c->model->n_learned;
-    const size_t count = (size_t)fv__shape_count(graph->tensors[graph->feed[0].tensor].shape);
     FV_TRY(fv__trainer_create((fv_model *)c->model, c->n, "sgd", 0, &c->trainer));
     FV_TRY(fv__reference_create(c->ctx, &c->trainer->graph, c->n, &c->reference));
     FV_TRY(fv__rounding_create(c->reference, &c->rounding));
@@ -56,12 +69,11 @@ static fv_status allocate(fv_check_point *c)
     c->rms = fv__alloc(c->ctx, n_learned, sizeof *c->rms);
     c->terms = fv__alloc(c->ctx, n_learned, sizeof *c->terms);
     c->spread = fv__alloc(c->ctx, n_learned, sizeof *c->spread);
-    c->pixels = fv__alloc(c->ctx, n * count, sizeof *c->pixels);
-    c->labels = fv__alloc(c->ctx, n, sizeof *c->labels);
     c->samples = fv__alloc(c->ctx, n, sizeof *c->samples);
     if (!c->gradient_of || !c->values || !c->gradient || !c->other || !c->rms || !c->terms || !c->spread ||
-        !c->pixels || !c->labels || !c->samples)
+        !c->samples)
         return FV_ERR_MEMORY;
+    FV_TRY(allocate_feeds(c));
     for (size_t i = 0; i < n; i++)
         c->samples[i] = (uint32_t)i;
     return FV_OK;
@@ -108,8 +120,8 @@ void fv__check_point_destroy(fv_check_point *c)
     fv__free(c->ctx, c->rms);
     fv__free(c->ctx, c->terms);
     fv__free(c->ctx, c->spread);
-    fv__free(c->ctx, c->pixels);
-    fv__free(c->ctx, c->labels);
+    for (int f = 0; f < FV_MAX_FEEDS; f++)
+        fv__free(c->ctx, c->given[f]);
     fv__free(c->ctx, c->samples);
     fv__free(c->ctx, c);
 }
@@ -139,24 +151,23 @@ static void draw_parameters(fv_check_point *c, int draw)
 static void draw_images(fv_check_point *c, int draw)
 {
     const fv_graph *const graph = &c->model->graph;
-    const int64_t count = c->n * fv__shape_count(graph->tensors[graph->feed[0].tensor].shape);
-    const uint32_t n_classes = (uint32_t)fv__model_n_classes(c->model);
     fv_rng rng = fv__rng(c->seed, FV_STREAM_CHECK, 0, DRAW_IMAGES + N_USES * (uint32_t)draw);
-    for (int64_t i = 0; i < count; i++)
-        c->pixels[i] = (float)fv__rng_normal(&rng);
-    for (int i = 0; i < c->n; i++)
-        c->labels[i] = (int)fv__rng_below(&rng, n_classes);
+    for (int f = 0; f < graph->n_feeds; f++) {
+        const fv_feed *const feed = &graph->feed[f];
+        for (size_t i = 0; i < count_given(c, f); i++)
+            c->given[f][i] = feed->kind == FV_FEED_CLASSES
+                                 ? (float)fv__rng_below(&rng, (uint32_t)feed->n_classes)
+                                 : (float)fv__rng_normal(&rng);
+    }
 }
 
 /* Into the reference. */
 static void fill(fv_check_point *c)
 {
     const fv_graph *const graph = &c->model->graph;
-    const int64_t count = c->n * fv__shape_count(graph->tensors[graph->feed[0].tensor].shape);
-    for (int64_t i = 0; i < count; i++)
-        c->reference->value[graph->feed[0].tensor][i] = (double)c->pixels[i];
-    for (int i = 0; i < c->n; i++)
-        c->reference->value[graph->feed[1].tensor][i] = c->labels[i];
+    for (int f = 0; f < graph->n_feeds; f++)
+        for (size_t i = 0; i < count_given(c, f); i++)
+            c->reference->value[graph->feed[f].tensor][i] = (double)c->given[f][i];
     for (int p = 0; p < c->model->n_params; p++) {
         const fv_param *const param = &c->model->params[p];
         for (size_t i = 0; i < param->n; i++)
@@ -174,7 +185,11 @@ float *fv__check_point_kernels(const fv_check_point *c, int p)
 /* One step of training with a learning rate of 0: its gradients stay in the run's buffers. */
 static fv_status run_kernels(fv_check_point *c)
 {
-    const fv_given feed[] = {fv__give_values(c->model, c->pixels), fv__give_numbers(c->labels)};
+    fv_given feed[FV_MAX_FEEDS];
+    for (int f = 0; f < c->model->graph.n_feeds; f++)
+        feed[f] = (fv_given){.element = FV_F32,
+                             .first = c->given[f],
+                             .step = count_given(c, f) / (size_t)c->n * sizeof(float)};
     const fv_batch batch = {.n = c->n, .feed = feed, .samples = c->samples, .seed = c->seed};
     double loss = 0;
     return fv__trainer_step(c->trainer, &batch, NULL, &loss);

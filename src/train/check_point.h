@@ -21,8 +21,7 @@ typedef struct fv_check_point {
     double *terms;            /* [parameter]: the same of the terms that it sums up; at least rms */
     double *spread;           /* [parameter]: how far rounding moves a value, over the larger of it and rms */
     double loss, noise;       /* the reference's, and how far double's rounding moves it */
-    float *pixels;            /* [n][c][h][w] */
-    int *labels;
+    float *given[FV_MAX_FEEDS]; /* [n][values of the feed] */
     uint32_t *samples;
 } fv_check_point;
 

@@ -4,7 +4,7 @@
  * faster; the bits are the same. Measured with two workers: alone is faster for up to four images, and for
  * any number where 16 images of one tensor take more than the caches hold (ResNet-50 at 224x224: 19 ms an
  * image and not 38). */
-#include "train/train.h"
+#include "train/score.h"
 
 #include "base/pool.h"
 #include "ops/inference.h"
@@ -133,75 +133,48 @@ static fv_status run_some(fv_evaluator *e, const fv_samples *samples, int first,
     return fv__run_step(e->run, &batch, false);
 }
 
-/* Probability of class k of image i, from the output buffer [block][outputs][16]. */
-static float probability(const float *output, int n_outputs, int i, int k)
-{
-    const float *const lane = output + (int64_t)(i / FV_LANES) * n_outputs * FV_LANES + i % FV_LANES;
-    if (n_outputs > 1)
-        return lane[(int64_t)k * FV_LANES];
-    return k == 1 ? lane[0] : 1.0f - lane[0];
-}
-
-static int most_probable(const float *output, int n_outputs, int n_classes, int i)
-{
-    int best = 0;
-    for (int k = 1; k < n_classes; k++)
-        if (probability(output, n_outputs, i, k) > probability(output, n_outputs, i, best))
-            best = k;
-    return best;
-}
-
-static int count_outputs(const fv_evaluator *e)
-{
-    return (int)fv__shape_count(e->model->graph.tensors[e->model->graph.result[0]].shape);
-}
-
 fv_status fv__evaluate(fv_evaluator *e, const fv_data *data, int first, int n, fv_score *score)
 {
     const fv_graph *const graph = &e->model->graph;
     fv_samples samples;
-    FV_TRY(fv__samples_of(e->model, data, &samples));
-    const int n_outputs = count_outputs(e), n_classes = fv__model_n_classes(e->model);
-    /* labels are below FV_MAX_CLASSES, however many outputs the model has */
-    fv_score s = {.n = n, .n_classes = n_classes < FV_MAX_CLASSES ? n_classes : FV_MAX_CLASSES};
+    fv_scoring scoring;
+    FV_TRY(fv__samples_of(e->model, data, true, &samples));
+    fv__scoring_init(e->model, &scoring);
+    fv_score s = {.n = n};
     double loss = 0;
     fv__evaluator_refresh(e);
     for (int done = 0, some; done < n; done += some) {
         some = n - done < e->plan->options.batch ? n - done : e->plan->options.batch;
         FV_TRY(run_some(e, &samples, first + done, some));
-        const float *const output = fv__run_buffer(e->run, graph->result[0]);
+        scoring.output = fv__run_buffer(e->run, graph->result[0]);
         for (int i = 0; i < some; i++) {
-            const int label = samples.labels[first + done + i];
-            const bool wrong = most_probable(output, n_outputs, n_classes, i) != label;
             loss += e->loss ? fv__run_loss(e->run, graph, i) : 0;
-            s.n_wrong += wrong;
-            if (label >= 0) {
-                s.per_class[label].n++;
-                s.per_class[label].n_wrong += wrong;
-            }
+            fv__scoring_add(&scoring, samples.feed, i, first + done + i, &s);
         }
     }
-    s.error = n > 0 ? (double)s.n_wrong / n : 0;
+    fv__scoring_finish(&scoring, &s);
     s.loss = n > 0 ? loss / n : 0;
     *score = s;
     return FV_OK;
 }
 
-fv_status fv__predict(fv_evaluator *e, const fv_samples *samples, int first, int n, float *probabilities)
+fv_status fv__predict(fv_evaluator *e, const fv_samples *samples, int first, int n, float *outputs)
 {
-    const int n_outputs = count_outputs(e), n_classes = fv__model_n_classes(e->model);
+    const int n_outputs = fv__model_n_outputs(e->model);
+    fv_scoring scoring;
+    fv__scoring_init(e->model, &scoring);
     for (int done = 0, some; done < n; done += some) {
         some = n - done < e->plan->options.batch ? n - done : e->plan->options.batch;
         FV_TRY(run_some(e, samples, first + done, some));
-        const float *const output = fv__run_buffer(e->run, e->model->graph.result[0]);
+        scoring.output = fv__run_buffer(e->run, e->model->graph.result[0]);
         for (int i = 0; i < some; i++)
-            for (int k = 0; k < n_classes; k++) {
-                const float p = probability(output, n_outputs, i, k);
+            for (int k = 0; k < n_outputs; k++) {
+                const float p = fv__score_output(&scoring, i, k);
                 if (!isfinite(p)) /* the parameters overflow on this image, or are no numbers */
                     return fv__fail(e->ctx, FV_ERR_NONFINITE,
                                     "%s: image %d: expected finite probabilities, found NaN or infinity",
                                     samples->name, first + done + i);
-                *probabilities++ = p;
+                *outputs++ = p;
             }
     }
     return FV_OK;

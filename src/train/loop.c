@@ -154,7 +154,7 @@ static fv_status begin_run(loop *l)
                                    train->record ? train->record : &unknown));
     if (!l->model->settled)
         FV_TRY(fv__model_draw(l->model, o->seed));
-    fv__set_statistics(l->model, train, l->n_train);
+    fv__set_statistics(l->model, &l->train_samples, l->n_train);
     l->at.run = fv__run_identity(l->model, o, l->at.data);
     /* so that a run killed in its first epoch can go on, too */
     return o->out ? fv__folder_write(l->trainer, o->out, o, &l->at) : FV_OK;
@@ -195,14 +195,10 @@ static fv_status begin(loop *l)
     FV_TRY(fv__optimizer_read(l->ctx, o->optimizer, &optimizer));
     fv__optimizer_show(&optimizer, l->optimizer);
     l->options.optimizer = l->optimizer; /* so that one optimiser has one text in a run's files */
-    FV_TRY(fv__samples_of(l->model, l->train, &l->train_samples));
+    FV_TRY(fv__samples_of(l->model, l->train, true, &l->train_samples));
     if (l->test)
-        FV_TRY(fv__check_data(l->model, l->test));
-    for (int i = 0; i < l->train->n; i++)
-        if (l->train->labels[i] < 0)
-            return fv__fail(l->ctx, FV_ERR_INPUT,
-                            "%s: expected a label for every image, found none for image %d", l->train->name,
-                            i);
+        FV_TRY(fv__check_data(l->model, l->test, true));
+    FV_TRY(fv__check_labels(l->model, &l->train_samples, l->train->n));
     FV_TRY(check_options(l->ctx, o, l->train));
     l->n_train = l->train->n - o->n_valid;
     l->batch = o->batch > 0 && o->batch < l->n_train ? o->batch : l->n_train;

@@ -19,15 +19,25 @@ fv_status fv__inference_plan(const fv_model *model, int n, bool loss, fv_plan **
 typedef struct fv_samples {
     const char *name;            /* for messages */
     fv_given feed[FV_MAX_FEEDS]; /* [the graph's n_feeds] */
-    const int *labels;           /* class numbers, for scores; NULL: none */
 } fv_samples;
 
-/* The first input of the model's size, from bytes or floats; class numbers. */
+/* The first input of the model's size, from bytes or floats. */
 fv_given fv__give_pixels(const fv_model *model, const uint8_t *pixels);
 fv_given fv__give_values(const fv_model *model, const float *values);
-fv_given fv__give_numbers(const int *numbers);
 /* Those of a data set. FV_ERR_INPUT where it does not fit the model. */
-fv_status fv__samples_of(const fv_model *model, const fv_data *data, fv_samples *out);
+fv_status fv__samples_of(const fv_model *model, const fv_data *data, bool targets, fv_samples *out);
+/* Value k of what is given with sample i, as kernels see it. */
+float fv__given_value(const fv_given *given, int i, int64_t k);
+/* FV_ERR_INPUT where one of the first n samples has no class number, or one that is none. */
+fv_status fv__check_labels(const fv_model *model, const fv_samples *samples, int n);
+/* n samples of noise for every feed: for measurements, where it does not matter what is in a picture. */
+typedef struct fv_noise {
+    fv_context *ctx;
+    void *block[FV_MAX_FEEDS];
+    fv_given feed[FV_MAX_FEEDS];
+} fv_noise;
+fv_status fv__noise_create(const fv_model *model, int n, fv_noise *out);
+void fv__noise_destroy(fv_noise *noise);
 
 /* For about n images at a time. With `loss`, labels are needed; without, only probabilities are computed. */
 fv_status fv__evaluator_create(fv_model *model, bool loss, int n, fv_evaluator **out);
@@ -41,8 +51,9 @@ void fv__evaluator_refresh(fv_evaluator *evaluator);
 size_t fv__evaluator_bytes(const fv_evaluator *evaluator);
 fv_status fv__predict(fv_evaluator *evaluator, const fv_samples *samples, int first, int n,
                       float *probabilities);
-/* Size and classes of the data against the model's. */
-fv_status fv__check_data(const fv_model *model, const fv_data *data);
+/* Shapes, elements and classes of the data's fields against those of the model's inputs and, with `targets`,
+ * of its targets, which else may be missing. */
+fv_status fv__check_data(const fv_model *model, const fv_data *data, bool targets);
 
 /* Binds every parameter and statistic of the model to `run`. The plan is of the model's graph, or of one that
  * grew from it. */
@@ -75,8 +86,8 @@ void fv__trainer_destroy(fv_trainer *trainer);
 fv_status fv__trainer_step(fv_trainer *trainer, const fv_batch *batch, const fv_rates *rates,
                            double *loss_sum);
 
-/* input.mean and input.inv_std of images [0, n), exactly: from integer sums. */
-void fv__set_statistics(fv_model *model, const fv_data *data, int n);
+/* The mean and inv_std of each input over samples [0, n): of bytes exactly, from integer sums. */
+void fv__set_statistics(fv_model *model, const fv_samples *samples, int n);
 
 /* ---- the loop -------------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "ops/ops.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* At a rate of 0 nothing moves. */
@@ -165,26 +166,54 @@ fv_status fv__trainer_step(fv_trainer *t, const fv_batch *batch, const fv_rates 
     return FV_OK;
 }
 
-void fv__set_statistics(fv_model *model, const fv_data *data, int n)
+/* The mean and the mean square of channel c of a field, over the first n samples: of bytes exactly. */
+static void measure(const fv_given *given, int n, int64_t c, int64_t plane, double *mean, double *square)
 {
-    const int mean = fv__graph_find_tensor(&model->graph, "input.mean");
-    const int inv_std = fv__graph_find_tensor(&model->graph, "input.inv_std");
-    if (mean < 0 || inv_std < 0)
-        return;
-    const size_t plane = (size_t)data->h * (size_t)data->w;
-    for (int c = 0; c < data->c; c++) {
-        uint64_t sum = 0, squares = 0;
-        for (int i = 0; i < n; i++) {
-            const uint8_t *const p = data->pixels + ((size_t)i * (size_t)data->c + (size_t)c) * plane;
-            for (size_t k = 0; k < plane; k++) {
+    uint64_t sum = 0, squares = 0;
+    double real_sum = 0, real_squares = 0;
+    for (int i = 0; i < n; i++) {
+        const uint8_t *const p = given->element == FV_U8 ? fv__given_at(given, i) : NULL;
+        for (int64_t k = c * plane; k < (c + 1) * plane; k++)
+            if (p) {
                 sum += p[k];
                 squares += (uint64_t)p[k] * p[k];
+            } else {
+                const double v = (double)fv__given_value(given, i, k);
+                real_sum += v;
+                real_squares += v * v;
             }
+    }
+    const double count = (double)n * (double)plane;
+    const bool pixels = given->scale == FV_SCALE_PIXELS;
+    const double scale = given->element != FV_U8 ? 1 : pixels ? 255.0 : 1 / (double)given->scale;
+    *mean = given->element == FV_U8 ? (double)sum / count / scale : real_sum / count;
+    *square = given->element == FV_U8 ? (double)squares / count / (scale * scale) : real_squares / count;
+}
+
+/* NAME.mean or NAME.inv_std of an input; NULL: it has none. */
+static float *statistic(fv_model *model, const char *input, const char *what)
+{
+    char name[FV_MESSAGE_BYTES];
+    snprintf(name, sizeof name, "%s.%s", input, what);
+    const int tensor = fv__graph_find_tensor(&model->graph, name);
+    return tensor < 0 ? NULL : fv__model_values(model, fv__model_param_of(model, tensor));
+}
+
+void fv__set_statistics(fv_model *model, const fv_samples *samples, int n)
+{
+    const fv_graph *const graph = &model->graph;
+    for (int f = 0; f < graph->n_feeds; f++) {
+        if (graph->feed[f].kind != FV_FEED_INPUT)
+            continue;
+        const fv_shape shape = graph->tensors[graph->feed[f].tensor].shape;
+        float *const means = statistic(model, graph->feed[f].name, "mean");
+        float *const inv_stds = statistic(model, graph->feed[f].name, "inv_std");
+        for (int c = 0; c < shape.dim[0] && means && inv_stds; c++) {
+            double m, square;
+            measure(&samples->feed[f], n, c, fv__shape_count(shape) / shape.dim[0], &m, &square);
+            const double variance = square - m * m;
+            means[c] = (float)m;
+            inv_stds[c] = variance > 1e-12 ? (float)(1.0 / fv__sqrt(variance)) : 1.0f;
         }
-        const double count = (double)n * (double)plane, m = (double)sum / count / 255.0;
-        const double variance = (double)squares / count / (255.0 * 255.0) - m * m;
-        fv__model_values(model, fv__model_param_of(model, mean))[c] = (float)m;
-        fv__model_values(model, fv__model_param_of(model, inv_std))[c] =
-            variance > 1e-12 ? (float)(1.0 / fv__sqrt(variance)) : 1.0f;
     }
 }

@@ -1,0 +1,25 @@
+/* score.h - how far results are from targets. For this room. */
+#ifndef FV_TRAIN_SCORE_H
+#define FV_TRAIN_SCORE_H
+
+#include "train/train.h"
+
+typedef struct fv_scoring {
+    const float *output; /* the first result of the samples at hand, in lanes */
+    int64_t n_outputs;   /* its values */
+    bool two, bounded;   /* one logistic output stands for two classes; outputs are probabilities */
+    int classes, values; /* the feeds that it is compared with; -1: none */
+    int64_t positions;   /* class numbers of a sample: 1, or its pixels */
+    int n_classes;
+    int64_t n_wrong, n_values;
+    double absolute, squares;
+} fv_scoring;
+
+void fv__scoring_init(const fv_model *model, fv_scoring *out);
+/* Output k of sample i of those at hand: of a single logistic output, two. */
+float fv__score_output(const fv_scoring *s, int i, int64_t k);
+/* Sample i of those at hand is number `sample` of what the feeds are given. */
+void fv__scoring_add(fv_scoring *s, const fv_given *feed, int i, int sample, fv_score *score);
+void fv__scoring_finish(const fv_scoring *s, fv_score *score);
+
+#endif
