@@ -78,10 +78,51 @@ static void test_borders(void **state)
     }
 }
 
+/* "Why we don't need deep learning": a sigmoid of a large weight is a step, and a sum of steps of chosen
+ * heights approximates any continuous function: here 0.5 + 0.4 sin(2 pi x) on [0, 1] and its negative by 100
+ * steps, each 0.4 * 2 pi / 100 high at most (0.025). */
+static void test_steps_approximate_a_function(void **state)
+{
+    (void)state;
+    enum { STEPS = 100, POINTS = 57 };
+    static float slope[STEPS], at[STEPS], height[2 * STEPS];
+    const float start[2] = {0.5f, -0.5f};
+    fv_model *m = NULL;
+    fv_predictor *predictor = NULL;
+    const double pi = acos(-1.0);
+    for (int k = 0; k < STEPS; k++) {
+        const double rise = 0.4 * (sin(2 * pi * (k + 1) / STEPS) - sin(2 * pi * k / STEPS));
+        slope[k] = 5000;
+        at[k] = -5000 * ((float)k + 0.5f) / STEPS;
+        height[k] = (float)rise;
+        height[STEPS + k] = (float)-rise;
+    }
+    assert_int_equal(fv_model_from_text(ctx,
+                                        "input image 1x1x1\nflatten\nlinear hidden 100\nsigmoid\n"
+                                        "linear out 2\nloss squared-error\n",
+                                        "steps", &m),
+                     FV_OK);
+    assert_int_equal(fv_model_set_parameter(m, "hidden.weight", slope, STEPS), FV_OK);
+    assert_int_equal(fv_model_set_parameter(m, "hidden.bias", at, STEPS), FV_OK);
+    assert_int_equal(fv_model_set_parameter(m, "out.weight", height, 2 * STEPS), FV_OK);
+    assert_int_equal(fv_model_set_parameter(m, "out.bias", start, 2), FV_OK);
+    assert_int_equal(fv_predictor_create(m, 1, &predictor), FV_OK);
+    for (int i = 0; i <= POINTS; i++) {
+        const float x = (float)i / POINTS;
+        const double f = 0.5 + 0.4 * sin(2 * pi * (double)x);
+        float y[2];
+        assert_int_equal(fv_predictor_run_values(predictor, &x, 1, y), FV_OK);
+        assert_true(fabs((double)y[0] - f) < 0.0252 && fabs((double)y[1] + f) < 0.0252);
+    }
+    fv_predictor_destroy(predictor);
+    fv_model_destroy(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_borders),
+        cmocka_unit_test(test_steps_approximate_a_function),
     };
     return cmocka_run_group_tests_name("lecture_layers", tests, setup, teardown);
 }
