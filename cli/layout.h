@@ -33,7 +33,7 @@ typedef struct cli_column {
     const char *title;
     int width; /* columns it takes where there is room */
     int least; /* what it may be shortened to; 0: width */
-    int rank;  /* left out the sooner the higher; 0: never */
+    int rank;  /* the higher, the earlier it is left out; 0: never */
     bool left; /* a text, to the left; otherwise a number, which is never shortened */
 } cli_column;
 

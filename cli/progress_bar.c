@@ -54,7 +54,7 @@ static void show_duration(double seconds, char *text, size_t text_bytes)
 typedef struct field {
     const char *text;
     const char *brief; /* said instead where room is short; NULL: the same */
-    int rank;          /* left out the sooner the higher */
+    int rank;          /* the higher, the earlier it is left out */
 } field;
 
 static const char *say(const field *f, bool brief)

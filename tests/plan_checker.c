@@ -63,7 +63,7 @@ static int value_of(const fv_plan *plan, int b)
     return b;
 }
 
-/* The same, for what is made again too. */
+/* The same, also for what is recomputed. */
 static int meaning_of(const fv_plan *plan, int b)
 {
     b = value_of(plan, b);
@@ -102,7 +102,8 @@ static const fv_node *node_of(const fv_plan *plan, const fv_step *step)
     return source >= 0 ? &plan->graph->nodes[source] : step->node;
 }
 
-/* Steps read what their nodes say. And what is made again is made as it was made at first, of the same. */
+/* Steps read what their nodes say. A recomputed value is computed as it was at first, from the same inputs.
+ */
 static void check_operands(const fv_plan *plan)
 {
     for (int s = 0; s < (int)plan->n_steps; s++) {

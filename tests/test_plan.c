@@ -152,7 +152,7 @@ static void call_it_another(fv_plan *plan)
     plan->buffers[made_again(plan)->spec.operand[0]].remade = plan->graph->result[0];
 }
 
-/* The step after it reads what was there on the way forward. */
+/* The step after it reads the value of the forward pass. */
 static void read_the_first(fv_plan *plan)
 {
     const int again = made_again(plan)->spec.operand[0];

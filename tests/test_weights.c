@@ -150,7 +150,7 @@ static void any_order(void **state)
 
 /* ---- damage ---------------------------------------------------------------------------------------- */
 
-/* Every bit of the file turned over, and every cut: bad input, and nothing changed. */
+/* Every bit of the file flipped, and every cut: bad input, and nothing changed. */
 static void every_bit_counts(void **state)
 {
     scratch *s = *state;

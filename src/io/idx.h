@@ -17,7 +17,7 @@ typedef struct fv_idx fv_idx;
 typedef struct fv_idx_values {
     uint8_t *bytes; /* a block for fv__free, also after a failure; NULL before the first take */
     size_t n, capacity;
-    size_t most; /* so many will be taken in all: room for more is never made */
+    size_t most; /* the most that is accepted in all: more memory is never allocated */
 } fv_idx_values;
 fv_status fv__idx_open(fv_context *ctx, const char *path, int rank, int *dim, fv_idx **out);
 fv_status fv__idx_take(fv_idx *idx, size_t n, fv_idx_values *values);

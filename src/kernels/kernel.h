@@ -24,12 +24,13 @@ typedef struct fv_given {
 typedef struct fv_batch {
     int n;                   /* images, at most the plan's batch */
     const fv_given *feed;    /* [graph's n_feeds]; of those that no step reads, anything */
-    const uint32_t *samples; /* number of each image in its data set: what draws count by; NULL: 0.. */
+    const uint32_t *samples; /* number of each image in its data set, by which random draws are counted;
+                              * NULL: 0.. */
     uint64_t seed;           /* of draws: dropout, shifts */
     uint32_t step;           /* counts the updates: dropout */
     uint32_t epoch;          /* counts the epochs: shifts */
     float image_weight;      /* 1 / images of the whole update (several runs may share one) */
-    bool accumulate;         /* gradients add to what is there: a later run of the same update */
+    bool accumulate;         /* gradients are added to those of earlier runs of the same update */
 } fv_batch;
 
 typedef struct fv_call {
@@ -76,8 +77,8 @@ typedef struct fv_kernel_row {
 
 const fv_kernel_row *fv__kernel_row(fv_kernel_id id);
 const char *fv__kernel_name(fv_kernel_id id);
-/* Always there: an ISA that this machine lacks is refused by fv__isa_choose, not here. NULL where the
- * build has no such kernels. */
+/* Never fails for an ISA of this machine: fv__isa_choose refuses one that it lacks. NULL if the build has
+ * no such kernels. */
 const fv_kernels *fv__kernels(fv_isa isa);
 
 /* Where a sharded sum of `block` goes, and whether it is the first of its shard (then: write, not add). */

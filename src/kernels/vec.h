@@ -1,7 +1,7 @@
-/* vec.h - the vocabulary of the kernels: native vectors of FV_V floats.
+/* vec.h - the vector operations of the kernels, on native vectors of FV_V floats.
  *
- * A block's 16 lanes are FV_V-wide vectors, 16 / FV_V of them. Every operation acts per lane and is
- * exactly rounded (IEEE 754), so that a kernel written once gives the same bits on every instruction set.
+ * The 16 lanes of a block are 16 / FV_V native vectors. Every operation acts per lane and is exactly
+ * rounded (IEEE 754), so that a kernel written once gives the same bits on every instruction set.
  *
  *   fv_load fv_store fv_set1 fv_zero    memory and constants; any alignment
  *   fv_add fv_sub fv_mul fv_div fv_sqrt
@@ -12,8 +12,8 @@
  *   fv_abs fv_sign_of(m, s)             |x|; m with the sign bit of s (m >= 0)
  *   fv_pow2(t)                          2^n where t = n + FV_ROUND_MAGIC, -126 <= n <= 127
  *   fv_exponent fv_mantissa             of a positive normal x = m * 2^e, 1 <= m < 2 (e as a float)
- *   FV_REGISTERS                        of vectors, for a tile to fill; 0: large tiles gain nothing
- *   FV_BROADCASTS(m)                    so many of them hold broadcasts while m are in use
+ *   FV_REGISTERS                        vector registers that a tile may use; 0: large tiles gain nothing
+ *   FV_BROADCASTS(m)                    how many of them hold broadcasts in a tile of m rows
  *   fv_transpose8(from, from_step, to, to_step)   to[j * to_step + i] = from[i * from_step + j], 8x8
  *
  * Included by kernels/isa_*.c after FV_USE_AVX512, FV_USE_AVX2, FV_USE_NEON or none is defined. */

@@ -1,4 +1,4 @@
-/* vec_avx2.h - the vector vocabulary on AVX2 with FMA: 8 lanes in a ymm register, a block is two of them. */
+/* vec_avx2.h - the vector operations on AVX2 with FMA: 8 lanes in a ymm register; a block is two of them. */
 #include <immintrin.h>
 
 #define FV_V             8

@@ -1,4 +1,4 @@
-/* vec_avx512.h - the vector vocabulary on AVX-512: 16 lanes in one zmm register. */
+/* vec_avx512.h - the vector operations on AVX-512: 16 lanes in one zmm register. */
 #include <immintrin.h>
 
 #define FV_V             16

@@ -1,6 +1,6 @@
-/* vec_neon.h - the vector vocabulary on AArch64's Advanced SIMD: 4 lanes in a q register, a block is four of
- * them. Maximum and minimum are a comparison and a choice: the instructions for them would hand on a NaN, and
- * say that -0 < 0. */
+/* vec_neon.h - the vector operations on AArch64's Advanced SIMD: 4 lanes in a q register; a block is four
+ * of them. Maximum and minimum are a comparison and a selection, because the instructions for them
+ * propagate a NaN and order -0 below 0. */
 #include <arm_neon.h>
 
 #define FV_V             4

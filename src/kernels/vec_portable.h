@@ -1,4 +1,4 @@
-/* vec_portable.h - the vector vocabulary in plain C: 4 lanes in a struct. fmaf is exactly rounded by the C
+/* vec_portable.h - the vector operations in plain C: 4 lanes in a struct. fmaf is exactly rounded by the C
  * standard (annex F), so the bits are those of the hardware's fused multiply-add. */
 #include <math.h>
 

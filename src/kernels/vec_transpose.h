@@ -1,4 +1,4 @@
-/* vec_transpose.h - an 8x8 square of floats turned in eight ymm registers: for AVX2 and AVX-512. */
+/* vec_transpose.h - transposes an 8x8 square of floats in eight ymm registers, for AVX2 and AVX-512. */
 FV_INLINE void fv_transpose8(const float *from, int64_t from_step, float *to, int64_t to_step)
 {
     __m256 r[8], s[8];

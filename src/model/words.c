@@ -1,7 +1,6 @@
-/* words.c - the letters of the model text. The language is docs/model-text.md.
- *
- * Whatever stands in the text is checked here once, so that the parser deals with clean words only:
- * each is printable UTF-8 without blanks, and knows its column. */
+/* words.c - the lexer of the model text. The language is docs/model-text.md. Everything in the text is
+ * checked here once, so that the parser gets clean words only: each is printable UTF-8 without blanks, and
+ * knows its column. */
 #include "model/words.h"
 
 #include "base/utf8.h"

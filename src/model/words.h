@@ -1,4 +1,4 @@
-/* words.h - the model text's letters: lines, words with their columns, names and numbers. */
+/* words.h - the lexer of the model text: lines, words with their columns, names and numbers. */
 #ifndef FV_MODEL_WORDS_H
 #define FV_MODEL_WORDS_H
 

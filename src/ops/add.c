@@ -1,4 +1,4 @@
-/* add.c - y = a + b, element by element: two ways through a network meet. */
+/* add.c - y = a + b, element by element: the end of a residual connection. */
 #include "ops/layer_shapes.h"
 #include "ops/unary.h"
 

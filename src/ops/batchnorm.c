@@ -1,18 +1,18 @@
 /* batchnorm.c - batch normalisation in training (Ioffe and Szegedy 2015), and its gradients.
  *
- *   xhat = (x - mean) * inv_std       per channel, the statistics of the batch (batchnorm_stats)
+ *   xhat = (x - mean) * inv_std       per channel, with the statistics of the batch (batchnorm_stats)
  *   y    = gamma * xhat + beta
  *
  *   dbeta  = sum of dy, dgamma = sum of dy * xhat       over images and pixels, N of them
  *   dx     = gamma * inv_std * (dy - (dbeta + xhat * dgamma) / N)
  *
- * dx is the whole derivative: it counts in that the statistics follow x. It needs the sums of its own run,
- * while gradients may add up over several runs of one update: so the sums are a tensor of the batch, from
- * which the gradients are made.
+ * dx is the complete derivative, including the dependence of the statistics on x. It needs the sums of its
+ * own run, while gradients may be added over several runs of one update: therefore the sums are a tensor of
+ * the batch, from which the gradients are computed.
  *
- * Inputs: x, stats [3][c], gamma [c], beta [c], running mean and variance [c] (BN_X ... in batchnorm.h). The
- * last two are not read here: they follow the batch (batchnorm_track), and in a graph for inference
- * batchnorm_inference stands in the node's place and reads them instead of stats. */
+ * Inputs: x, stats [3][c], gamma [c], beta [c], running mean and variance [c] (BN_X ... in batchnorm.h).
+ * The last two are not read here: they follow the batch (batchnorm_track), and in a graph for inference
+ * batchnorm_inference replaces the node and reads them instead of stats. */
 #include "ops/layer_shapes.h"
 #include "ops/batchnorm.h"
 

@@ -1,8 +1,8 @@
-/* batchnorm_inference.c - batch normalisation where nobody trains: with the running statistics.
+/* batchnorm_inference.c - batch normalisation in inference, with the running statistics.
  *
  *   y = gamma * (x - running mean) / sqrt(running variance + eps) + beta       per channel
  *
- * Stands in the place of batchnorm in a graph for inference, from which nothing is learned. */
+ * Replaces batchnorm in a graph for inference, through which no gradient flows. */
 #include "ops/batchnorm.h"
 #include "ops/conv_c16.h"
 

@@ -1,12 +1,13 @@
-/* batchnorm_stats.c - the statistics of a batch, channel by channel, and the running ones that follow them.
+/* batchnorm_stats.c - the statistics of a batch, channel by channel, and the running statistics that follow
+ * them.
  *
  *   mean[c] = 1/N sum over images and pixels of x[c][h][w]               N = images * h * w
  *   var[c]  = 1/N sum over images and pixels of (x[c][h][w] - mean[c])^2
  *   out     = [3][c]: mean, 1 / sqrt(var + eps), var * N / (N - 1)
  *
- * A batch is one run of the plan: where an update is several runs (more than FV_MAX_RUN images), each is
- * normalised by its own statistics. No gradient is passed back here: that of batchnorm with respect to x
- * counts in the way through the statistics. */
+ * A batch is one run of the plan: if an update consists of several runs (more than FV_MAX_RUN images), each
+ * is normalised by its own statistics. No gradient is passed back here: the gradient of batchnorm with
+ * respect to x includes the path through the statistics. */
 #include "ops/batchnorm.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* inference.c - puts in every node's place what stands for it where nobody trains: fv_op.inference. */
+/* inference.c - replaces every node by what stands for it in inference: fv_op.inference. */
 #include "ops/inference.h"
 
 #include <string.h>

@@ -1,10 +1,11 @@
-/* rounding.c - evaluates a graph as floats might: node by node in double, with every value changed a little.
+/* rounding.c - evaluates a graph as floats might: node by node in double, with every value perturbed a
+ * little.
  *
- * An error that a kernel makes is a rounding of something that is stored, or of a partial sum. The first is a
- * relative change of a tensor's elements. The second is at most as large as what changing each term would do,
- * however much cancels out in the sum: 1e8 + 1 - 1e8 is as wrong in float as 1e8 times its last bit. Both are
- * had by changing the elements of every tensor, each by a factor of its own. What comes out shows how far
- * apart two correct programs may be, by the network's own conditioning. */
+ * A rounding error of a kernel affects a stored value or a partial sum. The first is a relative change of
+ * an element of a tensor. The second is at most as large as the effect of changing each term, however much
+ * cancels in the sum: the error of 1e8 + 1 - 1e8 in float is as large as the rounding of 1e8. Both are
+ * covered by multiplying the elements of every tensor, each by a factor of its own. The spread of the results
+ * shows how far two correct programs may differ, given the conditioning of the network itself. */
 #include "ops/rounding.h"
 
 #include "base/rng.h"
@@ -12,7 +13,7 @@
 
 #include <math.h>
 
-/* Terms that each element of a node's output sums up, about. */
+/* About how many terms each element of a node's output sums. */
 static double terms_of(const fv_reference *reference, int index)
 {
     const fv_graph *const graph = reference->graph;
@@ -104,7 +105,7 @@ fv_status fv__rounding_run(const fv_rounding *rounding, fv_reference *reference,
 
 #define N_SIGNS 4
 
-/* Multiplies each element by 1 or -1: once more and they are as they were. */
+/* Multiplies each element by 1 or -1; a second call restores them. */
 static void sign(fv_reference *reference, int t, uint64_t seed, uint32_t draw)
 {
     const fv_tensor *const tensor = &reference->graph->tensors[t];
@@ -123,8 +124,8 @@ static double squares(const double *values, int64_t n)
     return sum;
 }
 
-/* A gradient is linear in dy, the first input of the node that makes it, or of the node before where that one
- * sums over the batch. Of terms with random signs nothing cancels: their sum is as large as the root of their
+/* A gradient is linear in dy, the first input of its node, or of the node before if that one sums over the
+ * batch. With random signs of dy the terms do not cancel: their sum is of the size of the root of their
  * squares. */
 fv_status fv__rounding_terms(fv_reference *reference, int tensor, uint64_t seed, double *terms)
 {

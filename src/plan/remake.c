@@ -1,33 +1,33 @@
-/* remake.c - what the way back reads is made again, not kept, where that is cheap.
+/* remake.c - rematerialisation: what the backward pass reads and is cheap to recompute is not kept.
  *
- * The way back of a deep network begins phases after the way forward has passed. Of what it reads, the
- * outputs of convolutions must be kept, for the gradient of batch normalisation; what follows from them
- * element by element (op.h: cheap) need not be. Where all inputs of such a step are still there in the last
- * phase that reads its output, or can be made again themselves, a copy of the step is put in front of each
- * reader, and its output lives in that phase alone: in a worker's memory. For a step over the whole batch the
- * copy is made in the phase before. Images are gathered once more too.
+ * The backward pass of a deep network begins phases after the forward pass has ended. Of the values that it
+ * reads, the outputs of convolutions must be kept, for the gradient of batch normalisation; the values that
+ * are computed from them element by element (op.h: cheap) need not be. Where all inputs of such a step are
+ * still alive in the last phase that reads its output, or can be recomputed themselves, a copy of the step
+ * is inserted in front of each reader, and its output lives in that phase only, in a worker's memory. For a
+ * step over the whole batch the copy is inserted in the phase before. Images are gathered again likewise.
  *
- * A chain of residual blocks would be followed down to its beginning, so after FV_REMAKE_STEPS steps a link
- * is kept.
+ * A chain of residual blocks would be followed to its beginning, so after FV_REMAKE_STEPS steps a value is
+ * kept.
  *
- * A copy runs the same kernel on the same values, so the bits stay. */
+ * A copy runs the same kernel on the same values, so the bits stay the same. */
 #include "plan/passes.h"
 
 #include "graph/op.h"
 
 #include <limits.h>
 
-/* Steps that are run again for the sake of one value, at most. */
+/* At most this many steps are run again to recompute one value. */
 #define FV_REMAKE_STEPS 4
 
 typedef struct remaking {
     fv_plan *plan;
     int *writer;    /* [buffer]: the step that writes it; -1: none; n_steps: several */
-    int *last;      /* [buffer]: the last phase in which it is used, if nothing is made again */
-    int *until;     /* [buffer]: the last phase in which it can be made again */
+    int *last;      /* [buffer]: the last phase in which it is used, if nothing is recomputed */
+    int *until;     /* [buffer]: the last phase in which it can be recomputed */
     int *depth;     /* [buffer]: steps run again for it; 0: it is kept */
-    int *copy[2];   /* [phase % 2][buffer]: the one made again in ... */
-    int *made[2];   /* [phase % 2][buffer]: this phase; -1: in none */
+    int *copy[2];   /* [phase % 2][buffer]: the buffer that is recomputed in ... */
+    int *made[2];   /* [phase % 2][buffer]: ... this phase; -1: in none */
     int *first_use; /* [buffer + 1]: where its uses begin in ... */
     int *use;       /* the steps of every operand, by buffer */
     fv_step *steps; /* the new list */
@@ -41,7 +41,7 @@ static bool is_read(const fv_step_spec *spec, int k)
     return spec->access[k] == FV_READ;
 }
 
-/* The feeds, which no node makes, and all up to the last loss. */
+/* The feeds, which no node computes, and everything up to the last loss. */
 static bool is_forward(const fv_plan *plan, const fv_step *step)
 {
     const fv_graph *const graph = plan->graph;
@@ -53,7 +53,7 @@ static bool is_cheap(const fv_step *step)
     return step->spec.domain == FV_PER_BLOCK && (!step->node || step->node->op->cheap);
 }
 
-/* Who writes each buffer, and until when it is used: each by its root. */
+/* Which step writes each buffer, and until when it is used; both are known by its root. */
 static void find_uses(remaking *r)
 {
     const fv_plan *const plan = r->plan;
@@ -69,7 +69,7 @@ static void find_uses(remaking *r)
                 r->writer[root] = r->writer[root] < 0 ? s : (int)plan->n_steps;
             r->first_use[root]++;
         }
-    /* from counts to the ends of the buffers' parts, and from there down to their beginnings */
+    /* counts become the ends of the buffers' ranges, and then, counting down, their beginnings */
     for (size_t b = 1; b < r->n_buffers; b++)
         r->first_use[b] += r->first_use[b - 1];
     for (int s = (int)plan->n_steps - 1; s >= 0; s--)
@@ -78,15 +78,16 @@ static void find_uses(remaking *r)
     r->first_use[r->n_buffers] = r->n_uses;
 }
 
-/* The phase in which what step `reader` reads of `root` is made again; -1: it is not. A step over the whole
- * batch needs all of it when its phase begins. */
+/* The phase in which the value of `root` is recomputed for step `reader`; -1: it is kept. A step over the
+ * whole batch needs all of it when its phase begins. */
 static int made_in(const remaking *r, const fv_step *reader, int root)
 {
     const int phase = reader->phase - (reader->spec.domain != FV_PER_BLOCK);
     return !is_forward(r->plan, reader) && phase > r->plan->steps[r->writer[root]].phase ? phase : -1;
 }
 
-/* The last phase in which the way back needs the buffer that step s writes made again; -1: none does. */
+/* The last phase in which the backward pass needs a recomputed copy of the buffer that step s writes; -1:
+ * none does. */
 static int needed_until(const remaking *r, int s)
 {
     const fv_plan *const plan = r->plan;
@@ -100,7 +101,7 @@ static int needed_until(const remaking *r, int s)
     return last;
 }
 
-/* How many steps make the output of step s again, and until which phase all is there that they read. */
+/* How many steps recompute the output of step s, and until which phase everything that they read is alive. */
 static int steps_again(const remaking *r, int s, int *until)
 {
     const fv_plan *const plan = r->plan;
@@ -118,8 +119,8 @@ static int steps_again(const remaking *r, int s, int *until)
     return n;
 }
 
-/* Which buffers can be made again: inputs are settled before what is made of them. What nobody reads later
- * counts too, for what is made of it in turn. */
+/* Which buffers can be recomputed. Inputs are decided before the values computed from them. A value that
+ * nobody reads later counts too, because other values are recomputed from it. */
 static void choose(remaking *r)
 {
     const fv_plan *const plan = r->plan;
@@ -143,7 +144,7 @@ static fv_status emit(remaking *r, const fv_step *step)
     return FV_OK;
 }
 
-/* A copy of the step that made `root`, for `phase`; and first of those that make its inputs. */
+/* Inserts a copy of the step that writes `root` into `phase`, after copies of those that write its inputs. */
 static fv_status make_again(remaking *r, int root, int phase)
 {
     fv_plan *const plan = r->plan;
@@ -168,7 +169,7 @@ static fv_status make_again(remaking *r, int root, int phase)
     return emit(r, &copy);
 }
 
-/* In phase p, what `reader` reads and what can be made again there. */
+/* Recomputes in phase p what `reader` reads and what can be recomputed there. */
 static fv_status make_for(remaking *r, const fv_step *reader, int p)
 {
     for (int k = 0; k < reader->spec.n_operands; k++) {
@@ -191,7 +192,7 @@ static fv_status keep_step(remaking *r, fv_step step)
     return emit(r, &step);
 }
 
-/* Phase p, of `steps`, and behind its per-block steps those whose outputs the next one needs whole. */
+/* Phase p, of `steps`. Behind its per-block steps stand copies whose whole outputs the next phase needs. */
 static fv_status remake_phase(remaking *r, int p, const fv_step *steps)
 {
     fv_phase *const phase = &r->plan->phases[p];

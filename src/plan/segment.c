@@ -18,10 +18,10 @@ static bool writes(const fv_step_spec *s, int operand)
     return s->access[operand] != FV_READ;
 }
 
-/* A step depends on an earlier one where one of them writes what the other reads or writes. So what the steps
- * on one side of a step have done to each buffer says all: it is kept for those that wrote, and for all. A
- * phase must lie between two dependent steps unless both go block by block: so steps by block and others are
- * kept apart. */
+/* A step depends on an earlier one if one of them writes what the other reads or writes. It is therefore
+ * enough to know for each buffer which of the steps so far have written it, and which have used it. A phase
+ * boundary must lie between two dependent steps unless both are per-block steps, so the two kinds are
+ * recorded separately. */
 typedef struct uses {
     int phase[2]; /* [by block]: the largest or the smallest phase of a step; NONE: there is none */
 } uses;
@@ -66,7 +66,7 @@ static void record(const fv_plan *plan, history *of, const fv_step *step, bool l
     }
 }
 
-/* Those uses of operand k of a step's that it depends on, or that depend on it. */
+/* The uses of operand k of a step that the step depends on, or that depend on the step. */
 static const uses *uses_of(const fv_plan *plan, const history *of, const fv_step_spec *spec, int k)
 {
     const history *const h = &of[fv__plan_root(plan, spec->operand[k])];
@@ -75,8 +75,8 @@ static const uses *uses_of(const fv_plan *plan, const history *of, const fv_step
 
 /* ---- the earliest phases ---------------------------------------------------------------------------- */
 
-/* Whether step `to` depends on one of the steps that are known; *phase: the earliest in which it can stand,
- * no earlier than it is on entry. */
+/* Whether step `to` depends on one of the recorded steps; *phase: the earliest phase that it can be in, not
+ * earlier than on entry. */
 static bool depends(const fv_plan *plan, const history *of, const fv_step_spec *to, int *phase)
 {
     bool any = false;
@@ -93,7 +93,7 @@ static bool depends(const fv_plan *plan, const history *of, const fv_step_spec *
     return any;
 }
 
-/* The earliest phases of the steps of a stage, from `begin` on. *end: the next phase. */
+/* The earliest phases of the steps of a stage, from `begin` on. *end: the phase after them. */
 static fv_status earliest(fv_plan *plan, fv_stage stage, int begin, int *end)
 {
     history *of;
@@ -112,8 +112,8 @@ static fv_status earliest(fv_plan *plan, fv_stage stage, int begin, int *end)
     return FV_OK;
 }
 
-/* Steps of nodes that change parameters, statistics or states are updates. What can be prepared before any
- * image comes (packed weights) are steps that depend on no step that does not prepare. */
+/* Steps of nodes that change parameters, statistics or states are updates. Steps that depend on no image,
+ * and only on steps like themselves, are preparation (packed weights). */
 static fv_status find_stages(fv_plan *plan)
 {
     history *of; /* of the steps that do not prepare */
@@ -143,9 +143,8 @@ static int64_t floats_of(const fv_plan *plan, int buffer)
     return b->floats * (by_image ? plan->options.batch : b->scope == FV_SCOPE_SHARD ? FV_SHARDS : 1);
 }
 
-/* The last phase in which step t could stand, by those that depend on it, which are behind it; NONE: none
- * does.
- */
+/* The latest phase that step t could be in, as the steps behind it that depend on it allow; NONE: none
+ * does. */
 static int latest(const fv_plan *plan, const history *behind, int t)
 {
     const fv_step_spec *const spec = &plan->steps[t].spec;
@@ -163,7 +162,7 @@ static int latest(const fv_plan *plan, const history *behind, int t)
 
 typedef struct sinking {
     fv_plan *plan;
-    history *behind; /* [buffer]: the first uses by steps behind the one at hand */
+    history *behind; /* [buffer]: the first uses by steps behind the current one */
     int *last;       /* [buffer]: the last phase in which a step behind it uses the buffer; NONE: none does */
     int *before;     /* [step][operand]: the last phase in which a step before it does */
     const int *end;  /* [stage]: the phase behind its last */
@@ -195,8 +194,8 @@ static bool used_from(const sinking *s, int t, int k, int phase)
            fv__plan_keeps(s->plan, root);
 }
 
-/* What would wait less if step t stood in `phase`, less what would wait longer; what is kept anyway gains
- * nothing: -1. */
+/* Floats whose live range would be shorter if step t were in `phase`, minus those whose range would be
+ * longer; what is kept anyway gains nothing: -1. */
 static int64_t saved_floats(const sinking *s, int t, int phase)
 {
     const fv_plan *const plan = s->plan;
@@ -214,8 +213,8 @@ static int64_t saved_floats(const sinking *s, int t, int phase)
     return saved;
 }
 
-/* From the last to the first, so that a chain of steps sinks as one. No step leaves its stage, except that
- * what is prepared may sink among what is computed, unless a frozen plan keeps it from run to run. */
+/* From the last step to the first, so that a chain of steps sinks as one. No step leaves its stage, except
+ * that a preparation may sink into the computation, unless a frozen plan keeps it from run to run. */
 static void sink_all(sinking *s)
 {
     fv_plan *const plan = s->plan;
@@ -278,7 +277,7 @@ static fv_status close_ranks(fv_plan *plan)
     return FV_OK;
 }
 
-/* Sorts steps by phase, per-block steps first, else as they were. */
+/* Sorts steps by phase, per-block steps first; otherwise their order is kept. */
 static fv_status sort_steps(fv_plan *plan)
 {
     fv_step *const sorted = fv__alloc(plan->ctx, plan->n_steps, sizeof *sorted);

@@ -20,7 +20,8 @@ double fv__run_loss(fv_run *run, const fv_graph *graph, int i);
 /* Runs all phases. Where the plan has updates they are skipped unless `update`. FV_ERR_NONFINITE names the
  * layer; then no parameter was changed. */
 fv_status fv__run_step(fv_run *run, const fv_batch *batch, bool update);
-/* Parameters have changed: where the plan is frozen, what was prepared from them is made again. */
+/* To be called when parameters have changed: if the plan is frozen, what was prepared from them is prepared
+ * again. */
 void fv__run_refresh(fv_run *run);
 size_t fv__run_bytes(const fv_run *run);
 

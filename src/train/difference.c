@@ -3,13 +3,13 @@
  *   D(h) = (L(v + h) - L(v - h)) / 2h = L' + O(h^2)
  *   R(h) = (4 D(h/2) - D(h)) / 3      = L' + O(h^4)       (Richardson)
  *
- * L is smooth but for the kinks of ReLU and max pooling. An operation that has some says which piece its
- * inputs are on (op->side); where that is not the same at v - h, v - h/2, v + h/2 and v + h as it is at v,
- * the step says nothing and a smaller one is tried, down to where rounding takes over. Of the steps that met
- * no kink the best counts by |D(h) - D(h/2)| and the rounding of L over h, whatever gradient it is to be
- * compared with.
+ * L is smooth except for the kinks of ReLU and max pooling. An operation with kinks reports which smooth
+ * piece its inputs are on (op->side); where that differs between v - h, v - h/2, v, v + h/2 and v + h, the
+ * step says nothing and a smaller one is tried, until rounding dominates. Of the steps that met no kink,
+ * the best by |D(h) - D(h/2)| and the rounding of L over h is used, whatever gradient it is to be compared
+ * with.
  *
- * A step evaluates only what lies between the moved tensor and the loss, and not even that behind a kink. */
+ * A step evaluates only the nodes between the moved tensor and the loss, and stops at a kink. */
 #include "train/difference.h"
 
 #include <math.h>
@@ -90,7 +90,7 @@ fv_status fv__differences_of(fv_differences *d, int tensor)
     fv_reference *const reference = d->reference;
     find_followers(d, tensor);
     for (int k = 0; k < d->end;
-         k++) /* what a former tensor's steps left, and no step of this one makes anew */
+         k++) /* left by the steps of an earlier tensor, and not recomputed by any step of this one */
         if (d->moved[k] && !d->follows[k]) {
             FV_TRY(fv__reference_run_nodes(reference, k, k + 1));
             d->moved[k] = false;
@@ -110,7 +110,7 @@ double fv__differences_cost(fv_differences *d, int tensor)
     return sum;
 }
 
-/* The loss where the reference's values are now. *same turns false where a kink lies between here and the
+/* The loss at the reference's present values. *same becomes false if a kink lies between here and the
  * point; then there is no loss. */
 static fv_status loss_here(fv_differences *d, bool *same, double *loss)
 {

@@ -1,5 +1,5 @@
-/* open_run.c - from a run folder to its model. Each weights' file holds the model whole, so it is enough by
- * itself; what is asked here is whether the files of the folder belong together. */
+/* open_run.c - from a run folder to its model. Each weights' file contains its complete model, so it is
+ * sufficient by itself; this file finds out whether the files of the folder belong together. */
 #include "train/train.h"
 
 #include "io/file.h"
@@ -88,7 +88,7 @@ static fv_status read_run(fv_arena *arena, const char *folder, char **run)
             status = fv__json_expect(&json, ':');
         if (status == FV_OK && strcmp(key, "run") == 0)
             status = fv__json_string(&json, run);
-        if (status == FV_ERR_INPUT) { /* somebody wrote it anew: it names no run */
+        if (status == FV_ERR_INPUT) { /* somebody rewrote it: it names no run */
             *run = NULL;
             status = FV_OK;
         }
@@ -130,8 +130,8 @@ static fv_status mention(fv_context *ctx, fv_status status, const char *path)
     return fv__fail(ctx, status, "%s; %s is there, and can be opened by its own name", message, path);
 }
 
-/* The weights that count: the best ones, unless they are of another run than the last ones, as an interrupted
- * replacement leaves them. A damaged file is never passed over for the other. */
+/* Chooses the weights: the best ones, unless they belong to another run than the last ones, as an
+ * interrupted replacement leaves them. A damaged file is never silently replaced by the other. */
 static fv_status choose(fv_context *ctx, const char *folder, fv_weights *chosen)
 {
     fv_weights last = {0}, best = {0};

@@ -14,7 +14,7 @@
 
 /* ---- class names and the record of the data -------------------------------------------------------- */
 
-/* Makes ready to read the JSON that stands under `key`; *there is false where there is none. */
+/* Begins to read the JSON under `key`; *there is false if there is none. */
 static fv_status open_value(fv_arena *arena, const fv_weights *w, const char *key, fv_json *json, bool *there)
 {
     const char *const text = fv__safetensors_meta(w->file, key);
@@ -110,7 +110,7 @@ static void dims_text(fv_text *text, const fv_tensor_entry *entry)
         fv__text_add(text, "a scalar");
 }
 
-/* A parameter that is no number makes every prediction one that is none. */
+/* A parameter that is NaN or infinite makes every prediction NaN. */
 static fv_status check_values(const fv_model *model, const fv_tensor_entry *entry, const char *path)
 {
     for (size_t i = 0; i < entry->n_bytes / sizeof(float); i++) {
