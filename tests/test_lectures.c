@@ -14,6 +14,8 @@
 
 #include "base/rng.h"
 
+#include <stdio.h>
+
 #define TENTH      0.1
 #define EIGHTEENTH (1.0 / 18)
 
@@ -116,6 +118,8 @@ static void test_one_dimension_padded(void **state)
     const double y[5] = {7 * 3 + 1, 2 * 3 - 7 - 4, -2 + 7 * 4 - 1, 2 * 4 + 7 + 5, 2 - 7 * 5};
     expect(one_image(&fv_op_conv, "1d with padding", "pad=1x0", SHAPE3(1, 5, 1), x, SHAPE4(1, 1, 3, 1), w),
            SHAPE3(1, 5, 1), y);
+    expect(one_image(&fv_op_conv, "a signal", "pad=1", FV_SHAPE(1, 5), x, FV_SHAPE(1, 1, 3), w),
+           FV_SHAPE(1, 5), y);
 }
 
 /* "Convolution of images (2d convolution)": the slide shows the first result, 4. */
@@ -136,6 +140,10 @@ static void expect_pasted(const char *words, int size, const double *y)
     double dy[4] = {4, 3, 2, 0}, w[9];
     memcpy(w, smoothing, sizeof w);
     expect(one_image(&fv_op_conv_dx, words, words, SHAPE3(1, 2, 2), dy, SHAPE4(1, 1, 3, 3), w),
+           SHAPE3(1, size, size), y);
+    char stride[16]; /* the operation of that name needs no size */
+    snprintf(stride, sizeof stride, "%.*s", (int)strcspn(words, " "), words);
+    expect(one_image(&fv_op_convtranspose, stride, stride, SHAPE3(1, 2, 2), dy, SHAPE4(1, 1, 3, 3), w),
            SHAPE3(1, size, size), y);
 }
 
@@ -163,6 +171,8 @@ static void test_why_transposed(void **state)
     memcpy(w, smoothing, sizeof w);
     expect(one_image(&fv_op_conv, "4x4", "", SHAPE3(1, 4, 4), x, SHAPE4(1, 1, 3, 3), w), SHAPE3(1, 2, 2), y);
     expect(one_image(&fv_op_conv_dx, "transposed", "size=4", SHAPE3(1, 2, 2), dy, SHAPE4(1, 1, 3, 3), w),
+           SHAPE3(1, 4, 4), dx);
+    expect(one_image(&fv_op_convtranspose, "transposed", "", SHAPE3(1, 2, 2), dy, SHAPE4(1, 1, 3, 3), w),
            SHAPE3(1, 4, 4), dx);
 }
 
@@ -214,6 +224,11 @@ static void check_matrix(const window *c)
     const fv_shape ws = SHAPE4(c->o, c->i, c->kh, c->kw);
     expect(one_image(&fv_op_conv, "matrix times vector", c->words, xs, x, ws, weight), ys, y);
     expect(one_image(&fv_op_conv_dx, "transpose times vector", c->dx_words, ys, dy, ws, weight), xs, dx);
+    char words[64];
+    snprintf(words, sizeof words, "stride=%d pad=%d outpad=%dx%d", c->stride, c->pad,
+             c->h - ((c->oh - 1) * c->stride - 2 * c->pad + c->kh),
+             c->w - ((c->ow - 1) * c->stride - 2 * c->pad + c->kw));
+    expect(one_image(&fv_op_convtranspose, "transposed convolution", words, ys, dy, ws, weight), xs, dx);
     free(x), free(weight), free(dy), free(m), free(y), free(dx);
 }
 
