@@ -139,7 +139,7 @@ static void nearest_words(void **state)
         {"hard_swish", "hardswish"},
         {"rleu", "relu"},
         {"residual", "add"},
-        {"reshape", "flatten"},
+        {"view", "reshape"},
         {"x", ""},
         {"lstm", ""},
         {"upsample", ""},

@@ -185,7 +185,7 @@ static void mistakes(void **state)
         {IN "classtoken cls\n" END, "m:2:1: classtoken cls reads a sequence of tokens, but its input is an "
                                     "image of 2x4x4; a 'tokens' line makes one of an image"},
         {IN "flatten\nposition pos\n" END, "m:3:1: position pos reads a sequence of tokens, but its input is "
-                                           "a vector of 32; a 'tokens' line makes one of an image"},
+                                           "a vector of 32 values; a 'tokens' line makes one of an image"},
         {IN "attention a 2\n" END, "m:2:1: attention a reads a sequence of tokens, but its input is an image "
                                    "of 2x4x4; a 'tokens' line makes one of an image"},
         {IN "tokens\nattention a 3\n" END, "m:3: attention a.heads: expected heads that divide the 2 "
@@ -197,7 +197,7 @@ static void mistakes(void **state)
         {IN "tokens\nslice 16 1\n" END, "m:3: slice: expected tokens among 0 to 15, found 16 to 16"},
         {IN "tokens\nslice 3 14\n" END, "m:3: slice: expected tokens among 0 to 15, found 3 to 16"},
         {IN "slice 0 1\n" END, "m:2: slice: expected a sequence of tokens, found 2x4x4; a tokens line "
-                               "makes one of an image"},
+                               "makes one of an image, and axis= slices anything"},
         {IN "tokens\nconv c1 2 1\n" END, "m:3:1: conv c1 reads a sequence of tokens, an image or a video, "
                                          "but its input is a sequence of 2x16"},
         {IN "tokens\nclasstoken a.weight\nlayernorm a\n" END,

@@ -327,6 +327,20 @@ typedef struct fv_map_run {
     int step; /* copies: from one value's place to the next */
 } fv_map_run;
 
+#define FV_CONCAT_LAYERS 7 /* with the output, the operands of a kernel */
+
+/* n inputs and the number of values of each. */
+typedef struct fv_concat_args {
+    int n;
+    int64_t values[FV_CONCAT_LAYERS];
+} fv_concat_args;
+
+/* The mean over n of [outer][n][inner]. */
+typedef struct fv_mean_args {
+    int64_t outer, inner;
+    int n;
+} fv_mean_args;
+
 /* Where each index of an axis of y lies in x; -1: a constant. */
 typedef struct fv_map_axis {
     int n;

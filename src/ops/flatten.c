@@ -1,13 +1,14 @@
-/* flatten.c - an image [c][h][w] read as a vector [c*h*w], and back. Nothing moves: a view. */
+/* flatten.c - a tensor under another shape: flatten makes a vector of it, reshape what its attribute says,
+ * both in the order of the values. Nothing moves: views. */
 #include "ops/conv_c16.h"
 #include "ops/layer_shapes.h"
 #include "ops/ops.h"
 
 #include <string.h>
 
-typedef struct unflatten_attrs {
+typedef struct reshape_attrs {
     int rank, dim[FV_MAX_RANK]; /* the list of the attribute `shape` */
-} unflatten_attrs;
+} reshape_attrs;
 
 static fv_status infer(fv_infer *q)
 {
@@ -23,9 +24,9 @@ static fv_status infer(fv_infer *q)
 fv_status fv__unflatten(fv_grad *g)
 {
     const fv_shape shape = g->graph->tensors[g->node->input[0]].shape;
-    unflatten_attrs attrs = {.rank = shape.rank};
+    reshape_attrs attrs = {.rank = shape.rank};
     memcpy(attrs.dim, shape.dim, sizeof attrs.dim);
-    return fv__grad_node(g, &fv_op_unflatten, "dx", &attrs, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
+    return fv__grad_node(g, &fv_op_reshape, "dx", &attrs, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
 }
 
 static void ref(const fv_ref *r)
@@ -69,12 +70,12 @@ const fv_op fv_op_flatten = {
     FV_LAYERS(layers),
 };
 
-/* ---- unflatten: the shape stands in the attributes ------------------------------------------------ */
+/* ---- reshape: the shape stands in the attributes ------------------------------------------------ */
 
 static const fv_attr_spec specs[] = {
     {.word = "shape",
      .type = FV_ATTR_LIST,
-     .offset = offsetof(unflatten_attrs, rank),
+     .offset = offsetof(reshape_attrs, rank),
      .min = 1,
      .max = FV_MAX_DIM,
      .count = FV_MAX_RANK},
@@ -82,7 +83,7 @@ static const fv_attr_spec specs[] = {
 
 static fv_status infer_back(fv_infer *q)
 {
-    const unflatten_attrs *a = q->attrs;
+    const reshape_attrs *a = q->attrs;
     char found[FV_SHAPE_TEXT], expected[FV_SHAPE_TEXT];
     fv_shape out = {.rank = a->rank};
     for (int i = 0; i < a->rank; i++)
@@ -95,31 +96,33 @@ static fv_status infer_back(fv_infer *q)
     return FV_OK;
 }
 
-static fv_status grad_back(fv_grad *g)
-{
-    return fv__grad_node(g, &fv_op_flatten, "dx", NULL, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
-}
-
 static const fv_case cases_back[] = {
     {17, {{1, {105}}}, "shape=3x5x7"},     {16, {{1, {80}}}, "shape=5x4x4"},
     {15, {{1, {51}}}, "shape=17x1x3"},     {1, {{1, {1}}}, "shape=1x1x1"},
-    {3, {{1, {24}}}, "shape=1x2x3x2x1x2"},
+    {3, {{1, {24}}}, "shape=1x2x3x2x1x2"}, {17, {{3, {4, 3, 2}}}, "shape=2x6x2"},
+    {2, {{2, {5, 9}}}, "shape=45"},
 };
 
-const fv_op fv_op_unflatten = {
-    .name = "unflatten",
-    .family = "flatten",
-    .part = FV_PART_DATA,
+static const fv_layer_kind reshape_layers[] = {{
+    .word = "reshape",
+    .help = "the same values under another shape",
+    .op = &fv_op_reshape,
+    .slot = {{FV_SLOT_ATTR, "shape"}},
+}};
+
+const fv_op fv_op_reshape = {
+    .name = "reshape",
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
     .is_view = true,
-    .attr_bytes = sizeof(unflatten_attrs),
+    .attr_bytes = sizeof(reshape_attrs),
     .attrs = specs,
     .n_attrs = sizeof specs / sizeof *specs,
     .infer = infer_back,
-    .grad = grad_back,
+    .grad = fv__unflatten,
     .ref = ref,
     .cost = cost,
     .cases = cases_back,
     .n_cases = sizeof cases_back / sizeof *cases_back,
+    FV_LAYERS(reshape_layers),
 };

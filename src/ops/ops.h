@@ -32,6 +32,12 @@ typedef struct fv_cross_entropy_attrs {
     float class_weight[FV_MAX_CLASS_WEIGHTS];
 } fv_cross_entropy_attrs;
 
+/* Of slice. */
+typedef struct fv_slice_attrs {
+    int first, count; /* count 0: all that follow        */
+    int axis;         /* -1: the tokens of a sequence    */
+} fv_slice_attrs;
+
 /* Of shift and shift_dx. */
 typedef struct fv_shift_attrs {
     int range; /* pixels, each way */

@@ -1,10 +1,9 @@
 /* tokens.c - sequences of tokens [channels][tokens]: made from an image, lengthened by a learned token, given
- * learned positions, cut.
+ * learned positions. slice.c cuts them.
  *
  *   tokens       an image [c][h][w] read as h * w tokens; a view
  *   class_token  y[.][0] = v, y[.][1 + t] = x[.][t]          v [1][1][c]   (Dosovitskiy et al. 2020, eq. 1)
  *   position     y[.][t] = x[.][t] + p[t][.]                 p [1][tokens][c]
- *   slice        y[.][t] = x[.][first + t]                   `count` tokens; all that follow where it is 0
  *
  * Parameters lie as in PyTorch, where the channel comes last. */
 #include "plan/lower.h"
@@ -12,14 +11,6 @@
 #include "ops/ops.h"
 
 #include <string.h>
-
-typedef struct slice_attrs {
-    int first, count;
-} slice_attrs;
-
-typedef struct place_attrs {
-    int first, tokens;
-} place_attrs;
 
 typedef struct sum_attrs {
     int count;
@@ -131,7 +122,7 @@ static fv_status infer_class(fv_infer *q)
 
 static fv_status grad_class(fv_grad *g)
 {
-    const slice_attrs rest = {.first = 1};
+    const fv_slice_attrs rest = {.first = 1, .axis = 1};
     const sum_attrs first = {.count = 1};
     if (g->wanted[1])
         FV_TRY(fv__grad_node(g, &fv_op_position_dw, "dw", &first, 1, &g->dy, FV_ROLE_GRADIENT,
@@ -330,121 +321,4 @@ const fv_op fv_op_position_dw = {
     .cost = cost,
     .cases = cases_sum,
     .n_cases = sizeof cases_sum / sizeof *cases_sum,
-};
-
-/* ---- slice ------------------------------------------------------------------------------------------ */
-
-static const fv_attr_spec specs_slice[] = {
-    {"first", FV_ATTR_INT, offsetof(slice_attrs, first), 0, FV_MAX_DIM, 0},
-    {"count", FV_ATTR_INT, offsetof(slice_attrs, count), 0, FV_MAX_DIM, 0},
-};
-
-static fv_status infer_slice(fv_infer *q)
-{
-    const slice_attrs *a = q->attrs;
-    FV_TRY(expect_sequence(q));
-    const int tokens = q->input[0]->shape.dim[1];
-    if (a->first >= tokens || a->count > tokens - a->first)
-        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected tokens among 0 to %d, found %d to %lld", q->what,
-                        tokens - 1, a->first, (long long)a->first + (a->count ? a->count : 1) - 1);
-    return sequence(q, a->count ? a->count : tokens - a->first);
-}
-
-static fv_status grad_slice(fv_grad *g)
-{
-    const place_attrs attrs = {((const slice_attrs *)g->node->attrs)->first,
-                               g->graph->tensors[g->node->input[0]].shape.dim[1]};
-    return fv__grad_node(g, &fv_op_slice_dx, "dx", &attrs, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
-}
-
-static void ref_slice(const fv_ref *r)
-{
-    copy(r, ((const slice_attrs *)r->attrs)->first, 0, r->out_shape.dim[1]);
-}
-
-static fv_status lower_slice(fv_lower *l)
-{
-    return lower_copy(l, ((const slice_attrs *)l->attrs)->first, 0, l->out_shape.dim[1]);
-}
-
-static const fv_case cases_slice[] = {
-    {17, {{2, {3, 5}}}, "count=1"},
-    {16, {{2, {17, 65}}}, "first=1"},
-    {3, {{2, {2, 7}}}, "first=2 count=3"},
-    {1, {{2, {1, 1}}}, ""},
-};
-
-static const fv_layer_kind slice_layers[] = {{
-    .word = "slice",
-    .help = "COUNT tokens from FIRST on",
-    .op = &fv_op_slice,
-    .slot = {{FV_SLOT_ATTR, "first"}, {FV_SLOT_ATTR, "count"}},
-}};
-
-const fv_op fv_op_slice = {
-    .name = "slice",
-    .n_inputs = 1,
-    .role = {FV_ROLE_VALUE},
-    .attr_bytes = sizeof(slice_attrs),
-    .attrs = specs_slice,
-    .n_attrs = 2,
-    .infer = infer_slice,
-    .grad = grad_slice,
-    .ref = ref_slice,
-    .lower = lower_slice,
-    .cost = cost,
-    .cases = cases_slice,
-    .n_cases = sizeof cases_slice / sizeof *cases_slice,
-    FV_LAYERS(slice_layers),
-};
-
-/* ---- slice_dx: input dy, put in its place among `tokens`, zeros around it ---------------------------- */
-
-static const fv_attr_spec specs_place[] = {
-    {"first", FV_ATTR_INT, offsetof(place_attrs, first), 0, FV_MAX_DIM, 0},
-    {"tokens", FV_ATTR_INT, offsetof(place_attrs, tokens), 1, FV_MAX_DIM, 1},
-};
-
-static fv_status infer_place(fv_infer *q)
-{
-    const place_attrs *a = q->attrs;
-    FV_TRY(expect_sequence(q));
-    if (a->first > a->tokens - q->input[0]->shape.dim[1])
-        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: %d tokens from %d on are more than %d", q->what,
-                        q->input[0]->shape.dim[1], a->first, a->tokens);
-    return sequence(q, a->tokens);
-}
-
-static void ref_place(const fv_ref *r)
-{
-    copy(r, 0, ((const place_attrs *)r->attrs)->first, r->in_shape[0].dim[1]);
-}
-
-static fv_status lower_place(fv_lower *l)
-{
-    return lower_copy(l, 0, ((const place_attrs *)l->attrs)->first, l->in_shape[0].dim[1]);
-}
-
-static const fv_case cases_place[] = {
-    {17, {{2, {3, 1}}}, "tokens=5"},
-    {16, {{2, {17, 64}}}, "first=1 tokens=65"},
-    {3, {{2, {2, 3}}}, "first=2 tokens=7"},
-};
-
-const fv_op fv_op_slice_dx = {
-    .name = "slice_dx",
-    .family = "slice",
-    .part = FV_PART_DATA,
-    .n_inputs = 1,
-    .role = {FV_ROLE_VALUE},
-    .no_gradient = true,
-    .attr_bytes = sizeof(place_attrs),
-    .attrs = specs_place,
-    .n_attrs = 2,
-    .infer = infer_place,
-    .ref = ref_place,
-    .lower = lower_place,
-    .cost = cost,
-    .cases = cases_place,
-    .n_cases = sizeof cases_place / sizeof *cases_place,
 };
