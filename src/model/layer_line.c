@@ -127,7 +127,7 @@ int fv__layer_keys(const fv_layer_kind *kind, const char **keys, int room)
         find_choices(kind->parts[i].parameters, kind->parts[i].n_parameters, &weights, &bias);
     const char *const others[] = {weights ? "init" : NULL, weights ? "weights" : NULL, bias ? "bias" : NULL,
                                   kind->slot[0].type != FV_SLOT_NAME ? "name" : NULL, "from"};
-    for (int a = 0; a < kind->op->n_attrs && !kind->set; a++) {
+    for (int a = 0; a < kind->op->n_attrs && !kind->set && !kind->of_layer; a++) {
         bool is_slot = false;
         for (int i = 0; i < n_slots(kind); i++)
             is_slot = is_slot || (kind->slot[i].type == FV_SLOT_ATTR &&

@@ -235,6 +235,17 @@ static fv_status spread_window(layer *l, fv_shape in)
     return FV_OK;
 }
 
+/* A layer that follows from another one: what it reads of it, and its attributes. */
+static fv_status follow_layer(layer *l, fv_layer_words *words)
+{
+    const fv_graph *const graph = &l->p->model->graph;
+    const int source = graph->tensors[words->other[0]].source;
+    if (source >= 0 && l->kind->of_layer(&graph->nodes[source], words->attrs, &words->other[0]))
+        return FV_OK;
+    return fv__line_fail(&l->p->line, l->p->line.word[1].column, "%s: expected a %s layer, found '%s'", l->kind->word,
+                         l->kind->of_word, l->p->line.word[1].text);
+}
+
 fv_status fv__layer_append(fv_parse *p, const fv_layer_kind *kind, fv_layer_words *words, int *output)
 {
     const fv_shape in = p->model->graph.tensors[p->current].shape;
@@ -248,6 +259,8 @@ fv_status fv__layer_append(fv_parse *p, const fv_layer_kind *kind, fv_layer_word
     FV_TRY(spread_window(&l, in));
     if (kind->set)
         kind->set(in, words->attrs);
+    if (kind->of_layer)
+        FV_TRY(follow_layer(&l, words));
     int tensor = p->current;
     for (int i = 0; i < (kind->parts ? kind->n_parts : 1); i++)
         FV_TRY(append_part(&l, kind->parts ? &kind->parts[i] : &whole, tensor, &tensor));

@@ -1,0 +1,201 @@
+/* unpool.c - the inverse of a max-pooling layer, as far as there is one: each value goes back to the place where
+ * that layer found its maximum, and zeros stand elsewhere (Zeiler, Fergus 2014; PyTorch's MaxUnpool).
+ *
+ *   y[c][i] = sum of x over the windows of p whose maximum stands at i,  dx = dy at these places
+ *
+ * Inputs: x, what the pooling layer puts out by shape; p, what it reads. Windows that share a maximum add their
+ * values. Where the maxima stand is found again in p; nothing flows back to p. */
+#include "ops/layer_shapes.h"
+#include "ops/ops.h"
+#include "ops/pool_window.h"
+#include "ops/window.h"
+#include "plan/lower.h"
+
+#include <math.h>
+#include <string.h>
+
+static const fv_attr_spec specs[] = {FV_POOL_WINDOW_SPECS(0)};
+
+/* The pixel where the maximum of a window stands: the first of equals; of a window with a NaN the last pixel. */
+static int64_t place(const double *p, const fv_pool_args *a, int64_t output)
+{
+    const fv_pool_range r = fv__pool_range(a, output);
+    int64_t at = fv__pool_pixel(a, r.first[FV_DEPTH], r.first[FV_HEIGHT], r.first[FV_WIDTH]);
+    bool is_nan = false;
+    for (int d = r.first[FV_DEPTH]; d < r.end[FV_DEPTH]; d++)
+        for (int row = r.first[FV_HEIGHT]; row < r.end[FV_HEIGHT]; row++)
+            for (int column = r.first[FV_WIDTH]; column < r.end[FV_WIDTH]; column++) {
+                const int64_t here = fv__pool_pixel(a, d, row, column);
+                is_nan |= isnan(p[here]) != 0;
+                if (p[here] > p[at] || is_nan)
+                    at = here;
+            }
+    return at;
+}
+
+/* Calls for every window: from the value of the smaller tensor to that of the larger one, or back. */
+static void walk(const fv_ref *r, const double *p, fv_shape shape, bool back)
+{
+    const fv_pool_args a = fv__pool_args(r->attrs, shape);
+    const int64_t pixels = fv__pool_pixels_in(&a), outputs = fv__pool_pixels_out(&a);
+    memset(r->out, 0, (size_t)(r->n * fv__shape_count(r->out_shape)) * sizeof *r->out);
+    for (int64_t c = 0; c < (int64_t)r->n * a.channels; c++)
+        for (int64_t k = 0; k < outputs; k++) {
+            const int64_t at = c * pixels + place(p + c * pixels, &a, k);
+            if (back)
+                r->out[c * outputs + k] = r->in[0][at];
+            else
+                r->out[at] += r->in[0][c * outputs + k];
+        }
+}
+
+static fv_status infer(fv_infer *q)
+{
+    fv_shape pooled;
+    q->out = q->input[1]->shape;
+    FV_TRY(fv__pool_infer(q->ctx, q->attrs, q->out, q->what, &pooled));
+    char expected[FV_SHAPE_TEXT], found[FV_SHAPE_TEXT];
+    if (!fv__shape_equal(pooled, q->input[0]->shape))
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected %s, as the pooling layer puts out, found %s", q->what,
+                        fv__shape_text(pooled, expected), fv__shape_text(q->input[0]->shape, found));
+    return FV_OK;
+}
+
+static fv_status grad(fv_grad *g)
+{
+    const int inputs[] = {g->dy, g->node->input[1]};
+    if (!g->wanted[0])
+        return FV_OK;
+    return fv__grad_node(g, &fv_op_unpool_dx, "dx", g->node->attrs, 2, inputs, FV_ROLE_VALUE, -1, &g->dx[0]);
+}
+
+static void ref(const fv_ref *r)
+{
+    walk(r, r->in[1], r->in_shape[1], false);
+}
+
+/* Where each window's maximum stands. */
+static uint64_t side(const fv_ref *r)
+{
+    const fv_pool_args a = fv__pool_args(r->attrs, r->in_shape[1]);
+    const int64_t pixels = fv__pool_pixels_in(&a), outputs = fv__pool_pixels_out(&a);
+    uint64_t hash = FV_HASH_SIDES;
+    for (int64_t c = 0; c < (int64_t)r->n * a.channels; c++)
+        for (int64_t k = 0; k < outputs; k++)
+            hash = fv__hash_side(hash, place(r->in[1] + c * pixels, &a, k));
+    return hash;
+}
+
+/* The gradient of max-pooling moves values in the same way. */
+static fv_status lower(fv_lower *l)
+{
+    const fv_pool_args args = fv__pool_args(l->attrs, l->in_shape[1]);
+    return fv__lower_simple(l, FV_KERNEL_maxpool_dx, &args, sizeof args);
+}
+
+static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
+{
+    const fv_pool_args pool = fv__pool_args(attrs, in[1]);
+    const double n_x = (double)fv__shape_count(in[0]), n_y = (double)fv__shape_count(out);
+    return (fv_cost){n_x * fv__pool_taps(&pool), 4 * (n_x + 2 * n_y)};
+}
+
+static const fv_case cases[] = {
+    {17, {{3, {1, 2, 2}}, {3, {1, 4, 4}}}, ""},
+    {16, {{3, {6, 14, 14}}, {3, {6, 28, 28}}}, "kernel=2"},
+    {3, {{3, {3, 2, 3}}, {3, {3, 5, 7}}}, "kernel=2"},
+    {15, {{3, {5, 3, 2}}, {3, {5, 7, 5}}}, "kernel=3 stride=2"},
+    {18, {{3, {3, 3, 3}}, {3, {3, 9, 8}}}, "kernel=2 stride=3"},
+    {1, {{3, {1, 1, 1}}, {3, {1, 1, 1}}}, "kernel=1"},
+    {17, {{2, {3, 6}}, {2, {3, 11}}}, "kernel=3 stride=2 pad=1"},
+    {2, {{4, {2, 2, 3, 2}}, {4, {2, 4, 6, 5}}}, "kernel=2"},
+};
+
+static bool of_layer(const fv_node *maker, void *attrs, int *tensor)
+{
+    if (maker->op != &fv_op_maxpool)
+        return false;
+    memcpy(attrs, maker->attrs, sizeof(fv_window_attrs));
+    *tensor = maker->input[0];
+    return true;
+}
+
+static const fv_layer_kind layers[] = {{
+    .word = "unpool",
+    .help = "puts values back where the max-pooling layer LAYER found its maxima",
+    .op = &fv_op_unpool,
+    .slot = {{FV_SLOT_LAYER, "LAYER"}},
+    .of_layer = of_layer,
+    .of_word = "maxpool",
+}};
+
+const fv_op fv_op_unpool = {
+    .name = "unpool",
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .attr_bytes = sizeof(fv_window_attrs),
+    .attrs = specs,
+    .n_attrs = FV_N_POOL_WINDOW_SPECS,
+    .by_channel = true,
+    .side = side,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = sizeof cases / sizeof *cases,
+    FV_LAYERS(layers),
+};
+
+/* ---- the gradient: inputs dy, p ------------------------------------------------------------------- */
+
+static fv_status infer_dx(fv_infer *q)
+{
+    FV_TRY(fv__pool_infer(q->ctx, q->attrs, q->input[1]->shape, q->what, &q->out));
+    return fv__window_expect(q->ctx, q->input[1]->shape, q->input[0]->shape, q->what);
+}
+
+static void ref_dx(const fv_ref *r)
+{
+    walk(r, r->in[1], r->in_shape[1], true);
+}
+
+static fv_status lower_dx(fv_lower *l)
+{
+    const fv_pool_args args = fv__pool_args(l->attrs, l->in_shape[1]);
+    return fv__lower_simple(l, FV_KERNEL_unpool_dx, &args, sizeof args);
+}
+
+static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
+{
+    const fv_pool_args pool = fv__pool_args(attrs, in[1]);
+    const double n_dx = (double)fv__shape_count(out), n_p = (double)fv__shape_count(in[1]);
+    return (fv_cost){2 * n_dx * fv__pool_taps(&pool), 4 * (n_dx + 2 * n_p)};
+}
+
+static const fv_case cases_dx[] = {
+    {17, {{3, {1, 4, 4}}, {3, {1, 4, 4}}}, ""},
+    {3, {{3, {3, 5, 7}}, {3, {3, 5, 7}}}, "kernel=2"},
+    {15, {{3, {5, 7, 5}}, {3, {5, 7, 5}}}, "kernel=3 stride=2"},
+    {17, {{2, {3, 11}}, {2, {3, 11}}}, "kernel=3 stride=2 pad=1"},
+    {2, {{4, {2, 4, 6, 5}}, {4, {2, 4, 6, 5}}}, "kernel=2"},
+};
+
+const fv_op fv_op_unpool_dx = {
+    .name = "unpool_dx",
+    .family = "unpool",
+    .part = FV_PART_DATA,
+    .n_inputs = 2,
+    .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
+    .attr_bytes = sizeof(fv_window_attrs),
+    .attrs = specs,
+    .n_attrs = FV_N_POOL_WINDOW_SPECS,
+    .no_gradient = true,
+    .infer = infer_dx,
+    .ref = ref_dx,
+    .lower = lower_dx,
+    .cost = cost_dx,
+    .cases = cases_dx,
+    .n_cases = sizeof cases_dx / sizeof *cases_dx,
+};
