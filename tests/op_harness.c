@@ -334,13 +334,13 @@ static void check_gradients(const op_call *call, fv_context *ctx)
     for (int i = 0; i < op_n_inputs(call); i++) {
         if (!grad.wanted[i])
             continue;
-        if (grad.dx[i] < 0)
-            fail_msg("%s: no gradient flows into input %d", call->what, i);
-        if (!fv__shape_equal(g.graph.tensors[grad.dx[i]].shape, call->shape[i]))
+        const bool flows = grad.dx[i] >= 0; /* if none does, the differences have to be 0 */
+        if (flows && !fv__shape_equal(g.graph.tensors[grad.dx[i]].shape, call->shape[i]))
             fail_msg("%s: the gradient of input %d has another shape than the input", call->what, i);
         const int64_t count = value_count(call, i);
         double *const analytic = calloc((size_t)count, sizeof *analytic);
-        memcpy(analytic, reference->value[grad.dx[i]], (size_t)count * sizeof *analytic);
+        if (flows)
+            memcpy(analytic, reference->value[grad.dx[i]], (size_t)count * sizeof *analytic);
         check_input(&s, i, analytic, reference->value[g.input[i]], count);
         free(analytic);
     }

@@ -210,8 +210,8 @@ typedef struct fv_layer_kind {
     int n_parts;
     void (*set)(fv_shape in,
                 void *attrs); /* sets the attributes that are no positional words: no keys then */
-    /* The line names a layer whose node this one follows: sets the attributes, none of which is then a key, from
-     * that node, and which of its tensors is read. False: it is no `of_word`. */
+    /* The line names a layer whose node this one follows: sets the attributes, none of which is then a key,
+     * from that node, and which of its tensors is read. False: it is no `of_word`. */
     bool (*of_layer)(const fv_node *maker, void *attrs, int *tensor);
     const char *of_word;
 } fv_layer_kind;

@@ -242,8 +242,8 @@ static fv_status follow_layer(layer *l, fv_layer_words *words)
     const int source = graph->tensors[words->other[0]].source;
     if (source >= 0 && l->kind->of_layer(&graph->nodes[source], words->attrs, &words->other[0]))
         return FV_OK;
-    return fv__line_fail(&l->p->line, l->p->line.word[1].column, "%s: expected a %s layer, found '%s'", l->kind->word,
-                         l->kind->of_word, l->p->line.word[1].text);
+    return fv__line_fail(&l->p->line, l->p->line.word[1].column, "%s: expected a %s layer, found '%s'",
+                         l->kind->word, l->kind->of_word, l->p->line.word[1].text);
 }
 
 fv_status fv__layer_append(fv_parse *p, const fv_layer_kind *kind, fv_layer_words *words, int *output)

@@ -1,10 +1,10 @@
-/* unpool.c - the inverse of a max-pooling layer, as far as there is one: each value goes back to the place where
- * that layer found its maximum, and zeros stand elsewhere (Zeiler, Fergus 2014; PyTorch's MaxUnpool).
+/* unpool.c - the inverse of a max-pooling layer, as far as there is one: each value goes back to the place
+ * where that layer found its maximum, and zeros stand elsewhere (Zeiler, Fergus 2014; PyTorch's MaxUnpool).
  *
  *   y[c][i] = sum of x over the windows of p whose maximum stands at i,  dx = dy at these places
  *
- * Inputs: x, what the pooling layer puts out by shape; p, what it reads. Windows that share a maximum add their
- * values. Where the maxima stand is found again in p; nothing flows back to p. */
+ * Inputs: x, what the pooling layer puts out by shape; p, what it reads. Windows that share a maximum add
+ * their values. Where the maxima stand is found again in p; nothing flows back to p. */
 #include "ops/layer_shapes.h"
 #include "ops/ops.h"
 #include "ops/pool_window.h"
@@ -16,7 +16,8 @@
 
 static const fv_attr_spec specs[] = {FV_POOL_WINDOW_SPECS(0)};
 
-/* The pixel where the maximum of a window stands: the first of equals; of a window with a NaN the last pixel. */
+/* The pixel where the maximum of a window stands: the first of equals; of a window with a NaN the last pixel.
+ */
 static int64_t place(const double *p, const fv_pool_args *a, int64_t output)
 {
     const fv_pool_range r = fv__pool_range(a, output);
@@ -56,8 +57,8 @@ static fv_status infer(fv_infer *q)
     FV_TRY(fv__pool_infer(q->ctx, q->attrs, q->out, q->what, &pooled));
     char expected[FV_SHAPE_TEXT], found[FV_SHAPE_TEXT];
     if (!fv__shape_equal(pooled, q->input[0]->shape))
-        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected %s, as the pooling layer puts out, found %s", q->what,
-                        fv__shape_text(pooled, expected), fv__shape_text(q->input[0]->shape, found));
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected %s, as the pooling layer puts out, found %s",
+                        q->what, fv__shape_text(pooled, expected), fv__shape_text(q->input[0]->shape, found));
     return FV_OK;
 }
 
