@@ -198,8 +198,6 @@ static void mistakes(void **state)
         {IN "tokens\nslice 3 14\n" END, "m:3: slice: expected tokens among 0 to 15, found 3 to 16"},
         {IN "slice 0 1\n" END, "m:2: slice: expected a sequence of tokens, found 2x4x4; a tokens line "
                                "makes one of an image, and axis= slices anything"},
-        {IN "tokens\nconv c1 2 1\n" END, "m:3:1: conv c1 reads a sequence of tokens, an image or a video, "
-                                         "but its input is a sequence of 2x16"},
         {IN "tokens\nclasstoken a.weight\nlayernorm a\n" END,
          "m:4:1: layernorm a: the name of its 'a.weight' is taken by the classtoken a.weight of line 3"},
         {IN "tokens\nlinear out 3\nsoftmax\n",
