@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+const char *const fv__border_modes[7] = {"zero", "constant:", "mirror", "reflect", "edge", "modulo", NULL};
+
 /* What one index of y reads along an axis: n of at most two. */
 typedef struct taps {
     int n, at[2];

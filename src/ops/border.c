@@ -13,39 +13,52 @@
 #include "ops/axis_map.h"
 #include "ops/layer_shapes.h"
 
-typedef struct border_attrs {
-    fv_sizes size;
-    fv_choice mode;
-} border_attrs;
-
-static const char *const modes[] = {"zero", "constant:", "mirror", "reflect", "edge", "modulo", NULL};
 static const fv_map_outside outsides[] = {FV_OUTSIDE_CONSTANT, FV_OUTSIDE_CONSTANT, FV_OUTSIDE_MIRROR,
                                           FV_OUTSIDE_REFLECT,  FV_OUTSIDE_EDGE,     FV_OUTSIDE_MODULO};
 
 static const fv_attr_spec specs[] = {
     {.word = "size",
      .type = FV_ATTR_SIZES,
-     .offset = offsetof(border_attrs, size),
+     .offset = offsetof(fv_border_attrs, size),
      .min = 0,
      .max = 1024,
      .initial = 1},
+    {.word = "end",
+     .type = FV_ATTR_SIZES,
+     .offset = offsetof(fv_border_attrs, end),
+     .min = 0,
+     .max = 1024,
+     .initial = -1},
     {.word = "mode",
      .type = FV_ATTR_CHOICE,
-     .offset = offsetof(border_attrs, mode),
+     .offset = offsetof(fv_border_attrs, mode),
      .min = -1e30,
      .max = 1e30,
-     .choices = modes},
+     .choices = fv__border_modes},
 };
 
+/* Pixels at the beginning and at the end of direction d, of which there are as many numbers as directions or
+ * one. */
+static int begin_at(const fv_border_attrs *a, int d)
+{
+    return a->size.at[a->size.n == 1 || d >= FV_DIRECTIONS ? 0 : d];
+}
+
+static int end_at(const fv_border_attrs *a, int d)
+{
+    const int end = a->end.at[a->end.n == 1 || d >= FV_DIRECTIONS ? 0 : d];
+    return end < 0 ? begin_at(a, d) : end;
+}
+
 /* Of shapes that fit. */
-static fv_map border_map(const border_attrs *a, fv_shape x, fv_shape y)
+static fv_map border_map(const fv_border_attrs *a, fv_shape x, fv_shape y)
 {
     fv_map map = fv__map_identity(x);
     map.y = y;
     map.outside = outsides[a->mode.index];
     map.value = a->mode.value;
     for (int d = 1; d < x.rank; d++)
-        map.before[d] = a->size.at[a->size.n == 1 ? 0 : d - 1];
+        map.before[d] = begin_at(a, d - 1);
     return map;
 }
 
@@ -60,21 +73,24 @@ static int widest(fv_map_outside outside, int n)
 /* x [c] and n directions; y, 2 * size larger in each. */
 static fv_status check(const fv_infer *q, fv_shape x, fv_shape *y)
 {
-    const border_attrs *const a = q->attrs;
+    const fv_border_attrs *const a = q->attrs;
     char found[FV_SHAPE_TEXT];
     int size[FV_DIRECTIONS];
     if (x.rank < 2 || x.rank > 1 + FV_DIRECTIONS)
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected channels of pixels, such as an image, found %s",
                         q->what, fv__shape_text(x, found));
     FV_TRY(fv__sizes_spread(q->ctx, &a->size, x.rank - 1, "size", q->what, size));
+    FV_TRY(fv__sizes_spread(q->ctx, &a->end, x.rank - 1, "end", q->what, size));
     *y = x;
     for (int d = 1; d < x.rank; d++) {
+        const int begin = begin_at(a, d - 1), end = end_at(a, d - 1);
         const int most = widest(outsides[a->mode.index], x.dim[d]);
-        if (size[d - 1] > most)
+        if (begin > most || end > most)
             return fv__fail(q->ctx, FV_ERR_INPUT,
                             "%s: expected a border of at most %d around %d pixels with mode=%s, found %d",
-                            q->what, most, x.dim[d], modes[a->mode.index], size[d - 1]);
-        y->dim[d] += 2 * size[d - 1];
+                            q->what, most, x.dim[d], fv__border_modes[a->mode.index],
+                            begin > end ? begin : end);
+        y->dim[d] += begin + end;
     }
     return fv__shape_check(q->ctx, *y, q->what);
 }
@@ -115,6 +131,8 @@ static const fv_case cases[] = {
     {2, {{4, {2, 3, 4, 5}}}, "size=1x2x3 mode=modulo"},
     {3, {{4, {3, 2, 2, 3}}}, "size=1 mode=edge"},
     {2, {{2, {1, 2}}}, "size=200 mode=edge"},
+    {17, {{3, {2, 4, 5}}}, "size=0x2 end=1x0 mode=modulo"},
+    {3, {{3, {2, 4, 5}}}, "size=0 end=1"},
 };
 
 static const fv_layer_kind layers[] = {{
@@ -128,7 +146,7 @@ const fv_op fv_op_border = {
     .name = "border",
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
-    .attr_bytes = sizeof(border_attrs),
+    .attr_bytes = sizeof(fv_border_attrs),
     .attrs = specs,
     .n_attrs = sizeof specs / sizeof *specs,
     .cheap = true,
@@ -147,12 +165,12 @@ const fv_op fv_op_border = {
 
 static fv_status infer_dx(fv_infer *q)
 {
-    const border_attrs *const a = q->attrs;
+    const fv_border_attrs *const a = q->attrs;
     const fv_shape dy = q->input[0]->shape;
     fv_shape y;
     q->out = dy;
     for (int d = 1; d < dy.rank; d++) {
-        q->out.dim[d] -= 2 * a->size.at[a->size.n == 1 || d > FV_DIRECTIONS ? 0 : d - 1];
+        q->out.dim[d] -= begin_at(a, d - 1) + end_at(a, d - 1);
         if (q->out.dim[d] < 1)
             return fv__fail(q->ctx, FV_ERR_INPUT, "%s: a gradient of %d pixels is all border", q->what,
                             dy.dim[d]);
@@ -182,6 +200,7 @@ static const fv_case cases_dx[] = {
     {17, {{2, {3, 17}}}, "size=4 mode=reflect"},
     {2, {{4, {2, 5, 8, 11}}}, "size=1x2x3 mode=modulo"},
     {2, {{2, {1, 402}}}, "size=200 mode=edge"},
+    {17, {{3, {2, 5, 7}}}, "size=0x2 end=1x0 mode=modulo"},
 };
 
 const fv_op fv_op_border_dx = {
@@ -191,7 +210,7 @@ const fv_op fv_op_border_dx = {
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
     .no_gradient = true,
-    .attr_bytes = sizeof(border_attrs),
+    .attr_bytes = sizeof(fv_border_attrs),
     .attrs = specs,
     .n_attrs = sizeof specs / sizeof *specs,
     .infer = infer_dx,

@@ -24,6 +24,12 @@ static const fv_attr_spec specs[] = {
     {"pad", FV_ATTR_SIZES, offsetof(fv_conv_attrs, pad), 0, 1024, 0, .choices = same},
     {"dilation", FV_ATTR_SIZES, offsetof(fv_conv_attrs, dilation), 1, 1024, 1},
     {"groups", FV_ATTR_INT, offsetof(fv_conv_attrs, groups), 1, FV_MAX_DIM, 1},
+    {.word = "border",
+     .type = FV_ATTR_CHOICE,
+     .offset = offsetof(fv_conv_attrs, border),
+     .min = -1e30,
+     .max = 1e30,
+     .choices = fv__border_modes},
     {"size", FV_ATTR_SIZES, offsetof(fv_conv_attrs, size), 1, FV_MAX_DIM, 1},
 };
 
@@ -47,6 +53,8 @@ static fv_status infer(fv_infer *q)
     const fv_conv_attrs *const a = q->attrs;
     const fv_shape x = q->input[0]->shape, w = q->input[1]->shape;
     char text[FV_SHAPE_TEXT];
+    if (a->border.index != 0)
+        return fv__fail(q->ctx, FV_ERR_INTERNAL, "%s: a border of its own; it stands in front", q->what);
     if (x.rank >= 2 && (x.dim[0] % a->groups || w.dim[0] % a->groups))
         return fv__fail(q->ctx, FV_ERR_INPUT,
                         "%s: groups=%d has to divide the channels, but %d come in and %d go out", q->what,
@@ -245,6 +253,36 @@ static fv_shape weights_shape(fv_layer_shapes *q)
     return fv__shape(q->in.rank + 1, dim); /* the node checks the groups */
 }
 
+/* pad=same in direction d: what the window reads beyond the pixels, the odd one at the end. */
+static void same_border(const fv_layer_shapes *q, const fv_conv_attrs *a, int d, fv_border_attrs *border)
+{
+    const int stride = a->stride.at[a->stride.n == 1 ? 0 : d],
+              dilation = a->dilation.at[a->dilation.n == 1 ? 0 : d];
+    const int64_t in = q->in.dim[d + 1], outputs = (in + stride - 1) / stride;
+    const int64_t read = (outputs - 1) * stride + ((int64_t)q->window[d] - 1) * dilation + 1;
+    const int64_t more = read <= in ? 0 : read - in < FV_MAX_DIM ? read - in : FV_MAX_DIM;
+    border->size.at[d] = (int)(more / 2);
+    border->end.at[d] = (int)(more - more / 2);
+}
+
+/* A border other than zeros is a layer of its own, in front of a convolution without padding. */
+static const fv_op *before(const fv_layer_shapes *q, void *attrs, void *attrs_before)
+{
+    fv_conv_attrs *const a = attrs;
+    fv_border_attrs *const border = attrs_before;
+    if (a->border.index == 0)
+        return NULL;
+    *border = (fv_border_attrs){.size = a->pad, .end = {.n = 1, .at = {-1}}, .mode = a->border};
+    if (a->pad.n == 0) {
+        border->size.n = border->end.n = q->in.rank - 1;
+        for (int d = 0; d < q->in.rank - 1; d++)
+            same_border(q, a, d, border);
+    }
+    a->pad = (fv_sizes){.n = 1};
+    a->border = (fv_choice){.index = 0};
+    return &fv_op_border;
+}
+
 static const fv_parameter_spec parameters[] = {FV_WEIGHTS(weights_shape), FV_BIAS(fv__shape_per_output)};
 
 static const fv_layer_kind layers[] = {{
@@ -254,6 +292,7 @@ static const fv_layer_kind layers[] = {{
     .slot = {{FV_SLOT_NAME, "NAME"}, {FV_SLOT_COUNT, "CHANNELS"}, {FV_SLOT_WINDOW, "KERNEL"}},
     .reads = FV_READS_SEQUENCE | FV_READS_IMAGE | FV_READS_VIDEO,
     FV_PARAMETERS(parameters),
+    .before = before,
 }};
 
 const fv_op fv_op_conv = {

@@ -17,7 +17,8 @@ typedef struct fv_window_attrs {
 typedef struct fv_conv_attrs {
     fv_sizes stride, pad, dilation; /* a padding without numbers is "same" */
     int groups;
-    fv_sizes size; /* conv_dx: of x; conv_dw: of the kernel. Unused by conv */
+    fv_choice border; /* of the layer, which puts a border node in front: zero in every node */
+    fv_sizes size;    /* conv_dx: of x; conv_dw: of the kernel. Unused by conv */
 } fv_conv_attrs;
 
 /* Of the losses that compare value by value, and of their gradients: distances.h. */
@@ -31,6 +32,13 @@ typedef struct fv_cross_entropy_attrs {
     int n_weights; /* of the classes; 0: all 1 */
     float class_weight[FV_MAX_CLASS_WEIGHTS];
 } fv_cross_entropy_attrs;
+
+/* Of border and its gradient. */
+typedef struct fv_border_attrs {
+    fv_sizes size, end; /* pixels at the beginning and at the end of each direction; end -1: as size */
+    fv_choice mode;     /* of fv__border_modes */
+} fv_border_attrs;
+extern const char *const fv__border_modes[7]; /* zero first, NULL last; axis_map.c */
 
 /* Of slice. */
 typedef struct fv_slice_attrs {
