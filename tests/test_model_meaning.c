@@ -38,7 +38,9 @@ static const fv_tensor *tensor(const fv_model *model, const char *name)
 
 /* Parameters by hand: linear 784*10 + 10; logistic 784 + 1; mlp (784+1)*500 + (500+1)*150 + (150+1)*10;
  * LeNet-5 6*(25+1) + 16*(6*25+1) + 120*(400+1) + 84*(120+1) + 10*(84+1); mlp-sigmoid-deep
- * (784+1)*100 + 5*(100+1)*100 + (100+1)*10. alexnet, vgg16, resnet50 (torchvision), mobilenet (Howard et al.:
+ * (784+1)*100 + 5*(100+1)*100 + (100+1)*10; mcdnn-column 20*(16+1) + 40*(20*25+1) + 150*(360+1) + 10*(150+1);
+ * autoencoder (784+1)*128 + (128+1)*32 + (32+1)*128 + (128+1)*784; conv-autoencoder 16*10 + 8*(16*9+1) +
+ * 16*(8*4) + 16 + 16*4 + 1. alexnet, vgg16, resnet50 (torchvision), mobilenet (Howard et al.:
  * 4.2 million) and resnet20 (He et al.: 0.27 million) are as in the literature, the others those of the same
  * networks in PyTorch. */
 static void zoo_counts(void **state)
@@ -48,22 +50,30 @@ static void zoo_counts(void **state)
         const char *name;
         int64_t n_parameters;
         int n_tensors, n_classes;
-        int c, size;
-    } expected[] = {{"airbench", 1972792, 21, 10, 3, 32},
-                    {"alexnet", 61100840, 16, 1000, 3, 224},
-                    {"lenet5", 61706, 10, 10, 1, 28},
-                    {"lenet5-relu", 61706, 10, 10, 1, 28},
-                    {"linear", 7850, 2, 10, 1, 28},
-                    {"logistic", 785, 2, 2, 1, 28},
-                    {"mlp", 469160, 6, 10, 1, 28},
-                    {"mlp-sigmoid-deep", 130010, 14, 10, 1, 28},
-                    {"mobilenet", 4231976, 83, 1000, 3, 224},
-                    {"resnet18", 11173962, 62, 10, 3, 32},
-                    {"resnet20", 272474, 65, 10, 3, 32},
-                    {"resnet50", 25557032, 161, 1000, 3, 224},
-                    {"vgg16", 138357544, 32, 1000, 3, 224},
-                    {"vgg8", 1187274, 20, 10, 3, 32},
-                    {"vit", 2693578, 80, 10, 3, 32}};
+        int c, h, w;
+    } expected[] = {{"airbench", 1972792, 21, 10, 3, 32, 32},
+                    {"alexnet", 61100840, 16, 1000, 3, 224, 224},
+                    {"autoencoder", 209968, 8, 0, 1, 28, 28},
+                    {"conv-autoencoder", 1913, 8, 0, 1, 28, 28},
+                    {"fcn", 287462, 18, 2, 3, 64, 64},
+                    {"lenet5", 61706, 10, 10, 1, 28, 28},
+                    {"lenet5-relu", 61706, 10, 10, 1, 28, 28},
+                    {"linear", 7850, 2, 10, 1, 28, 28},
+                    {"logistic", 785, 2, 2, 1, 28, 28},
+                    {"mcdnn-column", 76040, 8, 10, 1, 28, 28},
+                    {"mlp", 469160, 6, 10, 1, 28, 28},
+                    {"mlp-sigmoid-deep", 130010, 14, 10, 1, 28, 28},
+                    {"mobilenet", 4231976, 83, 1000, 3, 224, 224},
+                    {"perceptron", 7850, 2, 10, 1, 28, 28},
+                    {"resnet18", 11173962, 62, 10, 3, 32, 32},
+                    {"resnet20", 272474, 65, 10, 3, 32, 32},
+                    {"resnet50", 25557032, 161, 1000, 3, 224, 224},
+                    {"signal-cnn", 13037, 11, 5, 1, 1, 128},
+                    {"unet", 482754, 50, 2, 3, 64, 64},
+                    {"vgg16", 138357544, 32, 1000, 3, 224, 224},
+                    {"vgg8", 1187274, 20, 10, 3, 32, 32},
+                    {"video-cnn", 70965, 11, 5, 0, 0, 0},
+                    {"vit", 2693578, 80, 10, 3, 32, 32}};
     enum { N_MODELS = sizeof expected / sizeof *expected };
     for (int i = 0; i < N_MODELS; i++) {
         fv_model *model = NULL;
@@ -75,7 +85,8 @@ static void zoo_counts(void **state)
                      (long long)expected[i].n_parameters);
         assert_int_equal(info.n_classes, expected[i].n_classes);
         assert_int_equal(fv_model_n_parameters(model), expected[i].n_tensors);
-        assert_true(info.c == expected[i].c && info.h == expected[i].size && info.w == expected[i].size);
+        if (info.c != expected[i].c || info.h != expected[i].h || info.w != expected[i].w)
+            fail_msg("%s: an input of %dx%dx%d", expected[i].name, info.c, info.h, info.w);
         assert_string_equal(fv_model_text(model), fv_zoo_text(expected[i].name));
         fv_model_destroy(model);
     }
