@@ -1,5 +1,6 @@
 /* command_demo.c - fovea demo: from nothing to a network that reads digits, with no file to fetch. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
@@ -167,12 +168,16 @@ static int run(const cli_command *command, const cli_args *args)
         putchar('\n');
         cli_print_line("Error on %s digits it has never seen:",
                        cli_grouped(fv_data_describe(training.test).n, spare[0]));
-        status = fv_evaluate(training.model, training.test, &score);
+        fv_class_score *const per_class =
+            calloc((size_t)fv_model_describe(training.model).n_classes + 1, sizeof *per_class);
+        status = per_class ? fv_evaluate_classes(training.model, training.test, &score, per_class, NULL)
+                           : FV_ERR_MEMORY;
         if (status == FV_OK) {
-            cli_print_score(&score, training.model);
+            cli_print_score(&score, per_class, training.model);
             printf("\nTen of them, and what it sees:\n\n");
             status = draw_digits(&training);
         }
+        free(per_class);
         code = status == FV_OK ? 0 : cli_fail(&session, status);
     }
     if (!code)

@@ -1,6 +1,7 @@
 /* command_eval.c - fovea eval: the error of a trained run, as a whole and per class. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "commands.h"
 #include "layout.h"
@@ -17,17 +18,37 @@ static const cli_option options[] = {
     CLI_ROW_HELP,
 };
 
+/* Larger confusion matrices are left out of what is printed. */
+enum { MAX_PRINTED_CLASSES = 100 };
+
+/* What is counted class by class. */
+typedef struct counts {
+    fv_class_score *per_class; /* [n_classes] */
+    int *confusion;            /* [n_classes][n_classes]; NULL: too many */
+} counts;
+
+static bool make_counts(const fv_model *model, counts *out)
+{
+    const size_t n = (size_t)fv_model_describe(model).n_classes;
+    out->per_class = calloc(n + 1, sizeof *out->per_class);
+    out->confusion = n <= MAX_PRINTED_CLASSES ? calloc(n * n + 1, sizeof *out->confusion) : NULL;
+    return out->per_class && (out->confusion || n > MAX_PRINTED_CLASSES);
+}
+
 static void print_json(const char *run, const char *spec, const cli_args *args, const fv_score *score,
-                       const fv_model *model)
+                       const counts *counted, const fv_model *model)
 {
     char spare[16];
     for (int i = 0; i < score->n_classes; i++) {
-        const fv_class_score *c = &score->per_class[i];
+        const fv_class_score *c = &counted->per_class[i];
         cli_json_begin("class");
         cli_json_text("class", cli_class_name(model, i, spare));
         cli_json_whole("images", c->n);
         cli_json_whole("wrong", c->n_wrong);
         cli_json_real("error", c->n ? (double)c->n_wrong / c->n : (double)NAN);
+        if (counted->confusion)
+            cli_json_wholes("taken_for", counted->confusion + (size_t)i * (size_t)score->n_classes,
+                            score->n_classes);
         cli_json_end();
     }
     cli_json_begin("score");
@@ -37,30 +58,38 @@ static void print_json(const char *run, const char *spec, const cli_args *args, 
     cli_json_whole("images", score->n);
     cli_json_whole("wrong", score->n_wrong);
     cli_json_real("error", score->error);
+    cli_json_real("top5_error", score->top5_error);
     cli_json_real("loss", score->loss);
+    cli_json_real("absolute_error", score->absolute_error);
+    cli_json_real("squared_error", score->squared_error);
     cli_json_end();
 }
 
 static int evaluate(const cli_session *session, fv_model *model, const char *run, const char *spec,
                     const cli_record *record)
 {
-    static fv_score score;
+    fv_score score;
+    counts counted = {0};
     const cli_args *args = session->args;
     fv_data *data = NULL;
     char spare[32];
     fv_status status = cli_open_data(session, spec, cli_split_of(args), &record->classes, args->limit, &data);
     int code = status == FV_OK ? cli_check_classes(session, model, spec, data) : cli_fail(session, status);
     if (!code) {
-        status = fv_evaluate(model, data, &score);
+        status = make_counts(model, &counted)
+                     ? fv_evaluate_classes(model, data, &score, counted.per_class, counted.confusion)
+                     : FV_ERR_MEMORY;
         code = status == FV_OK ? 0 : cli_fail(session, status);
     }
     if (!code && args->json) {
-        print_json(run, spec, args, &score, model);
+        print_json(run, spec, args, &score, &counted, model);
     } else if (!code) {
         cli_print_heading(run, " on %s, %s %s images", spec, cli_grouped(score.n, spare),
                           cli_split_words[args->split]);
-        cli_print_score(&score, model);
+        cli_print_score(&score, counted.per_class, model);
     }
+    free(counted.confusion);
+    free(counted.per_class);
     fv_data_destroy(data);
     return code;
 }

@@ -149,8 +149,13 @@ static void print_layers(const cli_session *session, const char *spec, const fv_
         print_model_json(spec, model, &info);
         return;
     }
-    cli_print_heading(spec, ": image %dx%dx%d to %d %s", info.c, info.h, info.w, info.n_classes,
-                      info.output == FV_OUTPUT_VALUES ? "values" : "classes");
+    const bool classes = info.n_classes > 0 && info.output != FV_OUTPUT_VALUES;
+    static const char *const inputs[] = {"", "vector", "signal", "image", "video"};
+    const fv_layer_info input = fv_model_layer(model, 0);
+    char size[64];
+    cli_show_shape(input.shape, input.rank, size);
+    cli_print_heading(spec, ": %s %s to %d %s", inputs[input.rank], size,
+                      classes ? info.n_classes : info.n_outputs, classes ? "classes" : "values");
     print_table(model, &info);
     putchar('\n');
     cli_print_line("one image forward: %s, a multiply-add counting 2; parameters and activations take %s",

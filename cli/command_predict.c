@@ -38,7 +38,7 @@ typedef struct task {
 static void find_top(const task *t, int top[TOP], int *n_top)
 {
     *n_top = 0;
-    for (int label = 0; label < t->info.n_classes; label++) {
+    for (int label = 0; label < t->info.n_outputs; label++) {
         int at = *n_top;
         while (at > 0 && t->outputs[label] > t->outputs[top[at - 1]])
             at--;

@@ -30,7 +30,7 @@ int cli_resume(const cli_session *session, const cli_command *command, cli_train
                cli_record *record);
 
 /* The table of errors per class. */
-void cli_print_score(const fv_score *score, const fv_model *model);
+void cli_print_score(const fv_score *score, const fv_class_score *per_class, const fv_model *model);
 
 /* cli_info's two halves. */
 int cli_info_model(cli_session *session, const char *spec);

@@ -30,7 +30,7 @@ static void print_json(const char *spec, const char *split, const fv_data_info *
     cli_json_whole("images", info->n);
     cli_json_wholes("image", image, 3);
     cli_json_whole("classes", info->n_classes);
-    cli_json_wholes("per_class", counts, info->n_classes);
+    cli_json_wholes("per_class", counts, info->n_classes < MAX_CLASSES ? info->n_classes : MAX_CLASSES);
     cli_json_whole("bytes", (int64_t)info->bytes);
     cli_json_end();
 }

@@ -1,4 +1,5 @@
 /* score_table.c - the table of errors per class. */
+#include <math.h>
 #include <stdio.h>
 
 #include "commands.h"
@@ -10,16 +11,27 @@ static double error_of(const fv_class_score *c)
     return c->n ? (double)c->n_wrong / c->n : 0;
 }
 
-void cli_print_score(const fv_score *score, const fv_model *model)
+/* Of a model whose target is no class number. */
+static void print_distances(const fv_score *score)
 {
+    printf("  mean absolute error %.6g, mean squared error %.6g, loss %.4f\n", score->absolute_error,
+           score->squared_error, score->loss);
+}
+
+void cli_print_score(const fv_score *score, const fv_class_score *per_class, const fv_model *model)
+{
+    if (score->n_classes == 0) {
+        print_distances(score);
+        return;
+    }
     char spare[16], grouped[32];
     double worst = 0;
     int widest = 5;
     for (int i = 0; i < score->n_classes; i++) {
         const int width = cli_columns_of(cli_class_name(model, i, spare));
         widest = width > widest ? width : widest;
-        if (error_of(&score->per_class[i]) > worst)
-            worst = error_of(&score->per_class[i]);
+        if (error_of(&per_class[i]) > worst)
+            worst = error_of(&per_class[i]);
     }
     cli_table table;
     const cli_column columns[] = {{"class", widest, 5, 0, false},
@@ -30,7 +42,7 @@ void cli_print_score(const fv_score *score, const fv_model *model)
     cli_table_begin(&table, columns, 5);
     cli_table_titles(&table);
     for (int i = 0; i < score->n_classes; i++) {
-        const fv_class_score *c = &score->per_class[i];
+        const fv_class_score *c = &per_class[i];
         cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_class_name(model, i, spare));
         cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_grouped(c->n, grouped));
         cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_grouped(c->n_wrong, grouped));
@@ -47,5 +59,8 @@ void cli_print_score(const fv_score *score, const fv_model *model)
     cli_table_cell(&table, CLI_INK_PLAIN, "%s", cli_grouped(score->n_wrong, grouped));
     cli_table_cell(&table, CLI_INK_BOLD, "%.2f%%", 100 * score->error);
     cli_table_end(&table);
-    printf("  loss %.4f\n", score->loss);
+    printf("  loss %.4f", score->loss);
+    if (!isnan(score->top5_error))
+        printf("\n  right class not among five %.2f%%", 100 * score->top5_error);
+    putchar('\n');
 }

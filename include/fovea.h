@@ -46,7 +46,7 @@ FV_API const char *fv_version(void);
 /* ---- limits: what calls accept at most ------------------------------------------------------------ */
 
 #define FV_MAX_THREADS     1024
-#define FV_MAX_CLASSES     256       /* of a data set: labels are counted in as many rows of fv_score  */
+#define FV_MAX_CLASSES     65535     /* of a data set                                                  */
 #define FV_MAX_BATCH       (1 << 24) /* of fv_train and fv_model_plan_text                             */
 #define FV_MAX_EPOCHS      1000000   /* of fv_train                                                    */
 #define FV_MAX_SHIFT       100       /* pixels, of fv_train                                            */
@@ -103,11 +103,9 @@ FV_API int fv_context_threads(const fv_context *ctx);
 
 typedef struct fv_data fv_data;
 
-/* What one value of a field is. */
+/* What one value of a field is; and the scale of bytes that are pixels: byte / 255.0f, correctly rounded. */
 typedef enum fv_element { FV_U8, FV_I32, FV_F32 } fv_element;
-/* The scale of bytes that are pixels: each counts as byte / 255.0f, correctly rounded. */
 #define FV_SCALE_PIXELS (1.0f / 255.0f)
-
 typedef enum fv_split { FV_SPLIT_TRAIN, FV_SPLIT_TEST } fv_split;
 
 typedef struct fv_data_options {
@@ -138,10 +136,9 @@ typedef struct fv_data_field {
     int n_classes;      /* of class numbers, 0..n_classes-1, to FV_MAX_CLASSES; 0: any values               */
     const void *values; /* [n] samples, one after the other, without padding                               */
 } fv_data_field;
-/* A data set of n samples with the fields that a model's inputs and targets ask for; all values are copied.
- * An input or target takes the field of its own name; one of which there is none takes the first field that
- * no other input or target names. FV_ERR_ARGUMENT where a class number is not below n_classes, or a float is
- * not finite. */
+/* A data set of n samples, all copied. A model's input or target takes the field of its own name; one of
+ * which there is none takes the first that no other names. FV_ERR_ARGUMENT where a class number is not below
+ * n_classes, or a float is not finite. */
 FV_API fv_status fv_data_from_fields(fv_context *ctx, const fv_data_field *fields, int n_fields, int n,
                                      fv_data **out);
 /* One image file: PNG or PGM, of exactly c x h x w. Becomes a data set of one image without a label. */
@@ -446,18 +443,20 @@ FV_API fv_status fv_train(fv_model *model, const fv_data *train, const fv_data *
 typedef struct fv_class_score {
     int n, n_wrong;
 } fv_class_score;
-
 typedef struct fv_score {
-    int n, n_wrong;
-    double error, loss;                   /* loss: mean over the images, of the model's own loss */
-    double absolute_error, squared_error; /* means over all values of the first target that is no class
-                                           * number, against the layer that its loss reads; else NaN */
-    int64_t n_labels; /* compared: n; of a model that gives every pixel a class, all pixels. `error` is the
-                       * share of wrong ones, n_wrong then counts images with a wrong pixel */
-    int n_classes;
-    fv_class_score per_class[FV_MAX_CLASSES];
+    int n, n_wrong;   /* samples; those with a wrong class, or a pixel of one */
+    int64_t n_labels; /* class numbers compared: n, or of a model that gives each pixel a class, all pixels */
+    double error;     /* share of wrong class numbers; of a model that has none, absolute_error */
+    double top5_error; /* share that is none of the five most probable; NaN: of 5 classes or fewer */
+    double loss;       /* mean over the samples, of the model's own */
+    double absolute_error, squared_error; /* means over the last layer's values; NaN: of classes */
+    int n_classes;                        /* 0: the model has no class number for a target */
 } fv_score;
 FV_API fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score);
+/* The same, and where they are not NULL, the caller's arrays: per_class[n_classes], by the true class, and
+ * confusion[n_classes][n_classes], in row t and column k how often class t was taken for class k. */
+FV_API fv_status fv_evaluate_classes(fv_model *model, const fv_data *data, fv_score *score,
+                                     fv_class_score *per_class, int *confusion);
 
 /* Outputs of images [first, first+n), n 0 or more, probabilities or values as fv_model_info.output says:
  * probabilities[n][n_outputs]. A logistic model gives two. FV_ERR_ARGUMENT where the data has no such images,

@@ -100,10 +100,17 @@ static void null_contexts_and_data(void **state)
     REFUSED(fv_data_from_memory(ctx, pixels, labels, 4, 1, 2, INT_MAX, 2, &made),
             "fv_data_from_memory: w 2147483647; expected 1 to 16777216");
     REFUSED(fv_data_from_memory(ctx, pixels, labels, 4, 1, 2, 2, -2, &made),
-            "fv_data_from_memory: n_classes -2; expected 1 to 256");
+            "fv_data_from_memory: n_classes -2; expected 1 to 65535");
     REFUSED(fv_data_from_memory(ctx, pixels, labels, 4, 1, 2, 2, FV_MAX_CLASSES + 1, &made),
-            "fv_data_from_memory: n_classes 257; expected 1 to 256");
+            "fv_data_from_memory: n_classes 65536; expected 1 to 65535");
 
+    const fv_data_field field = {.name = "x", .element = FV_U8, .rank = 1, .dims = {4}, .values = pixels};
+    SILENT(fv_data_from_fields(NULL, &field, 1, 4, &made));
+    REFUSED(fv_data_from_fields(ctx, NULL, 1, 4, &made), "fv_data_from_fields: fields is NULL");
+    REFUSED(fv_data_from_fields(ctx, &field, 1, 4, NULL), "fv_data_from_fields: out is NULL");
+    REFUSED(fv_data_from_fields(ctx, &field, 0, 4, &made),
+            "fv_data_from_fields: n_fields 0; expected 1 to 16");
+    REFUSED(fv_data_from_fields(ctx, &field, 1, 0, &made), "fv_data_from_fields: n 0; expected 1 or more");
     SILENT(fv_data_open_image(NULL, "x.png", 1, 2, 2, &made));
     REFUSED(fv_data_open_image(ctx, NULL, 1, 2, 2, &made), "fv_data_open_image: path is NULL");
     REFUSED(fv_data_open_image(ctx, "x.png", 1, 2, 2, NULL), "fv_data_open_image: out is NULL");
@@ -237,8 +244,10 @@ static void null_training(void **state)
     REFUSED(fv_train_open_run(ctx, files->folder, false, &resumed, NULL),
             "fv_train_open_run: options is NULL");
     SILENT(fv_evaluate(NULL, data, score));
+    SILENT(fv_evaluate_classes(NULL, data, score, NULL, NULL));
     REFUSED(fv_evaluate(model, NULL, score), "fv_evaluate: data is NULL");
     REFUSED(fv_evaluate(model, data, NULL), "fv_evaluate: score is NULL");
+    REFUSED(fv_evaluate_classes(model, NULL, score, NULL, NULL), "fv_evaluate_classes: data is NULL");
     SILENT(fv_model_check(NULL, NULL, NULL, NULL, NULL));
     fv_check_options check = fv_check_options_default();
     check.batch = -1;
@@ -322,6 +331,9 @@ static void null_is_harmless(void **state)
     assert_int_equal(fv_data_describe(NULL).n, 0);
     assert_null(fv_data_describe(NULL).name);
     assert_null(fv_data_pixels(NULL, 0));
+    assert_null(fv_data_field_at(NULL, 0).name);
+    assert_null(fv_data_field_at(data, 2).name);
+    assert_string_equal(fv_data_field_at(data, 1).name, "label");
     assert_null(fv_data_pixels(data, -1));
     assert_null(fv_data_pixels(data, 4));
     assert_int_equal(fv_data_label(NULL, 0), -1);

@@ -42,7 +42,7 @@ static void usage_errors(void **state)
         {"train --batch some", "--batch takes a whole number from 1 to 16777216 or \"all\", found \"some\""},
         {"train --schedule fast", "--schedule takes one of constant, step, cosine, found \"fast\""},
         {"train --seed 18446744073709551616", "--seed takes a whole number from 0 to 18446744073709551615"},
-        {"train --classes 3,,8", "--classes takes up to 256 whole numbers from 0 to 255"},
+        {"train --classes 3,,8", "--classes takes up to 256 whole numbers from 0 to 65534"},
         {"train --json=yes", "--json takes no value"},
         {"train -v", "unknown option -v; options begin with two dashes"},
         {"train", "--model is missing"},

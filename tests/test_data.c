@@ -300,8 +300,8 @@ static void test_from_memory(void **state)
                   "data set memory: label of picture 1: expected 0 to 1, found 2");
     assert_failed(s, fv_data_from_memory(s->ctx, pixels, labels, 0, 3, 1, 2, 2, &data), FV_ERR_ARGUMENT,
                   "fv_data_from_memory: n 0; expected 1 or more");
-    assert_failed(s, fv_data_from_memory(s->ctx, pixels, labels, 1, 3, 1, 2, 257, &data), FV_ERR_ARGUMENT,
-                  "fv_data_from_memory: n_classes 257; expected 1 to 256");
+    assert_failed(s, fv_data_from_memory(s->ctx, pixels, labels, 1, 3, 1, 2, 65536, &data), FV_ERR_ARGUMENT,
+                  "fv_data_from_memory: n_classes 65536; expected 1 to 65535");
     assert_int_not_equal(fv_data_from_memory(s->ctx, pixels, labels, 1, 3, -1, 2, 2, &data), FV_OK);
     assert_null(data);
 }

@@ -147,9 +147,10 @@ static void every_pixel_has_a_class(void **state)
     const fv_train_options o = options_of(30, 0.5);
     fv_score score;
     assert_well(s->ctx, fv_train(m, data, NULL, &o, NULL, NULL));
-    assert_well(s->ctx, fv_evaluate(m, data, &score));
+    fv_class_score per_class[2];
+    assert_well(s->ctx, fv_evaluate_classes(m, data, &score, per_class, NULL));
     assert_int_equal(score.n_labels, N * 36);
-    assert_int_equal(score.per_class[0].n + score.per_class[1].n, N * 36);
+    assert_int_equal(per_class[0].n + per_class[1].n, N * 36);
     assert_true(score.error < 0.02);
     fv_model_destroy(m);
     fv_data_destroy(data);
@@ -187,8 +188,46 @@ static void two_inputs_are_told_apart(void **state)
         assert_well(s->ctx, fv_predict(m, data, i, 1, alone));
         assert_memory_equal(alone, together + 2 * i, sizeof alone);
     }
+    fv_predictor *predictor;
+    assert_well(s->ctx, fv_predictor_create(m, 1, &predictor));
+    assert_int_equal(fv_predictor_run_values(predictor, a[0], 1, alone), FV_ERR_ARGUMENT);
+    assert_non_null(strstr(fv_message(s->ctx), "expected a model of one input, found 2"));
+    fv_predictor_destroy(predictor);
     fv_model_destroy(m);
     fv_data_destroy(data);
+}
+
+/* 1000 classes, as ImageNet has them; and as many as there may be. */
+static void many_classes(void **state)
+{
+    scratch *s = *state;
+    static uint8_t pixels[N][4];
+    static int labels[N];
+    for (int i = 0; i < N; i++) {
+        labels[i] = 999 - i;
+        for (int k = 0; k < 4; k++)
+            pixels[i][k] = (uint8_t)(i >> 2 * k << 6);
+    }
+    fv_data *data;
+    assert_well(s->ctx, fv_data_from_memory(s->ctx, pixels[0], labels, N, 4, 1, 1, 1000, &data));
+    fv_model *m =
+        training_model(s->ctx, "input image 4x1x1\nflatten\nlinear h 32\nrelu\nlinear out 1000\nsoftmax\n");
+    fv_score score;
+    fv_train_options o = options_of(60, 0.5);
+    assert_well(s->ctx, fv_train(m, data, NULL, &o, NULL, NULL));
+    assert_well(s->ctx, fv_evaluate(m, data, &score));
+    assert_int_equal(score.n_classes, 1000);
+    assert_true(score.top5_error < score.error && score.top5_error < 0.9);
+    assert_string_equal(fv_model_class_name(m, 999), "999");
+    fv_model_destroy(m);
+    fv_data_destroy(data);
+    labels[0] = FV_MAX_CLASSES - 1;
+    assert_well(s->ctx, fv_data_from_memory(s->ctx, pixels[0], labels, 1, 4, 1, 1, FV_MAX_CLASSES, &data));
+    assert_string_equal(fv_data_class_name(data, FV_MAX_CLASSES - 1), "65534");
+    fv_data_destroy(data);
+    assert_int_equal(fv_data_from_memory(s->ctx, pixels[0], labels, 1, 4, 1, 1, 65536, &data),
+                     FV_ERR_ARGUMENT);
+    assert_string_equal(fv_message(s->ctx), "fv_data_from_memory: n_classes 65536; expected 1 to 65535");
 }
 
 /* ---- what is refused ------------------------------------------------------------------------------------
@@ -251,6 +290,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_autoencoder_learns_its_input, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(every_pixel_has_a_class, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(two_inputs_are_told_apart, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(many_classes, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(wrong_fields, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(data_that_does_not_fit, scratch_setup, scratch_teardown),
     };

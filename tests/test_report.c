@@ -69,12 +69,20 @@ static void progress_is_true(void **state)
     assert_int_equal(w.n_epochs, 3);
     assert_int_equal(w.n_done, 1);
     fv_score score;
-    assert_well(s->ctx, fv_evaluate(m, test, &score));
+    fv_class_score per_class[10];
+    int confusion[10][10], n = 0, n_wrong = 0;
+    assert_well(s->ctx, fv_evaluate_classes(m, test, &score, per_class, confusion[0]));
+    assert_int_equal(score.n_classes, 10);
     assert_true(score.error == w.test[2]);
-    int n = 0, n_wrong = 0;
+    assert_true(score.top5_error < score.error);
     for (int k = 0; k < score.n_classes; k++) {
-        n += score.per_class[k].n;
-        n_wrong += score.per_class[k].n_wrong;
+        int taken = 0;
+        for (int other = 0; other < 10; other++)
+            taken += confusion[k][other];
+        assert_int_equal(taken, per_class[k].n);
+        assert_int_equal(taken - confusion[k][k], per_class[k].n_wrong);
+        n += per_class[k].n;
+        n_wrong += per_class[k].n_wrong;
     }
     assert_int_equal(n, 120);
     assert_int_equal(n_wrong, score.n_wrong);

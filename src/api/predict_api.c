@@ -64,10 +64,26 @@ fv_status fv_predictor_run(fv_predictor *predictor, const fv_data *data, int fir
     return fv__predict(predictor->evaluator, &samples, first, n, probabilities);
 }
 
+/* An array holds one input: with others a data set has to say which is which. */
+static fv_status check_single(const fv_model *model, const char *call)
+{
+    int n = 0;
+    for (int f = 0; f < model->graph.n_feeds; f++)
+        n += model->graph.feed[f].kind == FV_FEED_INPUT;
+    if (n > 1)
+        return fv__fail(
+            model->ctx, FV_ERR_ARGUMENT,
+            "%s: expected a model of one input, found %d in %s; fv_predictor_run takes a data set "
+            "with a field for each",
+            call, n, model->source);
+    return FV_OK;
+}
+
 fv_status fv_predictor_run_pixels(fv_predictor *predictor, const uint8_t *pixels, int n, float *probabilities)
 {
     FV_NEED(NULL, predictor);
     FV_WITHIN(predictor->model->ctx, n, 0, INT_MAX);
+    FV_TRY(check_single(predictor->model, __func__));
     if (n > 0) {
         FV_NEED(predictor->model->ctx, pixels);
         FV_NEED(predictor->model->ctx, probabilities);
@@ -80,6 +96,7 @@ fv_status fv_predictor_run_values(fv_predictor *predictor, const float *values, 
 {
     FV_NEED(NULL, predictor);
     FV_WITHIN(predictor->model->ctx, n, 0, INT_MAX);
+    FV_TRY(check_single(predictor->model, __func__));
     if (n > 0) {
         FV_NEED(predictor->model->ctx, values);
         FV_NEED(predictor->model->ctx, probabilities);

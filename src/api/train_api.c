@@ -48,6 +48,15 @@ fv_status fv_train(fv_model *model, const fv_data *train, const fv_data *test,
 
 fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score)
 {
+    FV_NEED(NULL, model);
+    FV_NEED(model->ctx, data);
+    FV_NEED(model->ctx, score);
+    return fv_evaluate_classes(model, data, score, NULL, NULL);
+}
+
+fv_status fv_evaluate_classes(fv_model *model, const fv_data *data, fv_score *score,
+                              fv_class_score *per_class, int *confusion)
+{
     fv_evaluator *evaluator;
     FV_NEED(NULL, model);
     FV_NEED(model->ctx, data);
@@ -56,7 +65,7 @@ fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score)
     FV_TRY(fv__samples_of(model, data, true, &samples));
     FV_TRY(fv__check_labels(model, &samples, data->n));
     FV_TRY(fv__evaluator_create(model, true, data->n, &evaluator));
-    const fv_status status = fv__evaluate(evaluator, data, 0, data->n, score);
+    const fv_status status = fv__evaluate_classes(evaluator, data, 0, data->n, score, per_class, confusion);
     fv__evaluator_destroy(evaluator);
     return status;
 }

@@ -21,13 +21,19 @@ fv_status fv__data_name_classes(fv_data *data, const char *const *names)
 /* "0", "1", ... */
 static fv_status number_classes(fv_data *data)
 {
-    char text[FV_MAX_CLASSES][16];
-    const char *names[FV_MAX_CLASSES];
-    for (int i = 0; i < data->n_classes; i++) {
+    const size_t n = (size_t)data->n_classes;
+    const char **const names = fv__alloc(data->ctx, n, sizeof *names);
+    char(*const text)[16] = fv__alloc(data->ctx, n, sizeof *text);
+    fv_status status = names && text ? FV_OK : FV_ERR_MEMORY;
+    for (int i = 0; i < data->n_classes && status == FV_OK; i++) {
         snprintf(text[i], sizeof text[i], "%d", i);
         names[i] = text[i];
     }
-    return fv__data_name_classes(data, names);
+    if (status == FV_OK)
+        status = fv__data_name_classes(data, names);
+    fv__free(data->ctx, text);
+    fv__free(data->ctx, names);
+    return status;
 }
 
 fv_status fv__data_check_sizes(fv_context *ctx, const char *name, int n, int c, int h, int w, int n_classes)
@@ -224,11 +230,15 @@ static fv_status shrink(fv_data *data)
 
 static fv_status select_names(fv_data *data, const fv_data_options *options)
 {
-    const char *names[FV_MAX_CLASSES];
+    const char **const names = fv__alloc(data->ctx, (size_t)options->n_classes, sizeof *names);
+    if (!names)
+        return FV_ERR_MEMORY;
     for (int i = 0; i < options->n_classes; i++)
         names[i] = data->class_names[options->classes[i]];
-    data->n_classes = options->n_classes;
-    return fv__data_name_classes(data, names);
+    data->n_classes = data->field[fv__data_field(data, "label")].n_classes = options->n_classes;
+    const fv_status status = fv__data_name_classes(data, names);
+    fv__free(data->ctx, names);
+    return status;
 }
 
 fv_status fv__data_select(fv_data *data, const fv_data_options *options)

@@ -135,11 +135,18 @@ static fv_status run_some(fv_evaluator *e, const fv_samples *samples, int first,
 
 fv_status fv__evaluate(fv_evaluator *e, const fv_data *data, int first, int n, fv_score *score)
 {
+    return fv__evaluate_classes(e, data, first, n, score, NULL, NULL);
+}
+
+fv_status fv__evaluate_classes(fv_evaluator *e, const fv_data *data, int first, int n, fv_score *score,
+                               fv_class_score *per_class, int *confusion)
+{
     const fv_graph *const graph = &e->model->graph;
     fv_samples samples;
     fv_scoring scoring;
     FV_TRY(fv__samples_of(e->model, data, true, &samples));
     fv__scoring_init(e->model, &scoring);
+    fv__scoring_count(&scoring, per_class, confusion);
     fv_score s = {.n = n};
     double loss = 0;
     fv__evaluator_refresh(e);

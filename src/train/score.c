@@ -2,6 +2,7 @@
 #include "train/score.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Value k of sample i in the lanes of the first result. */
 static float result_at(const fv_scoring *s, int i, int64_t k)
@@ -45,6 +46,19 @@ void fv__scoring_init(const fv_model *model, fv_scoring *out)
     }
 }
 
+void fv__scoring_count(fv_scoring *s, fv_class_score *per_class, int *confusion)
+{
+    const size_t n = (size_t)s->n_classes;
+    if (per_class && n > 0)
+        memset(per_class, 0, n * sizeof *per_class);
+    if (confusion && n > 0)
+        memset(confusion, 0, n * n * sizeof *confusion);
+    s->per_class = per_class;
+    s->confusion = confusion;
+}
+
+#define FV_TOP 5
+
 static int most_probable(const fv_scoring *s, int i, int64_t position)
 {
     int best = 0;
@@ -59,20 +73,38 @@ static int most_probable(const fv_scoring *s, int i, int64_t position)
     return best;
 }
 
+/* Whether the label is among the most probable classes; of equal ones the first come first. */
+static bool is_among_top(const fv_scoring *s, int i, int64_t position, int label)
+{
+    const float value = fv__score_output(s, i, label * s->positions + position);
+    int before = 0;
+    for (int c = 0; c < s->n_classes && before < FV_TOP; c++) {
+        const float other = fv__score_output(s, i, c * s->positions + position);
+        before += other > value || (other == value && c < label);
+    }
+    return before < FV_TOP;
+}
+
+static void add_label(fv_scoring *s, int i, int64_t position, int label)
+{
+    const int answer = most_probable(s, i, position);
+    const bool wrong = answer != label, known = label >= 0 && label < s->n_classes;
+    s->n_wrong += wrong;
+    s->n_missed += s->n_classes > FV_TOP && !(known && is_among_top(s, i, position, label));
+    if (s->per_class && known) {
+        s->per_class[label].n++;
+        s->per_class[label].n_wrong += wrong;
+    }
+    if (s->confusion && known)
+        s->confusion[(int64_t)label * s->n_classes + answer]++;
+}
+
 static void add_classes(fv_scoring *s, const fv_given *target, int i, int sample, fv_score *score)
 {
-    int64_t n_wrong = 0;
-    for (int64_t p = 0; p < s->positions; p++) {
-        const int label = (int)fv__given_value(target, sample, p);
-        const bool wrong = most_probable(s, i, p) != label;
-        n_wrong += wrong;
-        if (label >= 0 && label < FV_MAX_CLASSES) {
-            score->per_class[label].n++;
-            score->per_class[label].n_wrong += wrong;
-        }
-    }
-    s->n_wrong += n_wrong;
-    score->n_wrong += n_wrong > 0;
+    const int64_t before = s->n_wrong;
+    for (int64_t p = 0; p < s->positions; p++)
+        add_label(s, i, p, (int)fv__given_value(target, sample, p));
+    score->n_wrong += s->n_wrong > before;
     score->n_labels += s->positions;
 }
 
@@ -90,10 +122,13 @@ void fv__scoring_add(fv_scoring *s, const fv_given *feed, int i, int sample, fv_
 
 void fv__scoring_finish(const fv_scoring *s, fv_score *score)
 {
-    score->n_classes = s->n_classes < FV_MAX_CLASSES ? s->n_classes : FV_MAX_CLASSES;
-    score->error = score->n_labels > 0 ? (double)s->n_wrong / (double)score->n_labels : 0;
-    score->absolute_error = s->n_values > 0 ? s->absolute / (double)s->n_values : NAN;
-    score->squared_error = s->n_values > 0 ? s->squares / (double)s->n_values : NAN;
+    const double n_labels = (double)score->n_labels;
+    score->n_classes = s->n_classes;
+    score->error = score->n_labels > 0 ? (double)s->n_wrong / n_labels : 0;
+    score->top5_error =
+        score->n_labels > 0 && s->n_classes > FV_TOP ? (double)s->n_missed / n_labels : (double)NAN;
+    score->absolute_error = s->n_values > 0 ? s->absolute / (double)s->n_values : (double)NAN;
+    score->squared_error = s->n_values > 0 ? s->squares / (double)s->n_values : (double)NAN;
     if (s->classes < 0)
         score->error = score->absolute_error;
 }

@@ -11,11 +11,15 @@ typedef struct fv_scoring {
     int classes, values; /* the feeds that it is compared with; -1: none */
     int64_t positions;   /* class numbers of a sample: 1, or its pixels */
     int n_classes;
-    int64_t n_wrong, n_values;
+    int64_t n_wrong, n_missed, n_values; /* wrong classes; those not among the five most probable */
+    fv_class_score *per_class;           /* [n_classes]; NULL: not wanted */
+    int *confusion;                      /* [n_classes][n_classes]; NULL: not wanted */
     double absolute, squares;
 } fv_scoring;
 
 void fv__scoring_init(const fv_model *model, fv_scoring *out);
+/* Sets the arrays to 0, and counts into them from now on. */
+void fv__scoring_count(fv_scoring *s, fv_class_score *per_class, int *confusion);
 /* Output k of sample i of those at hand: of a single logistic output, two. */
 float fv__score_output(const fv_scoring *s, int i, int64_t k);
 /* Sample i of those at hand is number `sample` of what the feeds are given. */

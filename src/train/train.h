@@ -45,6 +45,9 @@ void fv__evaluator_destroy(fv_evaluator *evaluator);
 /* Images [first, first + n), with the model's values as they are now. FV_ERR_INPUT where the data does not
  * fit the model. */
 fv_status fv__evaluate(fv_evaluator *evaluator, const fv_data *data, int first, int n, fv_score *score);
+/* As fv_evaluate_classes. */
+fv_status fv__evaluate_classes(fv_evaluator *evaluator, const fv_data *data, int first, int n,
+                               fv_score *score, fv_class_score *per_class, int *confusion);
 /* With the values that the model had at the first call, or at the first after a refresh. */
 void fv__evaluator_refresh(fv_evaluator *evaluator);
 /* As fv__run_bytes. */

@@ -77,9 +77,10 @@ static fv_status read_limit(fv_arena *arena, const fv_weights *w, int *limit)
 static fv_status describe(fv_arena *arena, const fv_weights *w, fv_model *model)
 {
     const int n_classes = fv__model_n_classes(model);
-    int classes[FV_MAX_CLASSES], n_names = 0;
+    int n_names = 0;
+    int *const classes = fv__arena_alloc(arena, FV_MAX_CLASSES, sizeof *classes);
     const char **const names = fv__arena_alloc(arena, (size_t)n_classes, sizeof *names);
-    if (!names)
+    if (!names || !classes)
         return FV_ERR_MEMORY;
     fv_data_record record = {.name = fv__safetensors_meta(w->file, "data"), .classes = classes};
     FV_TRY(read_list(arena, w, "class_names", n_classes, names, NULL, &n_names));
