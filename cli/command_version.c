@@ -18,11 +18,13 @@ static int run(const cli_command *command, const cli_args *args)
         cli_json_begin("version");
         cli_json_text("version", fv_version());
         cli_json_text("isa", fv_context_isa(session.ctx));
+        cli_json_text("machine", fv_context_machine(session.ctx));
         cli_json_whole("threads", fv_context_threads(session.ctx));
         cli_json_end();
     } else if (!code) {
         printf("fovea %s\n", fv_version());
         printf("  instruction set  %s\n", fv_context_isa(session.ctx));
+        printf("  machine          %s\n", fv_context_machine(session.ctx));
         printf("  threads          %d\n", fv_context_threads(session.ctx));
     }
     cli_session_close(&session);

@@ -94,10 +94,10 @@ FV_API fv_status fv_context_create(const fv_context_options *options, fv_context
                                    size_t why_bytes);
 /* The context itself goes with the last object that was made with it; until then it may still be asked. */
 FV_API void fv_context_destroy(fv_context *ctx);
-/* Of the last call that failed. */
-FV_API const char *fv_message(const fv_context *ctx);
+FV_API const char *fv_message(const fv_context *ctx); /* of the last call that failed */
 FV_API const char *fv_context_isa(const fv_context *ctx);
 FV_API int fv_context_threads(const fv_context *ctx);
+FV_API const char *fv_context_machine(const fv_context *ctx); /* "amd, caches of 48 KiB, ...": block sizes' */
 
 /* ---- data sets ---------------------------------------------------------------------------------- */
 

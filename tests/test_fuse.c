@@ -7,16 +7,14 @@
 
 #include <cmocka.h>
 
-#include "feeding.h"
 #include "ops/inference.h"
 #include "planning.h"
-#include "run/run.h"
-#include "train/train.h"
+#include "outcome.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { IMAGES = 21, MOST_VALUES = 4096 };
+enum { IMAGES = 21 };
 
 /* Relu behind every kernel of convolutions and linear layers, of one block and more, and what follows a batch
  * normalisation. Values fall on both sides of 0. */
@@ -44,49 +42,13 @@ static unsigned abilities(const fv_step *step)
            (spec->kernel == FV_KERNEL_batchnorm && spec->n_operands == 6 ? FV_CAN_ADD : 0u);
 }
 
-/* Output, loss and gradients of a plan, one after the other. */
-static size_t results(fv_context *c, const fv_graph *graph, fv_model *m, fv_plan_options options, float *out)
+static void look(const fv_plan *plan)
 {
-    static float values[MOST_VALUES];
-    const float *image[IMAGES];
-    int label[IMAGES];
-    fv_plan *plan;
-    fv_run *run;
-    for (int i = 0; i < MOST_VALUES; i++)
-        values[i] = (float)((i * 7919) % 1009) / 504.0f - 1.0f;
-    for (int i = 0; i < IMAGES; i++) {
-        image[i] = values + 5 * i;
-        label[i] = i % 4;
-    }
-    options.output = true;
-    options.n_workers = 2;
-    assert_well(c, fv__plan_create(c, graph, &options, &plan));
-    assert_well(c, fv__run_create(c, plan, &run));
-    fv__bind_model(run, m);
-    const fv_batch batch = {
-        .n = options.batch, .feed = FEEDS(image, label), .image_weight = 1.0f / (float)options.batch};
-    assert_well(c, fv__run_step(run, &batch, false));
     for (size_t s = 0; s < plan->n_steps; s++) {
         used[plan->steps[s].spec.kernel] |= abilities(&plan->steps[s]);
-        if (options.unfused)
+        if (plan->options.unfused)
             assert_int_equal(abilities(&plan->steps[s]), 0);
     }
-    size_t n = 0;
-    for (int t = 0; t < (int)graph->n_tensors; t++) {
-        const int64_t count = fv__shape_count(graph->tensors[t].shape);
-        const bool per_image = fv__graph_is_result(graph, t);
-        if (!per_image && graph->tensors[t].role != FV_ROLE_GRADIENT)
-            continue;
-        const float *const buffer = fv__run_buffer(run, t);
-        for (int64_t i = 0; i < (per_image ? count * options.batch : count); i++, n++) {
-            const int64_t at = i / count;
-            out[n] = per_image ? buffer[(at / FV_LANES * count + i % count) * FV_LANES + at % FV_LANES]
-                               : buffer[i];
-        }
-    }
-    fv__run_destroy(run);
-    fv__plan_destroy(plan);
-    return n;
 }
 
 static void compare(fv_context *c, const fv_graph *graph, fv_model *m, fv_plan_options options,
@@ -98,9 +60,9 @@ static void compare(fv_context *c, const fv_graph *graph, fv_model *m, fv_plan_o
     assert_non_null(fused);
     fv_plan_options unfused = options;
     unfused.unfused = true;
-    const size_t n = results(c, graph, m, unfused, alone);
+    const size_t n = outcome_of(c, graph, m, unfused, alone, ROOM, look);
     assert_in_range(n, 1, ROOM);
-    assert_int_equal(results(c, graph, m, options, fused), n);
+    assert_int_equal(outcome_of(c, graph, m, options, fused, ROOM, look), n);
     for (size_t i = 0; i < n; i++)
         if (memcmp(&alone[i], &fused[i], sizeof *fused) != 0)
             fail_msg("value %zu: expected %.9g, found %.9g, of\n%s", i, (double)alone[i], (double)fused[i],

@@ -2,6 +2,7 @@
 #include "base/context.h"
 #include "base/cpu.h"
 #include "base/system.h"
+#include "kernels/blocks.h"
 #include "base/pool.h"
 
 #include <stdio.h>
@@ -19,6 +20,19 @@ static void default_release(void *user, void *block)
     free(block);
 }
 
+/* "amd, caches of 48 KiB, 1024 KiB and 32768 KiB". */
+static void describe(const fv_machine *m, char *text, size_t room)
+{
+    if (m->cache[0] && m->cache[1] && m->cache[2])
+        snprintf(text, room, "%s, caches of %zu KiB, %zu KiB and %zu KiB", m->family, m->cache[0] >> 10,
+                 m->cache[1] >> 10, m->cache[2] >> 10);
+    else if (m->cache[0] && m->cache[1])
+        snprintf(text, room, "%s, caches of %zu KiB and %zu KiB", m->family, m->cache[0] >> 10,
+                 m->cache[1] >> 10);
+    else
+        snprintf(text, room, "%s, caches unknown", m->family);
+}
+
 /* What can be settled before there is a context: `first` lives on the caller's stack. */
 static fv_status settle(const fv_context_options *options, fv_context *first, int *n_threads)
 {
@@ -31,6 +45,9 @@ static fv_status settle(const fv_context_options *options, fv_context *first, in
         return fv__fail(first, FV_ERR_ARGUMENT, "threads: %d; expected 1 or more, or 0 for one a core",
                         options->n_threads);
     first->direct = options->direct;
+    first->machine = fv__machine();
+    first->blocks = fv__blocks_for(&first->machine);
+    describe(&first->machine, first->machine_text, sizeof first->machine_text);
     *n_threads = options->n_threads > 0 ? options->n_threads : fv__machine_cores();
     return fv__isa_choose(first, options->isa, &first->isa);
 }
@@ -81,6 +98,11 @@ const char *fv_message(const fv_context *ctx)
 const char *fv_context_isa(const fv_context *ctx)
 {
     return ctx ? fv__isa_name(ctx->isa) : "";
+}
+
+const char *fv_context_machine(const fv_context *ctx)
+{
+    return ctx ? ctx->machine_text : "";
 }
 
 int fv_context_threads(const fv_context *ctx)

@@ -5,6 +5,7 @@
 
 #include "base/exact.h"
 #include "base/nearest.h"
+#include "base/system.h"
 #include "base/trace.h"
 #include "fovea.h"
 
@@ -18,6 +19,9 @@ struct fv_context {
     fv_allocator allocator;
     fv_isa isa;
     bool direct; /* plans of this context take no Winograd */
+    fv_machine machine;
+    const struct fv_blocks *blocks; /* block sizes for it; kernels/blocks.h */
+    char machine_text[96];          /* fv_context_machine */
     struct fv_pool *pool;
     int references; /* the caller's, until it destroys the context, and one of each object made with it */
     char message[FV_MESSAGE_BYTES];

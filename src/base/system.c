@@ -5,6 +5,7 @@
 #include "base/exact.h"
 #include "base/system.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -58,4 +59,62 @@ void fv__machine_avoid(const int *taken, int n)
     (void)taken;
     (void)n;
 #endif
+}
+
+/* ---- the machine as block sizes see it ---------------------------------------------------------------- */
+
+/* The first line of a file of the kernel's about one of the caches of core 0: 0 characters where there is
+ * none. */
+static int read_cache_file(int index, const char *name, char *text, size_t room)
+{
+    char path[96] = "/sys/devices/system/cpu/cpu0/cache/index0/";
+    size_t n = 0;
+    while (path[n])
+        n++;
+    path[n - 2] = (char)('0' + index);
+    for (size_t i = 0; name[i] && n + 1 < sizeof path; i++)
+        path[n++] = name[i];
+    path[n] = '\0';
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return 0;
+    const ssize_t found = read(file, text, room - 1);
+    close(file);
+    text[found > 0 ? found : 0] = '\0';
+    return found > 0 ? (int)found : 0;
+}
+
+/* "48K" or "1M" as bytes. */
+static size_t bytes_of(const char *text)
+{
+    size_t n = 0;
+    for (; *text >= '0' && *text <= '9' && n < SIZE_MAX / 2048; text++)
+        n = 10 * n + (size_t)(*text - '0');
+    return *text == 'K' ? n << 10 : *text == 'M' ? n << 20 : n;
+}
+
+static const char *family(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    return __builtin_cpu_is("amd") ? "amd" : __builtin_cpu_is("intel") ? "intel" : "unknown";
+#elif defined(__aarch64__)
+    return "arm";
+#else
+    return "unknown";
+#endif
+}
+
+fv_machine fv__machine(void)
+{
+    fv_machine machine = {.family = family()};
+    char level[8], type[16], size[24];
+    for (int i = 0; i < 8; i++) {
+        if (!read_cache_file(i, "level", level, sizeof level) ||
+            !read_cache_file(i, "type", type, sizeof type) || !read_cache_file(i, "size", size, sizeof size))
+            continue;
+        if (type[0] != 'I' && level[0] >= '1' && level[0] <= '3') /* not of instructions */
+            machine.cache[level[0] - '1'] = bytes_of(size);
+    }
+    return machine;
 }

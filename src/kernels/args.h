@@ -80,6 +80,7 @@ static inline int64_t fv__conv_whole(const fv_conv_args *conv)
 /* Convolutions of the same x that make one image together, such as the phases of a data gradient. They agree
  * on x as it is staged: `slab` depths at a time, of which the first outputs' begin at depth `slab_first`. */
 typedef struct fv_conv_parts {
+    int64_t stretch_bytes;    /* of fv_blocks */
     const fv_conv_args *part; /* [n] */
     int n;
     int depths, rows; /* of outputs: parts may have one less */
@@ -230,6 +231,7 @@ typedef struct fv_c16_out_args {
 typedef enum fv_c16_way { FV_C16_WINOGRAD, FV_C16_POINTS, FV_C16_LINES, FV_C16_WINDOWS } fv_c16_way;
 
 typedef struct fv_c16_args {
+    int terms, chunk; /* of fv_blocks: c16_terms, winograd_chunk */
     fv_conv_args conv;
     fv_finish_args finish;
     int in_bundles, out_bundles;
@@ -285,7 +287,8 @@ typedef struct fv_tokens_sum_args {
  * first so many tokens ask. */
 typedef struct fv_attention_args {
     int heads, size, tokens, queries;
-    float scale; /* of the scores: 1 / sqrt(size) */
+    float scale;   /* of the scores: 1 / sqrt(size) */
+    int at_a_time; /* queries whose scores the forward kernel keeps; of fv_blocks */
 } fv_attention_args;
 
 /* Row `row` of a matrix [..][n]. */

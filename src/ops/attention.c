@@ -194,7 +194,8 @@ static fv_cost cost_of(const void *attrs, fv_shape x, int n, int passes)
 
 static fv_status lower_step(fv_lower *l, fv_kernel_id kernel, fv_shape x, fv_cost cost, int rows)
 {
-    const fv_attention_args args = args_of(l->attrs, x);
+    fv_attention_args args = args_of(l->attrs, x);
+    args.at_a_time = l->blocks->attention_queries;
     fv_step_spec s = {.kernel = kernel,
                       .domain = FV_PER_BLOCK,
                       .args = fv__lower_args(l, &args, sizeof args),

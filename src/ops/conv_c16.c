@@ -36,7 +36,7 @@ static void cut_units(const fv_lower *l, fv_c16_args *g, int64_t row_bytes)
 {
     const int wanted = FV_C16_UNITS * (l->n_workers > 0 ? l->n_workers : 1);
     const int panels = fv__ceil_div(g->out_bundles, FV_PANEL);
-    g->row_units = fv__ceil_div(g->rows * row_bytes, FV_C16_BYTES);
+    g->row_units = fv__ceil_div(g->rows * row_bytes, l->blocks->c16_bytes);
     g->row_units = g->row_units < g->rows ? g->row_units : g->rows;
     g->panel_units = fv__ceil_div(wanted, g->row_units);
     if (g->panel_units > panels) {
@@ -98,7 +98,7 @@ static unit_floats floats_of(const fv_c16_args *g)
     switch (g->way) {
     case FV_C16_WINOGRAD:
         return (unit_floats){(int64_t)36 * fv__ceil_div(width->out, 4) * (in + FV_PANEL * FV_LANES),
-                             36 * (FV_WINOGRAD_CHUNK * FV_PANEL + 1) * FV_LANES};
+                             36 * (g->chunk * FV_PANEL + 1) * FV_LANES};
     case FV_C16_POINTS:
         return (unit_floats){width->out * in, 0};
     case FV_C16_LINES: /* lines of x, as the kernel stages them */
@@ -125,8 +125,10 @@ static fv_status lower_sums(fv_lower *l, const fv_conv_args *conv, fv_c16_way wa
                      .in_bundles = fv__c16_bundles(conv->i),
                      .out_bundles = fv__c16_bundles(conv->o),
                      .runs = runs,
+                     .terms = l->blocks->c16_terms,
+                     .chunk = l->blocks->winograd_chunk,
                      .rows = fv__lower_int(l, winograd ? (lines + 3) / 4 : lines, "lines of outputs")};
-    const int64_t some = taps < FV_UNFOLD_TERMS ? FV_UNFOLD_TERMS / taps : 1;
+    const int64_t some = taps < l->blocks->unfold_terms ? l->blocks->unfold_terms / taps : 1;
     int packed, constants;
     g.channels = (int)(some > FV_LANES ? some / FV_LANES * FV_LANES : some);
     g.conv.in_w = fv__lower_int(

@@ -31,10 +31,10 @@ static int choose_outputs(const fv_lower *l, const fv_conv_dw_rows_args *g)
 {
     const fv_conv_args *const c = &g->conv;
     const int64_t sums = (int64_t)sizeof(float) * fv__conv_taps(c) * g->padded;
-    int parts = fv__ceil_div(c->o, FV_ROWS_OUTPUTS);
+    int parts = fv__ceil_div(c->o, l->blocks->rows_outputs);
     while (c->o / parts >= 2 * FV_LANES &&
            ((int64_t)g->slices * c->groups * parts < (int64_t)FV_ROWS_TASKS * l->n_workers ||
-            c->o / parts * sums > FV_ROWS_SUMS_BYTES))
+            c->o / parts * sums > l->blocks->rows_sums_bytes))
         parts *= 2;
     return fv__ceil_div(c->o, parts);
 }
@@ -57,22 +57,23 @@ static int64_t chunk_floats(const fv_conv_dw_rows_args *g, int n_lines, int n_pi
 }
 
 /* A block's dy, warm as it is, may come from L3. */
-static bool chunk_fits(const fv_conv_dw_rows_args *g, int n_lines, int n_pixels)
+static bool chunk_fits(const fv_blocks *blocks, const fv_conv_dw_rows_args *g, int n_lines, int n_pixels)
 {
     const int64_t rows = chunk_floats(g, n_lines, n_pixels);
     const int64_t dy = g->slices > 0 ? (int64_t)n_lines * n_pixels * FV_LANES * g->outputs : 0;
-    return (rows > dy ? rows : dy) * (int64_t)sizeof(float) <= FV_ROWS_BYTES;
+    return (rows > dy ? rows : dy) * (int64_t)sizeof(float) <= blocks->rows_bytes;
 }
 
 /* Several lines, a line, or an even part of one. */
-static void choose_chunk(fv_conv_dw_rows_args *g)
+static void choose_chunk(const fv_blocks *blocks, fv_conv_dw_rows_args *g)
 {
     const fv_conv_args *const c = &g->conv;
     int parts = 1, lines = 1;
-    while (c->at[FV_WIDTH].out / (parts + 1) >= FV_ROWS_PIXELS &&
-           !chunk_fits(g, 1, fv__ceil_div(c->at[FV_WIDTH].out, parts)))
+    while (c->at[FV_WIDTH].out / (parts + 1) >= blocks->rows_pixels &&
+           !chunk_fits(blocks, g, 1, fv__ceil_div(c->at[FV_WIDTH].out, parts)))
         parts++;
-    while (parts == 1 && lines < c->at[FV_HEIGHT].out && chunk_fits(g, lines + 1, c->at[FV_WIDTH].out))
+    while (parts == 1 && lines < c->at[FV_HEIGHT].out &&
+           chunk_fits(blocks, g, lines + 1, c->at[FV_WIDTH].out))
         lines++;
     g->chunk_pixels = fv__ceil_div(c->at[FV_WIDTH].out, parts);
     g->chunk_lines = fv__ceil_div(c->at[FV_HEIGHT].out, fv__ceil_div(c->at[FV_HEIGHT].out, lines));
@@ -102,7 +103,7 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, bool by_block,
     g->is_dw = g->sees_all && g->slices == 1 && c->i == g->padded;
     g->panel = choose_panel(g->padded / FV_LANES) * FV_LANES;
     g->outputs = by_block ? c->o : choose_outputs(l, g);
-    choose_chunk(g);
+    choose_chunk(l->blocks, g);
     fv__lower_int(l, g->depth_floats, "values of x that the windows of some outputs see");
     const int n = fv__lower_int(l, (int64_t)g->chunk_lines * g->chunk_pixels * FV_LANES, "terms of a sum");
     FV_TRY(l->status);
@@ -178,7 +179,7 @@ static fv_status lower_outputs(fv_lower *l, const fv_conv_task *task)
     fv_conv_dw_outputs_args g = {
         .conv = *conv, .padded = fv__ceil_div(conv->o, FV_LANES) * FV_LANES, .slices = count_slices(l, conv)};
     const int64_t taps = conv->i * fv__conv_taps(conv), pixel = (int64_t)FV_LANES * g.padded;
-    const int64_t fit = FV_WIDE_BYTES / (pixel * (int64_t)sizeof(float));
+    const int64_t fit = l->blocks->wide_bytes / (pixel * (int64_t)sizeof(float));
     g.pixels = fv__ceil_div(conv->at[FV_WIDTH].out, fv__ceil_div(conv->at[FV_WIDTH].out, fit > 4 ? fit : 4));
     const int64_t columns = (int64_t)(g.pixels - 1) * conv->at[FV_WIDTH].stride +
                             (int64_t)(conv->at[FV_WIDTH].window - 1) * conv->at[FV_WIDTH].dilation + 1;

@@ -196,7 +196,8 @@ static bool always(const fv_conv_task *task)
 static fv_status lower_lines(fv_lower *l, const fv_conv_task *task)
 {
     fv_conv_args *const part = fv__arena_alloc(l->arena, (size_t)task->n, sizeof *part);
-    fv_conv_parts parts = {.part = part, .n = task->n, .blanks = task->blanks};
+    fv_conv_parts parts = {
+        .stretch_bytes = l->blocks->stretch_bytes, .part = part, .n = task->n, .blanks = task->blanks};
     double products = 0;
     int weights;
     if (!part)

@@ -30,11 +30,11 @@ static fv_status make_args(fv_lower *l, const fv_conv_task *task, fv_pixels_args
     const fv_conv_args *const conv = task->part;
     const int64_t taps = fv__conv_taps(conv), pixels = fv__conv_out(conv);
     *g = (fv_pixels_args){.conv = *conv, .blanks = task->blanks, .scattered = fv__conv_whole(conv) != pixels};
-    const int even = fv__ceil_div(conv->i, fv__ceil_div(conv->i * taps, FV_PIXELS_TERMS));
+    const int even = fv__ceil_div(conv->i, fv__ceil_div(conv->i * taps, l->blocks->pixels_terms));
     const int sixteens = fv__ceil_div(even, FV_LANES) * FV_LANES;
     g->channels = sixteens < conv->i ? sixteens : conv->i;
     const int64_t terms = g->channels * taps,
-                  fit = FV_PIXELS_BYTES / (terms * FV_LANES * (int64_t)sizeof(float));
+                  fit = l->blocks->pixels_bytes / (terms * FV_LANES * (int64_t)sizeof(float));
     const int64_t most = fit < 4 ? 4 : fit < FV_PIXELS ? fit : FV_PIXELS;
     g->pixels = fv__ceil_div(pixels, fv__ceil_div(pixels, most));
     g->inner = (int)(taps > 1 ? taps : g->channels % FV_LANES == 0 ? FV_LANES : g->channels);

@@ -21,7 +21,7 @@ static int count_slices(const fv_lower *l, const fv_conv_args *c)
 /* Of a panel: lower ones where that gives every worker some. */
 static int choose_outputs(const fv_lower *l, const fv_conv_args *c, int slices)
 {
-    int panels = fv__ceil_div(c->o, FV_WINOGRAD_DW_OUTPUTS);
+    int panels = fv__ceil_div(c->o, l->blocks->winograd_dw_outputs);
     while (slices * panels < FV_DW_TASKS * l->n_workers && c->o / panels >= 2 * FV_LANES)
         panels *= 2;
     return fv__ceil_div(c->o, panels);
@@ -32,7 +32,8 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, const fv_winog
     fv_winograd_dw_args g = {.conv = *conv, .padded = fv__ceil_div(conv->i, FV_LANES) * FV_LANES};
     g.slices = count_slices(l, conv);
     g.outputs = choose_outputs(l, conv, g.slices);
-    g.inputs = fv__ceil_div(g.padded / FV_LANES, fv__ceil_div(g.padded, FV_WINOGRAD_DW_INPUTS)) * FV_LANES;
+    g.inputs =
+        fv__ceil_div(g.padded / FV_LANES, fv__ceil_div(g.padded, l->blocks->winograd_dw_inputs)) * FV_LANES;
     /* Not a multiple of 4096 bytes: the 36 pixels of a tile would meet in the same few lines of L1. */
     g.pixel = (int64_t)FV_LANES * (g.padded + 1);
     int32_t *const offset = fv__arena_alloc(l->arena, FV_WINOGRAD_DW_TERMS, sizeof *offset);

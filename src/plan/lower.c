@@ -282,6 +282,7 @@ static fv_status lower_node(fv_plan *plan, int k)
     const fv_node_plan *const how = &plan->nodes[k];
     fv_lower l = {.ctx = plan->ctx,
                   .arena = &plan->arena,
+                  .blocks = plan->blocks,
                   .attrs = node->attrs,
                   .out = graph->nodes[how->last].output,
                   .out_shape = graph->tensors[node->output].shape,

@@ -57,6 +57,7 @@ typedef struct fv_fused {
 typedef struct fv_lower {
     fv_context *ctx;
     fv_arena *arena;
+    const fv_blocks *blocks; /* block sizes: only where and when may depend on them */
     const void *attrs;
     int n_inputs;
     int in[FV_LOWER_INPUTS], out;

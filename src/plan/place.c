@@ -6,8 +6,6 @@
  * their input for the last time, share it outright. */
 #include "plan/passes.h"
 
-#include "kernels/blocks.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -245,8 +243,8 @@ static void choose_groups(fv_plan *plan)
     const int share = (plan->max_blocks + workers - 1) / workers;
     for (int p = 0; p < plan->n_phases; p++) {
         fv_phase *const phase = &plan->phases[p];
-        int group = FV_GROUP_BLOCKS;
-        while (group > 1 && (phase->local_floats * 4 * group > FV_GROUP_BYTES || group > share))
+        int group = plan->blocks->group_blocks;
+        while (group > 1 && (phase->local_floats * 4 * group > plan->blocks->group_bytes || group > share))
             group--;
         phase->group = group;
         phase->blocks_per_task = group;

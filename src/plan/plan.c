@@ -42,6 +42,7 @@ fv_status fv__plan_create(fv_context *ctx, const fv_graph *graph, const fv_plan_
     plan->options = *options;
     plan->options.direct |= ctx->direct;
     plan->kernels = fv__kernels(ctx->isa);
+    plan->blocks = options->blocks ? options->blocks : ctx->blocks;
     plan->max_blocks = (options->batch + FV_LANES - 1) / FV_LANES;
     plan->blocks_per_shard = (plan->max_blocks + FV_SHARDS - 1) / FV_SHARDS;
     fv__arena_init(&plan->arena, ctx);

@@ -25,8 +25,9 @@ typedef struct fv_plan_options {
     int n_workers; /* only how blocks are grouped into tasks depends on it */
     /* What is wanted: nodes that nothing wanted depends on stay out of the plan. Gradients always are. */
     bool output, loss;
-    bool updates;    /* the update nodes */
-    bool direct;     /* convolutions by their plain sums: no Winograd */
+    const fv_blocks *blocks; /* NULL: the context's */
+    bool updates;            /* the update nodes */
+    bool direct;             /* convolutions by their plain sums: no Winograd */
     const char *way; /* tests: the way of all convolutions, by name; one that cannot do a shape is refused */
     bool unfused;    /* every node in steps of its own */
     bool keep;       /* what the way back reads is kept from the way forward, nothing is made again */
@@ -97,6 +98,7 @@ typedef struct fv_plan {
     fv_context *ctx;
     fv_arena arena;
     const fv_kernels *kernels;
+    const fv_blocks *blocks;
     fv_plan_options options;
     const fv_graph *graph; /* a copy of its own */
     int max_blocks, blocks_per_shard;
