@@ -280,7 +280,7 @@ enum { DROP_VALUES = 103, DROP_IMAGES = 41, DROP_BLOCKS = 3 };
 static void run_dropout(const fv_kernels *kernels, float *y, const float *x, float rate,
                         const uint32_t *samples, uint32_t step, int first, int n_blocks)
 {
-    const fv_dropout_args args = {DROP_VALUES, rate, 5};
+    const fv_dropout_args args = {.units = DROP_VALUES, .each = 1, .rate = rate, .node = 5};
     const fv_batch batch = {.n = DROP_IMAGES, .samples = samples, .seed = 0x123456789ABCDEFull, .step = step};
     const int64_t stride = DROP_VALUES * 16;
     const fv_call call = {.args = &args,
