@@ -61,6 +61,13 @@ static const char *const more_models[] = {
     "conv short 40 1x1 stride=2 bias=no from=trunk\nadd b3\nrelu\nglobalavgpool\nflatten\nlinear out 4\n"
     "softmax\n",
     TRAINING_TRANSFORMER,
+    /* all that moves values along axes */
+    "input image 3x9x8\nconv c1 5 3x3 pad=1 border=mirror\nmaxpool 2x2 name=pool\nborder 1x0 end=0x2 "
+    "mode=edge\n"
+    "conv c2 20 3x3 pad=same border=modulo\nrelu\ncrop 4x4 at=1x0\nupsample 2 mode=bilinear name=up\n"
+    "upsample 2 from=pool\nconcat up\nconv c3 5 1x1\navgpool 2x2\nunpool pool\nconv c4 6 2x2 stride=2\n"
+    "sigmoid name=gate\nmultiply gate\npermute 1x0x2\nreshape 4x24\nslice 1 20\nslice 0 3 axis=0\nmean 1\n"
+    "linear out 4\nsoftmax\n",
 };
 enum { N_MORE_MODELS = sizeof more_models / sizeof *more_models };
 
