@@ -88,20 +88,25 @@ static int gradient_of(fv_graph *graph, const op_call *call, const op_graph *g, 
     return of;
 }
 
+/* The operation that makes input i of what the layer reads, for all images together; NULL: none. */
+static const fv_op *maker_of(const fv_op *op, int i)
+{
+    const fv_layer_kind *const layer = op->n_layers > 0 ? &op->layers[0] : NULL;
+    const int k = i - (op->n_inputs - (layer ? layer->n_parameters : 0)); /* parameters come last */
+    return layer && k >= 0 && k < layer->n_parameters ? layer->parameters[k].of_batch : NULL;
+}
+
 /* What the inputs of the operation are is what they are in a network: batchnorm's gradient counts in that the
  * statistics follow x, so there they are those of x. The value drawn for them goes unused. */
 static fv_status add_input(op_graph *g, const op_call *call, int i)
 {
     char name[16];
     snprintf(name, sizeof name, "in%d", i);
-    if (call->op != &fv_op_batchnorm || i != 1)
+    const fv_op *const maker = maker_of(call->op, i);
+    if (!maker)
         return fv__graph_tensor(&g->graph, name, call->shape[i], fv__op_role(call->op, i), &g->input[i]);
-    const fv_node_spec stats = {.op = &fv_op_batchnorm_stats,
-                                .name = name,
-                                .n_inputs = 1,
-                                .input = {g->input[0]},
-                                .role = FV_ROLE_BATCH,
-                                .of = -1};
+    const fv_node_spec stats = {
+        .op = maker, .name = name, .n_inputs = 1, .input = {g->input[0]}, .role = FV_ROLE_BATCH, .of = -1};
     return fv__graph_node(&g->graph, &stats, &g->input[i]);
 }
 

@@ -41,7 +41,9 @@ static fv_status differentiate_node(fv_graph *graph, size_t k, const bool *neede
         g.dx[i] = -1;
     }
     if (node.op->no_gradient || !node.op->grad)
-        return fv__fail(graph->ctx, FV_ERR_UNSUPPORTED, "%s: %s has no gradient", node.name, node.op->name);
+        return fv__fail(graph->ctx, FV_ERR_UNSUPPORTED,
+                        "%s:%d: %s: no gradient flows through a %s, so what lies before it cannot be trained",
+                        graph->source, node.line, node.name, node.op->name);
     FV_TRY(node.op->grad(&g));
     for (int i = 0; i < node.n_inputs; i++)
         if (g.wanted[i] && g.dx[i] >= 0)
