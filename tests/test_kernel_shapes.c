@@ -300,6 +300,33 @@ static void test_layernorm(void **state)
     }
 }
 
+/* Any number of directions, of groups and of channels in them. */
+static void test_groupnorm(void **state)
+{
+    (void)state;
+    for (int turn = 0; turn < N_SHAPES; turn++) {
+        fv_rng rng = fv__rng(seed, FV_STREAM_CHECK, 5, (uint32_t)turn);
+        const int groups = draw_small(&rng, 9), each = draw_small(&rng, 20), c = groups * each;
+        const int pixels = draw_small(&rng, 40), n = draw_small(&rng, 40);
+        const fv_shape gamma = FV_SHAPE(c);
+        const fv_shape x = turn % 3 == 0   ? FV_SHAPE(c, pixels)
+                           : turn % 3 == 1 ? FV_SHAPE(c, pixels, 3)
+                                           : FV_SHAPE(c, 2, pixels, 2);
+        const double unit = 0x1p-22 * (each * pixels < 8 ? 316 : 8), terms = each * pixels * 6 + 8;
+        char words[64];
+        snprintf(words, sizeof words, "groups=%d", turn % 5 ? groups : each == 1 ? 0 : groups);
+        check_shapes(turn, "groupnorm", n, (fv_shape[3]){x, gamma, gamma}, words, unit * terms, &rng);
+        check_shapes(turn, "groupnorm_dx", n, (fv_shape[3]){x, x, gamma}, words, 4 * unit * terms, &rng);
+        check_shapes(turn, "groupnorm_dw", n, (fv_shape[3]){x, x}, words, unit * (n * pixels + terms), &rng);
+        check_shapes(turn, "prelu", n, (fv_shape[3]){x, gamma}, "", 0x1p-22, &rng);
+        check_shapes(turn, "prelu_dw", n, (fv_shape[3]){x, x}, "", 0x1p-22 * (n * pixels * 6 + 8), &rng);
+        snprintf(words, sizeof words, "size=%d alpha=%d beta=0.%d", draw(&rng, 1, 2 * c), draw(&rng, 0, 9),
+                 draw(&rng, 0, 9));
+        check_shapes(turn, "lrn", n, (fv_shape[3]){x}, words, 0x1p-22 * (c + 16), &rng);
+        check_shapes(turn, "lrn_dx", n, (fv_shape[3]){x, x}, words, 0x1p-21 * (c + 16), &rng);
+    }
+}
+
 static int create_contexts(void **state)
 {
     (void)state;
@@ -323,10 +350,8 @@ static int destroy_contexts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),
-        cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_attention),
-        cmocka_unit_test(test_layernorm),
+        cmocka_unit_test(test_conv),      cmocka_unit_test(test_linear),    cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_layernorm), cmocka_unit_test(test_groupnorm),
     };
     return cmocka_run_group_tests_name("kernel shapes", tests, create_contexts, destroy_contexts);
 }

@@ -114,21 +114,25 @@ static const fv_attr_spec *find_attr(const fv_op *op, const char *word)
     return NULL;
 }
 
-/* "(1; 0 to 1024)" behind the key: its default and its range. */
+/* "(1; 0 to 1024)" behind the key: its default and its range. A default outside of the range, which stands
+ * for something else, is said in words. */
 static void check_range(const fv_layer_kind *kind, const fv_attr_spec *spec, const char *behind)
 {
-    char expected[300];
-    if (spec->type == FV_ATTR_CHOICE)
-        snprintf(expected, sizeof expected, " (%s", spec->choices[(int)spec->initial]);
-    else if (spec->type == FV_ATTR_LIST || spec->type == FV_ATTR_TABLE)
+    char value[60] = "", range[120] = "", found[ROOM];
+    snprintf(found, sizeof found, "%.*s", (int)strcspn(behind, ")"), behind);
+    if (spec->type == FV_ATTR_LIST || spec->type == FV_ATTR_TABLE)
         return;
-    else if (spec->max >= FV_MAX_DIM) /* as far as sizes go */
-        snprintf(expected, sizeof expected, " (%s", fv__general(spec->initial, 7).text);
-    else
-        snprintf(expected, sizeof expected, " (%s; %s to %s", fv__general(spec->initial, 7).text,
-                 fv__general(spec->min, 7).text, fv__general(spec->max, 7).text);
-    if (strncmp(behind, expected, strlen(expected)) != 0)
-        COMPLAIN("%s: behind `%s` expected '%s', found '%.30s'", kind->word, spec->word, expected, behind);
+    if (spec->type == FV_ATTR_CHOICE)
+        snprintf(value, sizeof value, "%s", spec->choices[(int)spec->initial]);
+    else if (spec->initial >= spec->min && spec->initial <= spec->max)
+        snprintf(value, sizeof value, "%s", fv__general(spec->initial, 7).text);
+    if (spec->type != FV_ATTR_CHOICE && spec->max < FV_MAX_DIM) /* else as far as sizes go */
+        snprintf(range, sizeof range, "; %s to %s", fv__general(spec->min, 7).text,
+                 fv__general(spec->max, 7).text);
+    if (strncmp(found, " (", 2) != 0 || strncmp(found + 2, value, strlen(value)) != 0 ||
+        !strstr(found, range))
+        COMPLAIN("%s: behind `%s` expected ' (%s%s', found '%s'", kind->word, spec->word,
+                 *value ? value : "the default in words", range, found);
 }
 
 static void check_keys(const fv_layer_kind *kind, const char *cell)
@@ -150,8 +154,12 @@ static void check_keys(const fv_layer_kind *kind, const char *cell)
     for (const char *at = strchr(cell, '`'); at; at = strchr(at + 1, '`')) {
         const size_t length = strcspn(at + 1, "`");
         bool known = false;
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
+            const fv_attr_spec *const spec = find_attr(kind->op, keys[i]);
             known |= strlen(keys[i]) == length && strncmp(at + 1, keys[i], length) == 0;
+            for (int k = 0; spec && spec->choices && spec->choices[k]; k++)
+                known |= strlen(spec->choices[k]) == length && strncmp(at + 1, spec->choices[k], length) == 0;
+        }
         if (!known && !memchr(at + 1, '=', length)) /* `mode=constant:V` explains a value */
             COMPLAIN("%s has no key `%.*s`", kind->word, (int)length, at + 1);
         at += 1 + length;
