@@ -268,12 +268,12 @@ def cases_multiply():
 
 
 def cases_reshape():
-    yield shaped("an image to a video", "input image 6x4x2\nreshape 2x3x2x4 name=y", "y", [6, 4, 2],
-                 lambda x: x.reshape(-1, 2, 3, 2, 4).clone())
-    yield shaped("a vector to an image", "input vector 24\nreshape 2x3x4 name=y", "y", [24],
-                 lambda x: x.reshape(-1, 2, 3, 4).clone())
-    yield shaped("to a signal", "input image 2x3x4\nreshape 6x4 name=y", "y", [2, 3, 4],
-                 lambda x: x.reshape(-1, 6, 4).clone())
+    yield shaped("an image to a video", "input image 6x4x2\nsigmoid\nreshape 2x3x2x4 name=y", "y", [6, 4, 2],
+                 lambda x: torch.sigmoid(x).reshape(-1, 2, 3, 2, 4).clone())
+    yield shaped("a vector to an image", "input vector 24\nsigmoid\nreshape 2x3x4 name=y", "y", [24],
+                 lambda x: torch.sigmoid(x).reshape(-1, 2, 3, 4).clone())
+    yield shaped("to a signal", "input image 2x3x4\nsigmoid\nreshape 6x4 name=y", "y", [2, 3, 4],
+                 lambda x: torch.sigmoid(x).reshape(-1, 6, 4).clone())
 
 
 def cases_permute():
