@@ -303,6 +303,7 @@ static void run_kernel(const bench *b, const fv_step_spec *s, const fv_batch *ba
     for (int part = 0; part < 3; part++) {
         c.begin = s->units * part / 3;
         c.end = s->units * (part + 1) / 3;
+        c.by_units = s->domain == FV_PER_RANGE;
         if (c.begin < c.end)
             kernel(&c);
     }

@@ -39,8 +39,9 @@ typedef struct fv_call {
     int64_t stride[FV_MAX_OPERANDS]; /* floats from a block to the next; per shard for sharded operands */
     int first_block, n_blocks;       /* FV_PER_RANGE: 0 and all blocks of the batch */
     int blocks_per_shard;
-    int64_t begin, end; /* FV_PER_RANGE: the units to do */
-    float *scratch;     /* of the worker, as many floats as the step asked for */
+    bool by_units; /* FV_PER_RANGE: the call is for the units [begin, end) of all blocks; else for blocks */
+    int64_t begin, end;
+    float *scratch; /* of the worker, as many floats as the step asked for */
     const fv_batch *batch;
     bool relu; /* outputs below 0 become 0 */
 } fv_call;

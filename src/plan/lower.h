@@ -108,9 +108,9 @@ static inline int fv__ceil_div(int64_t a, int64_t b)
     return n < INT32_MAX ? (int)n : INT32_MAX;
 }
 
-/* Whether a batch has fewer blocks than there are workers, and an operation of so many flops an image enough
- * to do: then its per-block steps become steps over a range of `units`, of all blocks at once. Their kernels
- * must know such a range: call->end > 0. */
+/* True if there are fewer blocks than workers and the operation, of `flops` an image, is heavy enough to be
+ * worth splitting. Its step then runs once over all blocks and is parallel over `units` (rows, channels or
+ * tiles) instead of blocks; its kernel must know such calls: call->by_units. */
 bool fv__lower_splits(const fv_lower *l, double flops);
 void fv__lower_split(const fv_lower *l, double flops, int64_t units, int64_t grain, fv_step_spec *spec);
 /* A gradient that is a sum over images: a per-block kernel adds to shards (operand 0, inputs behind it), and

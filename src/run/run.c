@@ -220,6 +220,7 @@ static void run_range(fv_run *run, int s, int task, int worker)
 {
     const fv_step_spec *const spec = &run->plan->steps[s].spec;
     fv_call call = {.n_blocks = run->n_blocks,
+                    .by_units = spec->domain == FV_PER_RANGE,
                     .begin = spec->units * task / run->n_range_tasks[s],
                     .end = spec->units * (task + 1) / run->n_range_tasks[s]};
     if (spec->domain == FV_PER_BUNDLE)
