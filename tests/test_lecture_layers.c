@@ -118,10 +118,78 @@ static void test_steps_approximate_a_function(void **state)
     fv_model_destroy(m);
 }
 
+/* "Example (1d convolution)": (1 1 1 0 0) with the filter (1 0 1) is 2 1 1. */
+static void test_signal(void **state)
+{
+    (void)state;
+    const float x[5] = {1, 1, 1, 0, 0}, w[3] = {1, 0, 1}, y[3] = {2, 1, 1};
+    expect("input signal 1x5\nconv c 1 3 bias=no\nflatten\nloss squared-error\n", "c.weight", w, 3, x, y, 3);
+}
+
+/* "Less than 2D, more than 3D": a video of 2 frames of 2x3 pixels; a mask of one frame more than the next:
+ * y[t][i][j] = x[1][i][j] - x[0][i][j] + 2 (x[1][i][j+1] - x[0][i][j+1]). */
+static void test_video(void **state)
+{
+    (void)state;
+    const float x[12] = {1, 2, 3, 4, 5, 6, 3, 1, 4, 1, 5, 9}, w[4] = {-1, -2, 1, 2};
+    const float y[4] = {2 + 2 * -1, -1 + 2 * 1, -3 + 2 * 0, 0 + 2 * 3};
+    expect("input video 1x2x2x3\nconv c 1 2x1x2 bias=no\nflatten\nloss squared-error\n", "c.weight", w, 4, x,
+           y, 4);
+}
+
+static double sigmoid(double z)
+{
+    return 1 / (1 + exp(-z));
+}
+
+/* "Simple case: d = 1, m = 1": L = sum of (s(u s(w x)) - y)^2, and its two derivatives as the slide writes
+ * them out. One update from x = -1, 1 (which are standardised already) takes the mean over both samples. */
+static void test_two_weights(void **state)
+{
+    (void)state;
+    const float w = 0.5f, u = -1.5f, x[2] = {-1, 1}, y[2] = {0.2f, 0.9f};
+    const fv_data_field fields[] = {
+        {.name = "input", .element = FV_F32, .rank = 1, .dims = {1}, .values = x},
+        {.name = "target", .element = FV_F32, .rank = 1, .dims = {1}, .values = y},
+    };
+    const double rate = 0.25;
+    double dw = 0, du = 0;
+    for (int i = 0; i < 2; i++) {
+        const double h = sigmoid(w * x[i]), p = sigmoid(u * h), common = 2 * (p - y[i]) * p * (1 - p);
+        dw += common * u * h * (1 - h) * x[i] / 2;
+        du += common * h / 2;
+    }
+    fv_model *m = NULL;
+    fv_data *data = NULL;
+    fv_train_options options = fv_train_options_default();
+    options.epochs = 1;
+    options.batch = 2;
+    options.lr = rate;
+    options.momentum = 0;
+    options.schedule = FV_SCHEDULE_CONSTANT;
+    const char *const text = "input vector 1\nlinear w 1 bias=no\nsigmoid\nlinear u 1 bias=no\nsigmoid\n"
+                             "loss squared-error\n";
+    if (fv_model_from_text(ctx, text, "two", &m) != FV_OK)
+        fail_msg("%s", fv_message(ctx));
+    assert_int_equal(fv_model_set_parameter(m, "w.weight", &w, 1), FV_OK);
+    assert_int_equal(fv_model_set_parameter(m, "u.weight", &u, 1), FV_OK);
+    assert_int_equal(fv_data_from_fields(ctx, fields, 2, 2, &data), FV_OK);
+    if (fv_train(m, data, NULL, &options, NULL, NULL) != FV_OK)
+        fail_msg("%s", fv_message(ctx));
+    assert_true(fabs((double)fv_model_parameter(m, 0).values[0] - (w - rate * dw)) < 1e-6);
+    assert_true(fabs((double)fv_model_parameter(m, 1).values[0] - (u - rate * du)) < 1e-6);
+    assert_true(fabs(rate * dw) > 1e-3 && fabs(rate * du) > 1e-3);
+    fv_data_destroy(data);
+    fv_model_destroy(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_borders),
+        cmocka_unit_test(test_signal),
+        cmocka_unit_test(test_video),
+        cmocka_unit_test(test_two_weights),
         cmocka_unit_test(test_steps_approximate_a_function),
     };
     return cmocka_run_group_tests_name("lecture_layers", tests, setup, teardown);

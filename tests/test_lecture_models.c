@@ -58,13 +58,13 @@ static void expect_image(const fv_model *model, const char *name, int c, int h, 
 static void fully_connected_and_shared(void **state)
 {
     (void)state;
-    fv_model *const m = model_of("input image 1x1x5\n"
-                                 "conv shared 1 1x3 pad=0x1 bias=no\n"
+    fv_model *const m = model_of("input signal 1x5\n"
+                                 "conv shared 1 3 pad=1 bias=no\n"
                                  "flatten\n"
                                  "linear full 5 bias=no\n"
                                  "softmax\n");
     assert_int_equal(layer(m, "shared").n_parameters, 3);
-    assert_int_equal(layer(m, "shared").shape[2], 5);
+    assert_int_equal(layer(m, "shared").shape[1], 5);
     assert_int_equal(layer(m, "full").n_parameters, 25);
     fv_model_destroy(m);
 }
@@ -73,7 +73,7 @@ static void fully_connected_and_shared(void **state)
 static void three_inputs_two_hidden_layers(void **state)
 {
     (void)state;
-    fv_model *const m = model_of("input image 3x1x1\nflatten\nlinear h1 4\nsigmoid\nlinear h2 4\nsigmoid\n"
+    fv_model *const m = model_of("input vector 3\nlinear h1 4\nsigmoid\nlinear h2 4\nsigmoid\n"
                                  "linear out 1\nsigmoid\n");
     assert_int_equal(fv_model_describe(m).n_parameters, 41);
     fv_model_destroy(m);
