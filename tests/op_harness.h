@@ -10,6 +10,7 @@
 typedef struct op_call {
     const fv_op *op;
     const char *words;             /* attributes, as in the model text */
+    const char *way;               /* of a convolution; NULL: the plan's choice */
     int n;                         /* images */
     fv_shape shape[FV_MAX_INPUTS]; /* rank 0: absent */
     double *value[FV_MAX_INPUTS];

@@ -108,8 +108,11 @@ static fv_batch make_batch(const op_call *call)
 
 static fv_plan *make_plan(const op_call *call, fv_context *ctx, const fv_graph *graph)
 {
-    const fv_plan_options options = {
-        .batch = call->n, .n_workers = fv_context_threads(ctx), .keep_all = true, .updates = true};
+    const fv_plan_options options = {.batch = call->n,
+                                     .n_workers = fv_context_threads(ctx),
+                                     .keep_all = true,
+                                     .updates = true,
+                                     .way = call->way};
     fv_plan *plan;
     if (fv__plan_create(ctx, graph, &options, &plan) != FV_OK)
         fail_msg("%s: plan: %s", call->what, fv_message(ctx));

@@ -22,7 +22,8 @@ static const char *const models[] = {
     "input image 3x9x7\nconv c1 5 3x3 pad=1\nrelu\nflatten\nlinear h 19\nrelu\nlinear out 4\nsoftmax\n",
     "input image 3x8x8\nconv c1 36 3x3\nrelu\nconv c2 40 3x3 pad=1\nrelu\nconv c3 48 1x1\nrelu\n"
     "conv c4 40 3x3 stride=2\nrelu\nflatten\nlinear out 4\nsoftmax\n",
-    "input image 2x8x6\nconv c1 16 1x1\nrelu\nconv c2 64 3x3 groups=2\nrelu\nconv c3 33 5x5 pad=2\nrelu\n"
+    "input image 2x8x6\nconv c1 16 1x1\nrelu\nconv d 16 3x3 pad=1 groups=16\nrelu\nconv c2 64 3x3 "
+    "groups=2\nrelu\nconv c3 33 5x5 pad=2\nrelu\n"
     "flatten\nlinear out 4\nsoftmax\n",
     "input image 3x8x6\nconv c1 36 3x3 pad=1\nbatchnorm b1\nrelu name=trunk\nconv c2 36 3x3 pad=1 bias=no\n"
     "batchnorm b2\nadd trunk\nrelu\nconv c3 20 1x1\nbatchnorm b3\nrelu\nflatten\nlinear out 4\nsoftmax\n",

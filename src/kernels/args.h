@@ -89,6 +89,25 @@ typedef struct fv_conv_parts {
     bool by_lines; /* a call's range is of lines, each a depth and a row; else of channels */
 } fv_conv_parts;
 
+/* A convolution of which every output channel reads one input channel alone (depthwise.inc). */
+typedef struct fv_depthwise_span {
+    int row, tap, n; /* the first row that is read, the tap of the window that reads it, how many there are */
+} fv_depthwise_span;
+
+/* Along one direction, for each of n rows of outputs the rows that it reads: neighbours are row_step rows and
+ * tap_step taps apart. */
+typedef struct fv_depthwise_spans {
+    const fv_depthwise_span *span;
+    int n, row_step, tap_step;
+} fv_depthwise_spans;
+
+typedef struct fv_depthwise_args {
+    int channels, multiplier; /* of outputs; those of them that read the same channel */
+    fv_axis at[FV_AXES];      /* of the forward convolution; dense along the width */
+    fv_depthwise_spans z, y;  /* along depth and height */
+    bool back;                /* the data gradient: from dy to dx; multiplier 1 */
+} fv_depthwise_args;
+
 /* The same where there are many channels: what so many pixels see of so many channels is copied first. */
 #define FV_PIXELS 128 /* at most */
 

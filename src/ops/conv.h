@@ -24,9 +24,10 @@ void fv__conv_ref_dw(const fv_ref *r);
 typedef struct fv_conv_task {
     const fv_conv_args *part; /* [n]; of a weight gradient the forward convolution */
     int n;
-    bool blanks;              /* some outputs belong to no part: they are the bias, or 0 */
-    const fv_flip_args *flip; /* of a data gradient: how its weights are packed; else NULL */
-    int weights, bias;        /* buffers; -1: none */
+    bool blanks;                 /* some outputs belong to no part: they are the bias, or 0 */
+    const fv_conv_args *forward; /* of a data gradient: the forward convolution; else NULL */
+    const fv_flip_args *flip;    /* likewise: how its weights are packed */
+    int weights, bias;           /* buffers; -1: none */
 } fv_conv_task;
 
 /* A way to compute a convolution. Of each list the first that `can` and `pays` is taken: both look at the
@@ -49,6 +50,10 @@ bool fv__conv_winograd_pays(const fv_conv_task *task);
 bool fv__conv_pixels_can(const fv_conv_task *task);
 bool fv__conv_pixels_pays(const fv_conv_task *task);
 fv_status fv__conv_lower_pixels(fv_lower *l, const fv_conv_task *task);
+/* conv_depthwise.c: every output channel reads one input channel. */
+bool fv__depthwise_can(const fv_conv_task *task);
+fv_status fv__depthwise_lower(fv_lower *l, const fv_conv_task *task);
+fv_status fv__depthwise_lower_dw(fv_lower *l, const fv_conv_task *task);
 /* The buffer of the weights as the parts read them; a data gradient's are packed by a step. */
 fv_status fv__conv_weights(fv_lower *l, const fv_conv_task *task, int *weights);
 

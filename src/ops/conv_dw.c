@@ -243,6 +243,7 @@ static const fv_conv_way ways[] = {
     {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, fv__conv_lower_winograd_dw},
     {"rows", false, always, rows_pay, lower_rows_of_batch},
     {"outputs", false, outputs_can, outputs_pay, lower_outputs},
+    {"depthwise", false, fv__depthwise_can, NULL, fv__depthwise_lower_dw},
     {"blocks", false, always, NULL, fv__conv_lower_dw_blocks},
 };
 

@@ -239,6 +239,7 @@ static fv_status lower_lines(fv_lower *l, const fv_conv_task *task)
 static const fv_conv_way sums[] = {
     {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, lower_winograd},
     {"pixels", false, fv__conv_pixels_can, fv__conv_pixels_pays, fv__conv_lower_pixels},
+    {"depthwise", false, fv__depthwise_can, NULL, fv__depthwise_lower},
     {"lines", false, always, NULL, lower_lines},
 };
 
@@ -362,7 +363,8 @@ fv_status fv__conv_lower_dx(fv_lower *l)
         flip.window[a] = forward.at[a].window;
         FV_TRY(find_phases(l, &forward.at[a], &flip.phase[a], &flip.n[a]));
     }
-    fv_conv_task task = {.flip = &flip, .weights = l->in[1], .bias = l->n_inputs > 2 ? l->in[2] : -1};
+    fv_conv_task task = {
+        .forward = &forward, .flip = &flip, .weights = l->in[1], .bias = l->n_inputs > 2 ? l->in[2] : -1};
     FV_TRY(make_parts(l, &forward, &flip, &task));
     return fv__conv_lower_by(l, sums, COUNT(sums), &task);
 }
