@@ -183,10 +183,43 @@ static void test_two_weights(void **state)
     fv_model_destroy(m);
 }
 
+/* "Transposed convolution": the mask is pasted at each place, scaled by the value there, and overlaps add up:
+ * with strides 3, 2 and 1. With stride 1 the slide's last two rows sum to more than mask and image do (9 *
+ * 10). */
+static void test_transposed(void **state)
+{
+    (void)state;
+    const float x[4] = {4, 3, 2, 0}, w[9] = {1, 1, 1, 1, 2, 1, 1, 1, 1};
+    const float stride_3[36] = {4, 4, 4, 3, 3, 3, 4, 8, 4, 3, 6, 3, 4, 4, 4, 3, 3, 3,
+                                2, 2, 2, 0, 0, 0, 2, 4, 2, 0, 0, 0, 2, 2, 2, 0, 0, 0};
+    const float stride_2[25] = {4, 4, 7, 3, 3, 4, 8, 7, 6, 3, 6, 6, 9, 3, 3, 2, 4, 2, 0, 0, 2, 2, 2, 0, 0};
+    const float stride_1[16] = {4, 7, 7, 3, 6, 13, 12, 3, 6, 11, 9, 3, 2, 2, 2, 0};
+#define PASTED(keys)                                                                                         \
+    "input image 1x2x2\nconvtranspose t 1 3x3 " keys " bias=no\nflatten\nloss squared-error\n"
+    expect(PASTED("stride=3"), "t.weight", w, 9, x, stride_3, 36);
+    expect(PASTED("stride=2"), "t.weight", w, 9, x, stride_2, 25);
+    expect(PASTED("stride=1"), "t.weight", w, 9, x, stride_1, 16);
+}
+
+/* "Why is it called transposed": the 4x4 image through the mask, and a 2x2 image through the transposed
+ * matrix. */
+static void test_why_transposed(void **state)
+{
+    (void)state;
+    const float w[9] = {1, 1, 1, 1, 2, 1, 1, 1, 1}, small[4] = {2, 3, 1, 0};
+    const float x[16] = {4, 3, 2, 4, 6, 2, 4, 4, 3, 5, 3, 7, 6, 1, 9, 8}, y[4] = {34, 38, 44, 46};
+    const float large[16] = {2, 5, 5, 3, 3, 8, 9, 3, 3, 7, 6, 3, 1, 1, 1, 0};
+    expect("input image 1x4x4\nconv c 1 3x3 bias=no\nflatten\nloss squared-error\n", "c.weight", w, 9, x, y,
+           4);
+    expect(PASTED(""), "t.weight", w, 9, small, large, 16);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_borders),
+        cmocka_unit_test(test_transposed),
+        cmocka_unit_test(test_why_transposed),
         cmocka_unit_test(test_signal),
         cmocka_unit_test(test_video),
         cmocka_unit_test(test_two_weights),
