@@ -102,24 +102,51 @@ void pin_check_names(const pin *p)
     }
 }
 
+/* A picture of class numbers has the scale 0. */
+static void *make_given(const pin *p, const pin_given *g)
+{
+    const int64_t n = count_of(g->shape) * p->c->images;
+    float *const v = calloc((size_t)n, sizeof *v);
+    int *const classes = calloc((size_t)n, sizeof *classes);
+    assert_true(v && classes);
+    for (int64_t i = 0; i < n; i++) {
+        v[i] = (float)(g->offset + g->scale * pin_unit((uint32_t)i, g->seed));
+        classes[i] = p->c->classes ? pin_label((int)i, p->c->classes) : 0;
+    }
+    const bool are_classes = g->scale == 0;
+    free(are_classes ? (void *)v : classes);
+    return are_classes ? (void *)classes : v;
+}
+
 void pin_make_values(pin *p)
 {
-    const pin_given *input = NULL;
-    for (int k = 0; k < p->c->n_given && !input; k++)
-        input = p->c->given[k].is_parameter ? NULL : &p->c->given[k];
-    if (!input)
+    for (int k = 0; k < p->c->n_given; k++)
+        if (!p->c->given[k].is_parameter)
+            p->given[k] = make_given(p, &p->c->given[k]);
+    if (!p->given[0])
         fail_msg("%s, %s: no input", p->file, p->c->title);
-    const int64_t n = count_of(input->shape);
-    p->values = calloc((size_t)p->c->images, sizeof *p->values);
-    assert_non_null(p->values);
-    p->values[0] = calloc((size_t)(n * p->c->images), sizeof **p->values);
-    assert_non_null(p->values[0]);
-    for (int64_t i = 0; i < n * p->c->images; i++)
-        p->values[0][i] = (float)(input->offset + input->scale * pin_unit((uint32_t)i, input->seed));
-    for (int i = 0; i < p->c->images; i++) {
-        p->values[i] = p->values[0] + i * n;
+    for (int i = 0; i < p->c->images; i++)
         p->labels[i] = p->c->classes ? pin_label(i, p->c->classes) : 0;
-    }
+}
+
+void pin_free_values(pin *p)
+{
+    for (int k = 0; k < p->c->n_given; k++)
+        free(p->given[k]);
+}
+
+/* What a feed is given: the input or target of its name, or class numbers. */
+static fv_given given_of(const pin *p, const char *name)
+{
+    int k = 0;
+    while (k < p->c->n_given && (!p->given[k] || strcmp(p->c->given[k].name, name) != 0))
+        k++;
+    if (k == p->c->n_given)
+        return give_labels(p->labels);
+    const pin_given *const g = &p->c->given[k];
+    return (fv_given){.element = g->scale == 0 ? FV_I32 : FV_F32,
+                      .first = p->given[k],
+                      .step = (size_t)count_of(g->shape) * sizeof(float)};
 }
 
 /* ---- output and gradients --------------------------------------------------------------------------- */
@@ -252,7 +279,9 @@ void pin_check_training(const pin *p)
     fv__bind_model(run, p->model);
     if (w.dy >= 0 && fv__run_buffer(run, w.dy)) /* nobody reads it where the layer passes no gradient back */
         fill_dy(p, &w, fv__run_buffer(run, w.dy));
-    const fv_given *const feed = FEEDS((const float *const *)p->values, p->labels);
+    fv_given feed[PIN_MAX_TENSORS];
+    for (int k = 0; k < w.graph.n_feeds; k++)
+        feed[k] = given_of(p, w.graph.feed[k].name);
     const fv_batch batch = {.n = p->c->images, .feed = feed, .image_weight = 1};
     pin_well(p, fv__run_step(run, &batch, false));
     for (int i = 0; i < p->c->n_expected; i++)
@@ -280,7 +309,7 @@ void pin_check_prediction(pin *p, const pin_expected *e)
         pin_expected first = *e;
         first.n = images * each;
         pin_well(p, fv_predictor_create(model, images, &predictor));
-        pin_well(p, fv_predictor_run_values(predictor, p->values[0], images, found));
+        pin_well(p, fv_predictor_run_values(predictor, p->given[0], images, found));
         for (int i = 0; i < first.n; i++)
             wide[i] = (double)found[i];
         pin_compare(p, &first, images > 1 ? "prediction of" : "prediction of one image of", wide, first.n);

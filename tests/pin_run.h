@@ -12,7 +12,7 @@ typedef struct pin {
     double tolerance;
     fv_context *ctx;
     fv_model *model;
-    float **values; /* [image]: of the input */
+    void *given[PIN_MAX_TENSORS]; /* as c->given, of inputs and targets: floats, or ints of class numbers */
     int labels[64];
 } pin;
 
@@ -24,8 +24,9 @@ fv_status pin_build(fv_context *ctx, const pin_case *c, const char *end, fv_mode
 /* A parameter that the file forgets would be drawn at random and compared with nothing. */
 void pin_check_names(const pin *p);
 void pin_set_parameters(const pin *p, fv_model *model);
-/* Inputs and labels, by their formulas. */
+/* Inputs, targets and labels, by their formulas. */
 void pin_make_values(pin *p);
+void pin_free_values(pin *p);
 /* Output, loss and gradients, of a plan that keeps every tensor. */
 void pin_check_training(const pin *p);
 /* What a predictor says, of all images at once and of the first alone, which has another layout. */

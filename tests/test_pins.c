@@ -115,8 +115,7 @@ static void check_case(pin *p)
         for (int i = 0; i < p->c->n_expected; i++)
             if (p->c->expected[i].kind == PIN_PREDICT)
                 pin_check_prediction(p, &p->c->expected[i]);
-        free(p->values[0]);
-        free(p->values);
+        pin_free_values(p);
     }
     fv_model_destroy(p->model);
 }

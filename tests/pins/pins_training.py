@@ -34,6 +34,68 @@ def cases_squared_error():
                           lambda x, t: ((x - F.one_hot(t, 6)) ** 2).sum(1))
 
 
+TARGETS = {"input": ([3, 2, 2], 2.0), "target": ([3, 2, 2], 2.0, 0.25)}
+
+
+def against_values(title, line, function, inputs=None, text="input image 3x2x2\nidentity"):
+    return Case(title, text + "\n" + line, "loss", inputs or TARGETS, {},
+                lambda x, t, p: function(x, t.detach()).flatten(1).sum(1), images=5, loss=True, grads=["input"])
+
+
+def cases_squared_error_values():
+    yield against_values("an image", "loss squared-error", lambda x, t: (x - t) ** 2)
+    yield against_values("weighed", "loss squared-error weight=0.5", lambda x, t: 0.5 * (x - t) ** 2)
+
+
+def cases_absolute_error():
+    yield against_values("an image", "loss absolute-error", lambda x, t: (x - t).abs())
+
+
+def cases_huber():
+    yield against_values("delta 1", "loss huber", lambda x, t: F.huber_loss(x, t, reduction="none"))
+    yield against_values("delta 0.5", "loss huber delta=0.5",
+                         lambda x, t: F.huber_loss(x, t, reduction="none", delta=0.5))
+
+
+def cases_binary_cross_entropy_values():
+    vector = {"input": ([7, 1, 1], 4.0), "target": ([7], 0.5, 0.5)}
+    yield against_values("many labels", "loss binary-cross-entropy",
+                         lambda x, t: F.binary_cross_entropy_with_logits(x.flatten(1), t, reduction="none"), vector,
+                         "input image 7x1x1\nflatten\nsigmoid")
+
+
+def signs(t, n):
+    return 2 * F.one_hot(t, n) - 1
+
+
+def cases_hinge():
+    yield loss_of_classes("each class against the others", "input image 4x1x1\nflatten\nloss hinge", 4, 4,
+                          lambda x, t: F.relu(1 - signs(t, 4) * x).sum(1))
+
+
+def cases_perceptron():
+    yield loss_of_classes("each class against the others", "input image 4x1x1\nflatten\nloss perceptron", 4, 4,
+                          lambda x, t: F.relu(-signs(t, 4) * x).sum(1))
+
+
+def cases_cross_entropy_keys():
+    start = "input image 3x1x1\nflatten\nsoftmax\nloss cross-entropy "
+    weights = torch.tensor([1.0, 0.5, 2.0])
+    yield loss_of_classes("smoothing", start + "smoothing=0.125", 3, 3,
+                          lambda x, t: F.cross_entropy(x, t, reduction="none", label_smoothing=0.125))
+    yield loss_of_classes("weights", start + "weights=1/0.5/2", 3, 3,
+                          lambda x, t: F.cross_entropy(x, t, reduction="none", weight=weights))
+
+
+def cases_pixel_cross_entropy():
+    def forward(x, target, p):
+        t = torch.tensor([(i * 7 + 3) % 3 for i in range(x.shape[0] * 20)]).reshape(-1, 4, 5)
+        return F.cross_entropy(x, t, reduction="none").flatten(1).mean(1)
+    yield Case("a picture of labels", "input image 3x4x5\nidentity\nloss pixel-cross-entropy", "loss",
+               {"input": ([3, 4, 5], 4.0), "label": ([1, 4, 5], 0.0)}, {}, forward, images=3, classes=3, loss=True,
+               grads=["input"])
+
+
 # ---- optimisers ---------------------------------------------------------------------------------------------
 
 class Training:
