@@ -47,6 +47,7 @@ fv_context *op_context(const char *isa, int n_threads);
 /* Each returns n_out values, to be released with free. Of an operation that changes what it reads, they are
  * the inputs that it changes, one after the other, as it leaves them. */
 double *op_by_reference(const op_call *call);
+/* NULL: call->way cannot do the shape, which the message says. */
 float *op_by_plan(const op_call *call, fv_context *ctx);
 /* Kernel by kernel, `group` blocks a call, each operand in a guarded block of its own, ranges cut in three.
  * `over`: the output stands in the memory of input over - 1; 0: in its own. Lanes past the last image must

@@ -114,7 +114,10 @@ static fv_plan *make_plan(const op_call *call, fv_context *ctx, const fv_graph *
                                      .updates = true,
                                      .way = call->way};
     fv_plan *plan;
-    if (fv__plan_create(ctx, graph, &options, &plan) != FV_OK)
+    const fv_status status = fv__plan_create(ctx, graph, &options, &plan);
+    if (call->way && status == FV_ERR_INPUT && strstr(fv_message(ctx), "no way to compute"))
+        return NULL;
+    if (status != FV_OK)
         fail_msg("%s: plan: %s", call->what, fv_message(ctx));
     return plan;
 }
@@ -178,6 +181,11 @@ float *op_by_plan(const op_call *call, fv_context *ctx)
     assert_non_null(out);
     op_graph_build(&g, call, ctx);
     fv_plan *plan = make_plan(call, ctx, &g.graph);
+    if (!plan) {
+        fv__graph_deinit(&g.graph);
+        free(out);
+        return NULL;
+    }
     if (fv__run_create(ctx, plan, &run) != FV_OK)
         fail_msg("%s: run: %s", call->what, fv_message(ctx));
     float *unused[2] = {0}; /* bound tensors that no kernel of this operation needs */

@@ -286,8 +286,8 @@ static void wrong_order(void **state)
         {IN "relu name=a\ntanh name=b\nflatten from=a\nlinear out 2\nsoftmax\n",
          "m:3:1: no layer reads 'b'; name it in an 'add' or a 'from='"},
         {IN "globalavgpool kernel=2\n", "m:2:15: unknown key 'kernel' of globalavgpool"},
-        {IN "flatten\nglobalavgpool\n",
-         "m:3:1: globalavgpool reads an image, but its input is a vector of 64 values"},
+        {IN "flatten\nglobalavgpool\n", "m:3:1: globalavgpool reads a sequence of tokens, an image or a "
+                                        "video, but its input is a vector of 64 values"},
         {IN "batchnorm\n", "m:2:10: NAME is missing; expected 'batchnorm NAME'"},
         {IN "conv bn.weight 3 1\nbatchnorm bn\n",
          "m:3:1: batchnorm bn: the name of its 'bn.weight' is taken by the conv bn.weight of line 2"},

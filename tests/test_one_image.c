@@ -209,6 +209,69 @@ static void test_random_convolutions(void **state)
     assert_true(fused > N_RANDOM);
 }
 
+/* Signals and videos: windows that depths and rows of x cut at once, few channels and many, strides,
+ * dilation. */
+static const char *const other_directions[] = {
+    "input signal 3x45\nconv a 20 7 stride=2 pad=3\nrelu\nconv b 33 3 pad=same dilation=2\nbatchnorm "
+    "n\nrelu\n"
+    "maxpool 2\nconv c 40 1\nadaptiveavgpool 3\nflatten\nlinear out 4\nsoftmax\n",
+    "input signal 1x200\nconv a 5 9 pad=4\nrelu\nconv b 70 4 stride=3\ntanh\nglobalmaxpool\nflatten\n"
+    "linear out 2\nsoftmax\n",
+    "input video 2x5x9x8\nconv a 18 3x3x3 pad=1\nrelu\nconv b 34 3x3x3 stride=1x2x2 pad=1\nbatchnorm "
+    "n\nrelu\n"
+    "conv c 20 1x1x1 stride=2\nmaxpool 2x2x1 stride=1\nglobalavgpool\nflatten\nlinear out 3\nsoftmax\n",
+    "input video 1x6x7x10\nconv a 17 2x5x3 pad=1x2x0 dilation=2x1x1\nrelu\nconv b 66 3x5x5 pad=2 bias=no\n"
+    "batchnorm n\nrelu\navgpool 2x3x3\nconvtranspose t 3 2x2x2 stride=2\nrelu\nflatten\nlinear out "
+    "3\nsoftmax\n",
+    "input video 3x1x8x9\nconv a 32 1x3x3 pad=0x1x1\nrelu\nconv b 40 1x3x3 "
+    "pad=0x1x1\nrelu\nglobalavgpool\nflatten\n"
+    "linear out 3\nsoftmax\n",
+};
+
+static void test_other_directions(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof other_directions / sizeof *other_directions; i++) {
+        fv_model *const m = training_model(ctx, other_directions[i]);
+        disturb(m);
+        assert_true(compare(ctx, m, other_directions[i]) >= 1);
+        fv_model_destroy(m);
+    }
+}
+
+/* Each way of the list for one image, asked for by name where it can do all of the network's convolutions. */
+static void test_ways(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *way, *text;
+    } rows[] = {
+        {"windows", "input image 3x9x8\nconv a 20 3x3 pad=1\nrelu\nconv b 40 1x1 stride=2\nflatten\n"
+                    "linear out 3\nsoftmax\n"},
+        {"lines",
+         "input image 3x9x8\nconv a 15 1x1\nrelu\nconv b 40 3x3 pad=1\nflatten\nlinear out 3\nsoftmax\n"},
+        {"points", "input image 3x9x8\nconv a 20 1x1 stride=2\nrelu\nconv b 40 1x1\nflatten\nlinear out 3\n"
+                   "softmax\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fv_model *const m = training_model(ctx, rows[i].text);
+        disturb(m);
+        one_image one = image_for(ctx, m);
+        float lanes[8], c16[8];
+        assert_in_range(one.n_out, 1, 8);
+        outputs(ctx, &one, m, (fv_plan_options){.n_workers = 2}, lanes);
+        outputs(ctx, &one, m, (fv_plan_options){.n_workers = 2, .c16 = true, .way = rows[i].way}, c16);
+        assert_same(lanes, c16, one.n_out, rows[i].way, rows[i].text);
+        fv_plan *plan = NULL;
+        const fv_plan_options wrong = {
+            .batch = 1, .n_workers = 1, .output = true, .c16 = true, .way = "winograd"};
+        assert_int_equal(fv__plan_create(ctx, &one.graph, &wrong, &plan), FV_ERR_INPUT);
+        free((void *)one.values);
+        fv__graph_deinit(&one.graph);
+        fv_model_destroy(m);
+    }
+}
+
 /* What is packed from the parameters is kept over a run, until the run is told that they changed. */
 static void test_frozen(void **state)
 {
@@ -279,10 +342,9 @@ static void test_predictors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_networks),
-        cmocka_unit_test(test_random_convolutions),
-        cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_predictors),
+        cmocka_unit_test(test_networks),         cmocka_unit_test(test_random_convolutions),
+        cmocka_unit_test(test_other_directions), cmocka_unit_test(test_ways),
+        cmocka_unit_test(test_frozen),           cmocka_unit_test(test_predictors),
     };
     return cmocka_run_group_tests(tests, planning_setup, planning_teardown);
 }

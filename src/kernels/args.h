@@ -420,7 +420,8 @@ typedef struct fv_dropout_args {
 
 typedef struct fv_pool_args {
     int channels;
-    fv_axis at[FV_AXES];
+    fv_axis at[FV_AXES]; /* a window of 0: output k sees the inputs from k * in / out on, up to (k + 1) * in /
+                          * out rounded up (adaptive pooling) */
 } fv_pool_args;
 
 /* Softmax: n values per image. */

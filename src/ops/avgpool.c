@@ -24,6 +24,7 @@ typedef struct dx_attrs {
 static const fv_attr_spec specs_dx[] = {
     FV_POOL_WINDOW_SPECS(offsetof(dx_attrs, window)),
     {"size", FV_ATTR_SIZES, offsetof(dx_attrs, size), 1, FV_MAX_DIM, 1},
+    FV_POOL_OUT_SPEC("out", offsetof(dx_attrs, window), 0),
 };
 
 static fv_status infer(fv_infer *q)
@@ -55,7 +56,7 @@ static void ref(const fv_ref *r)
     const int64_t pixels = fv__pool_pixels_in(&a), outputs = fv__pool_pixels_out(&a);
     for (int64_t c = 0; c < (int64_t)r->n * a.channels; c++)
         for (int64_t k = 0; k < outputs; k++)
-            r->out[c * outputs + k] = window_sum(&a, r->in[0] + c * pixels, k) / fv__pool_taps(&a);
+            r->out[c * outputs + k] = window_sum(&a, r->in[0] + c * pixels, k) / fv__pool_count(&a, k);
 }
 
 static fv_status lower(fv_lower *l)
@@ -95,12 +96,6 @@ static const fv_case cases[] = {
     {2, {{4, {2, 5, 6, 9}}}, "kernel=4x4x7 stride=1 pad=1x2x3"},
 };
 
-static void whole_image(fv_shape in, void *attrs)
-{
-    *(fv_window_attrs *)attrs =
-        (fv_window_attrs){.kernel = fv__sizes_of(in, 1), .stride = {.n = 1}, .pad = {.n = 1}};
-}
-
 static const fv_layer_kind layers[] = {
     {
         .word = "avgpool",
@@ -112,8 +107,8 @@ static const fv_layer_kind layers[] = {
         .word = "globalavgpool",
         .help = "the mean of each channel",
         .op = &fv_op_avgpool,
-        .reads = FV_READS_IMAGE,
-        .set = whole_image,
+        .reads = FV_READS_POOLED,
+        .set = fv__pool_whole,
     },
 };
 
@@ -133,6 +128,44 @@ const fv_op fv_op_avgpool = {
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
     FV_LAYERS(layers),
+};
+
+/* ---- adaptive: the same, but that the output's sizes are said -------------------------------------------
+ */
+
+static const fv_attr_spec specs_adaptive[] = {FV_POOL_OUT_SPEC("size", 0, 1)};
+
+static const fv_case cases_adaptive[] = {
+    {17, {{3, {2, 6, 9}}}, "size=3x3"},  {3, {{3, {3, 7, 13}}}, "size=3x5"},
+    {16, {{3, {2, 5, 5}}}, ""},          {2, {{2, {3, 11}}}, "size=4"},
+    {3, {{2, {2, 5}}}, "size=8"},        {17, {{4, {2, 4, 5, 9}}}, "size=3x2x4"},
+    {2, {{3, {1, 30, 40}}}, "size=1x3"},
+};
+
+static const fv_layer_kind layers_adaptive[] = {{
+    .word = "adaptiveavgpool",
+    .help = "the mean of windows that divide the input evenly",
+    .op = &fv_op_adaptiveavgpool,
+    .slot = {{FV_SLOT_ATTR, "size"}},
+    .reads = FV_READS_POOLED,
+}};
+
+const fv_op fv_op_adaptiveavgpool = {
+    .name = "adaptiveavgpool",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .attr_bytes = sizeof(fv_window_attrs),
+    .attrs = specs_adaptive,
+    .n_attrs = 1,
+    .by_channel = true,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases_adaptive,
+    .n_cases = sizeof cases_adaptive / sizeof *cases_adaptive,
+    FV_LAYERS(layers_adaptive),
 };
 
 /* ---- the gradient: input dy ----------------------------------------------------------------------- */
@@ -164,7 +197,7 @@ static void ref_dx(const fv_ref *r)
     memset(r->out, 0, (size_t)((int64_t)r->n * a.channels * pixels) * sizeof *r->out);
     for (int64_t c = 0; c < (int64_t)r->n * a.channels; c++)
         for (int64_t k = 0; k < outputs; k++)
-            window_add(&a, r->in[0][c * outputs + k] / fv__pool_taps(&a), r->out + c * pixels, k);
+            window_add(&a, r->in[0][c * outputs + k] / fv__pool_count(&a, k), r->out + c * pixels, k);
 }
 
 static fv_status lower_dx(fv_lower *l)
@@ -196,6 +229,9 @@ static const fv_case cases_dx[] = {
     {17, {{4, {2, 2, 3, 3}}}, "size=4x6x6"},
     {3, {{4, {2, 3, 3, 4}}}, "kernel=1x2x2 size=3x6x8"},
     {3, {{4, {2, 1, 1, 1}}}, "kernel=4x6x7 size=4x6x7"},
+    {17, {{3, {3, 3, 5}}}, "out=3x5 size=7x13"},
+    {2, {{4, {2, 3, 2, 4}}}, "out=3x2x4 size=4x5x9"},
+    {3, {{2, {2, 8}}}, "out=8 size=5"},
 };
 
 const fv_op fv_op_avgpool_dx = {
@@ -206,7 +242,7 @@ const fv_op fv_op_avgpool_dx = {
     .role = {FV_ROLE_VALUE},
     .attr_bytes = sizeof(dx_attrs),
     .attrs = specs_dx,
-    .n_attrs = FV_N_POOL_WINDOW_SPECS + 1,
+    .n_attrs = FV_N_POOL_WINDOW_SPECS + 2,
     .no_gradient = true,
     .infer = infer_dx,
     .ref = ref_dx,

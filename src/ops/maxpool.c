@@ -17,7 +17,8 @@
 #include <math.h>
 #include <string.h>
 
-static const fv_attr_spec specs[] = {FV_POOL_WINDOW_SPECS(0)};
+/* The last is of the gradient alone. */
+static const fv_attr_spec specs[] = {FV_POOL_WINDOW_SPECS(0), FV_POOL_OUT_SPEC("out", 0, 0)};
 
 static fv_status infer(fv_infer *q)
 {
@@ -108,12 +109,21 @@ static const fv_case cases[] = {
     {4, {{4, {2, 3, 5, 1}}}, "kernel=1x3x1 stride=2x1x1"},
 };
 
-static const fv_layer_kind layers[] = {{
-    .word = "maxpool",
-    .help = "the largest value of each window",
-    .op = &fv_op_maxpool,
-    .slot = {{FV_SLOT_ATTR, "kernel"}},
-}};
+static const fv_layer_kind layers[] = {
+    {
+        .word = "maxpool",
+        .help = "the largest value of each window",
+        .op = &fv_op_maxpool,
+        .slot = {{FV_SLOT_ATTR, "kernel"}},
+    },
+    {
+        .word = "globalmaxpool",
+        .help = "the largest value of each channel",
+        .op = &fv_op_maxpool,
+        .reads = FV_READS_POOLED,
+        .set = fv__pool_whole,
+    },
+};
 
 const fv_op fv_op_maxpool = {
     .name = "maxpool",
@@ -133,6 +143,45 @@ const fv_op fv_op_maxpool = {
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
     FV_LAYERS(layers),
+};
+
+/* ---- adaptive: the same, but that the output's sizes are said -------------------------------------------
+ */
+
+static const fv_attr_spec specs_adaptive[] = {FV_POOL_OUT_SPEC("size", 0, 1)};
+
+static const fv_case cases_adaptive[] = {
+    {17, {{3, {2, 6, 9}}}, "size=3x3"}, {3, {{3, {3, 7, 13}}}, "size=3x5"},
+    {16, {{3, {2, 5, 5}}}, ""},         {2, {{2, {3, 11}}}, "size=4"},
+    {3, {{2, {2, 5}}}, "size=8"},       {17, {{4, {2, 4, 5, 9}}}, "size=3x2x4"},
+};
+
+static const fv_layer_kind layers_adaptive[] = {{
+    .word = "adaptivemaxpool",
+    .help = "the largest value of windows that divide the input evenly",
+    .op = &fv_op_adaptivemaxpool,
+    .slot = {{FV_SLOT_ATTR, "size"}},
+    .reads = FV_READS_POOLED,
+}};
+
+const fv_op fv_op_adaptivemaxpool = {
+    .name = "adaptivemaxpool",
+    .n_inputs = 1,
+    .role = {FV_ROLE_VALUE},
+    .cheap = true,
+    .attr_bytes = sizeof(fv_window_attrs),
+    .attrs = specs_adaptive,
+    .n_attrs = 1,
+    .by_channel = true,
+    .side = side,
+    .infer = infer,
+    .grad = grad,
+    .ref = ref,
+    .lower = lower,
+    .cost = cost,
+    .cases = cases_adaptive,
+    .n_cases = sizeof cases_adaptive / sizeof *cases_adaptive,
+    FV_LAYERS(layers_adaptive),
 };
 
 /* ---- the gradient: inputs dy, x ------------------------------------------------------------------- */
@@ -184,6 +233,8 @@ static const fv_case cases_dx[] = {
     {2, {{4, {3, 3, 3, 7}}, {4, {3, 5, 6, 7}}}, "kernel=3x2x3 stride=2x2x1 pad=1x0x1"},
     {17, {{4, {2, 2, 3, 3}}, {4, {2, 4, 6, 6}}}, ""},
     {3, {{4, {2, 3, 3, 4}}, {4, {2, 3, 6, 8}}}, "kernel=1x2x2"},
+    {17, {{3, {3, 3, 5}}, {3, {3, 7, 13}}}, "out=3x5"},
+    {3, {{2, {2, 8}}, {2, {2, 5}}}, "out=8"},
 };
 
 const fv_op fv_op_maxpool_dx = {
@@ -194,7 +245,7 @@ const fv_op fv_op_maxpool_dx = {
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .attr_bytes = sizeof(fv_window_attrs),
     .attrs = specs,
-    .n_attrs = FV_N_POOL_WINDOW_SPECS,
+    .n_attrs = FV_N_POOL_WINDOW_SPECS + 1,
     .no_gradient = true,
     .infer = infer_dx,
     .ref = ref_dx,

@@ -12,6 +12,7 @@
 /* Attributes shared by the operations that slide a window: pooling; convolution and its gradients. */
 typedef struct fv_window_attrs {
     fv_sizes kernel, stride, pad; /* a stride of 0 means the kernel's size */
+    fv_sizes out;                 /* of adaptive pooling: the sizes of its output; else 0, or none */
 } fv_window_attrs;
 
 typedef struct fv_conv_attrs {

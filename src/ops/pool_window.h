@@ -13,6 +13,15 @@
         "pad", FV_ATTR_SIZES, (offset) + offsetof(fv_window_attrs, pad), 0, FV_MAX_DIM, 0                    \
     }
 #define FV_N_POOL_WINDOW_SPECS 3
+/* Of adaptive pooling, which the gradients know too, as `word`. */
+#define FV_POOL_OUT_SPEC(word, offset, initial)                                                              \
+    {                                                                                                        \
+        word, FV_ATTR_SIZES, (offset) + offsetof(fv_window_attrs, out), 0, FV_MAX_DIM, initial               \
+    }
+/* What pooling reads, in the model text. */
+#define FV_READS_POOLED (FV_READS_SEQUENCE | FV_READS_IMAGE | FV_READS_VIDEO)
+/* One window: all of `in`. */
+void fv__pool_whole(fv_shape in, void *attrs);
 
 /* The shape that pooling makes of x: floor((in + 2 pad - kernel) / stride) + 1 in each direction. `what`
  * begins the message where the window does not fit. */
@@ -21,7 +30,7 @@ fv_status fv__pool_infer(fv_context *ctx, const fv_window_attrs *window, fv_shap
 /* For shapes that were checked before. Planes that the window does not join are channels. */
 fv_pool_args fv__pool_args(const fv_window_attrs *window, fv_shape x);
 
-/* Inputs and outputs of one channel, and pixels of a window. */
+/* Inputs and outputs of one channel, and pixels of a window, of adaptive pooling about. */
 int64_t fv__pool_pixels_in(const fv_pool_args *pool);
 int64_t fv__pool_pixels_out(const fv_pool_args *pool);
 double fv__pool_taps(const fv_pool_args *pool);
@@ -32,6 +41,8 @@ typedef struct fv_pool_range {
     int first[FV_AXES], end[FV_AXES];
 } fv_pool_range;
 fv_pool_range fv__pool_range(const fv_pool_args *pool, int64_t output);
+/* What average pooling divides the sum of an output's window by. */
+double fv__pool_count(const fv_pool_args *pool, int64_t output);
 /* The number of a pixel of a channel. */
 int64_t fv__pool_pixel(const fv_pool_args *pool, int depth, int row, int column);
 

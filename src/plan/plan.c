@@ -82,8 +82,9 @@ static void print_step(const fv_plan *plan, const fv_step *step, fv_text *text)
         fv__shape_text(plan->graph->tensors[tensor].shape, shape);
     const bool per_block = s->domain == FV_PER_BLOCK;
     const double images = per_block ? plan->options.batch : 1;
-    fv__text_add(text, "  %-26s %-18s %-14s %9s %10s   %s", step->node ? step->node->name : "input",
-                 fv__kernel_name(s->kernel), shape, fv__fixed(s->flops * images * 1e-6, 3).text,
+    fv__text_add(text, "  %-26s %-18s %-8s %-14s %9s %10s   %s", step->node ? step->node->name : "input",
+                 fv__kernel_name(s->kernel), s->way ? s->way : "", shape,
+                 fv__fixed(s->flops * images * 1e-6, 3).text,
                  fv__fixed(s->bytes * images / 1048576.0, 3).text, per_block ? "block" : "batch");
     static const char *const places[] = {"-", "model", "shared", "local"};
     fv__text_add(text, "  %s", places[b->place]);
@@ -122,8 +123,8 @@ fv_status fv__plan_print(const fv_plan *plan, fv_text *text)
     else
         fv__text_add(text, "batch %d: %d block%s of %d images; kernels for %s\n", plan->options.batch,
                      plan->max_blocks, plan->max_blocks == 1 ? "" : "s", FV_LANES, isa);
-    fv__text_add(text, "  %-26s %-18s %-14s %9s %10s   per    memory, bytes\n", "step", "kernel", "shape",
-                 "MFLOP", "MiB");
+    fv__text_add(text, "  %-26s %-18s %-8s %-14s %9s %10s   per    memory, bytes\n", "step", "kernel", "way",
+                 "shape", "MFLOP", "MiB");
     double flops = 0;
     for (int p = 0; p < plan->n_phases; p++) {
         const fv_phase *const phase = &plan->phases[p];
