@@ -121,6 +121,15 @@ static void an_autoencoder_learns_its_input(void **state)
     assert_well(s->ctx, fv_train(m, data, NULL, &o, NULL, NULL));
     assert_well(s->ctx, fv_evaluate(m, data, &after));
     assert_true(after.loss < 0.6 * before.loss);
+    uint8_t *bytes; /* the labels' names are not the model's: what it writes can be read */
+    size_t n_bytes;
+    fv_model *read = NULL;
+    assert_well(s->ctx, fv_model_save_memory(m, &bytes, &n_bytes));
+    assert_well(s->ctx, fv_model_from_memory(s->ctx, bytes, n_bytes, &read));
+    assert_true(fv_model_hash(read) == fv_model_hash(m));
+    assert_null(fv_model_class_name(read, 0));
+    fv_bytes_destroy(s->ctx, bytes);
+    fv_model_destroy(read);
     assert_int_equal(fv_model_describe(m).n_outputs, 36);
     assert_int_equal(fv_model_describe(m).n_classes, 0);
     fv_model_destroy(m);

@@ -136,6 +136,14 @@ static fv_status open_last(loop *l)
     return FV_OK;
 }
 
+/* Those of the data, where they are what the model tells apart: an autoencoder learns from labelled pictures,
+ * too, and knows nothing of their classes. */
+static const char *const *class_names(const loop *l)
+{
+    const bool known = l->train->n_classes <= fv__model_n_classes(l->model);
+    return known ? (const char *const *)l->train->class_names : NULL;
+}
+
 static fv_status begin_run(loop *l)
 {
     static const fv_data_record unknown = {0};
@@ -150,7 +158,7 @@ static fv_status begin_run(loop *l)
             FV_TRY(fv__folder_refuse_run(l->ctx, o->out));
         l->at.data = fv__data_digest(train);
     }
-    FV_TRY(fv__model_describe_data(l->model, (const char *const *)train->class_names, train->n_classes,
+    FV_TRY(fv__model_describe_data(l->model, class_names(l), train->n_classes,
                                    train->record ? train->record : &unknown));
     if (!l->model->settled)
         FV_TRY(fv__model_draw(l->model, o->seed));
@@ -175,8 +183,8 @@ static fv_status resume_run(loop *l)
         return FV_ERR_INPUT; /* the message stands */
     fv__weights_close(&l->last);
     if (l->train->record || changed)
-        FV_TRY(fv__model_describe_data(l->model, changed ? (const char *const *)l->train->class_names : NULL,
-                                       l->train->n_classes, l->train->record));
+        FV_TRY(fv__model_describe_data(l->model, changed ? class_names(l) : NULL, l->train->n_classes,
+                                       l->train->record));
     if (changed) {
         l->at.best = INFINITY;
         l->at.run = fv__run_identity(l->model, o, l->at.data);
