@@ -74,6 +74,7 @@ static void build_graph(fovea_side *s, const problem *p)
         s->tensor[result] = gradient[s->tensor[result]];
         fv__free(s->ctx, gradient);
     }
+    s->graph.n_results = s->graph.n_losses = 0; /* the end of the model is not wanted */
     die_unless_ok(s->ctx, fv__graph_add_result(&s->graph, s->tensor[pass_result(p->pass)]), "result");
     fv_model_destroy(model);
 }
