@@ -108,6 +108,53 @@ static void print_table(const fv_model *model, const fv_model_info *info)
     print_row(&table, &total);
 }
 
+enum { LAYER, FULL, LOCAL, SHARED, N_CONNECTIONS };
+
+static void show_connections(const fv_layer_info *layer, char cell[N_CONNECTIONS][64])
+{
+    const int64_t counts[] = {layer->n_fully_connected, layer->n_locally_connected, layer->n_shared};
+    char spare[32];
+    snprintf(cell[LAYER], sizeof cell[LAYER], "%s", layer->name);
+    for (int i = 0; i < 3; i++)
+        snprintf(cell[FULL + i], sizeof cell[0], "%s", cli_grouped(counts[i], spare));
+}
+
+/* What the lectures compare: the parameters of each layer with a window, however it were connected. */
+static void print_connections(const fv_model *model, int n_layers)
+{
+    cli_column columns[N_CONNECTIONS] = {{"layer", 12, 9, 0, true},
+                                         {"fully", 5, 0, 2, false},
+                                         {"locally", 7, 0, 1, false},
+                                         {"shared", 6, 0, 0, false}};
+    char cell[N_CONNECTIONS][64];
+    cli_table table;
+    int n = 0;
+    for (int i = 0; i < n_layers; i++) {
+        const fv_layer_info layer = fv_model_layer(model, i);
+        show_connections(&layer, cell);
+        n += layer.n_shared > 0;
+        for (int c = 0; c < N_CONNECTIONS && layer.n_shared > 0; c++) {
+            const int width = cli_columns_of(cell[c]);
+            columns[c].width = width > columns[c].width ? width : columns[c].width;
+        }
+    }
+    if (n == 0)
+        return;
+    putchar('\n');
+    cli_print_line("parameters if a layer's outputs were connected to its inputs fully, locally, or with "
+                   "shared weights");
+    cli_table_begin(&table, columns, N_CONNECTIONS);
+    cli_table_titles(&table);
+    for (int i = 0; i < n_layers; i++) {
+        const fv_layer_info layer = fv_model_layer(model, i);
+        show_connections(&layer, cell);
+        for (int c = 0; c < N_CONNECTIONS && layer.n_shared > 0; c++)
+            cli_table_cell(&table, CLI_INK_PLAIN, "%s", cell[c]);
+        if (layer.n_shared > 0)
+            cli_table_end(&table);
+    }
+}
+
 static void print_layer_json(const fv_layer_info *layer)
 {
     cli_json_begin("layer");
@@ -117,6 +164,11 @@ static void print_layer_json(const fv_layer_info *layer)
     cli_json_whole("parameters", layer->n_parameters);
     cli_json_whole("flops", layer->flops);
     cli_json_whole("activation_bytes", layer->activation_bytes);
+    if (layer->n_shared > 0) {
+        cli_json_whole("fully_connected", layer->n_fully_connected);
+        cli_json_whole("locally_connected", layer->n_locally_connected);
+        cli_json_whole("shared", layer->n_shared);
+    }
     cli_json_end();
 }
 
@@ -157,6 +209,7 @@ static void print_layers(const cli_session *session, const char *spec, const fv_
     cli_print_heading(spec, ": %s %s to %d %s", inputs[input.rank], size,
                       classes ? info.n_classes : info.n_outputs, classes ? "classes" : "values");
     print_table(model, &info);
+    print_connections(model, info.n_layers);
     putchar('\n');
     cli_print_line("one image forward: %s, a multiply-add counting 2; parameters and activations take %s",
                    cli_scaled((double)info.flops, "flop", spare[0]),

@@ -265,6 +265,8 @@ typedef struct fv_layer_info {
     int shape[6];     /* of its output, per image */
     int rank;
     int64_t n_parameters, flops, activation_bytes;
+    /* Parameters of a layer with a window if it were fully or locally connected, or shared them; else 0. */
+    int64_t n_fully_connected, n_locally_connected, n_shared;
 } fv_layer_info;
 FV_API fv_layer_info fv_model_layer(const fv_model *model, int index);
 
@@ -361,8 +363,7 @@ typedef struct fv_train_options {
     int epochs; /* to FV_MAX_EPOCHS                                                        */
     int batch;  /* 1: stochastic; 0: the whole training set (batch gradient descent)       */
     double lr, momentum, weight_decay; /* weight decay acts on weights, never on biases               */
-    const char *optimizer; /* "sgd", "nesterov", "adam" or "adamw"; words of its own follow a colon:
-                              "adam:beta1=0.9,beta2=0.99". Only the first two have momentum */
+    const char *optimizer; /* "sgd", "nesterov", "adam" or "adamw"; "adam:beta2=0.99" sets its own words */
     fv_schedule schedule;
     int step_epochs;    /* step schedule: every so many epochs ...                                 */
     double step_factor; /* ... the learning rate is multiplied by this                             */

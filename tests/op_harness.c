@@ -313,8 +313,9 @@ static void append_gradients(const op_call *call, op_graph *g, fv_grad *grad, co
         grad->wanted[i] = (role == FV_ROLE_VALUE || role == FV_ROLE_PARAMETER) && !op_is_target(call->op, i);
         grad->dx[i] = -1;
     }
+    const fv_role role = call->op->out == FV_ROLE_PARAMETER ? FV_ROLE_GRADIENT : FV_ROLE_VALUE;
     if (call->op->part != FV_PART_LOSS &&
-        fv__graph_tensor(&g->graph, "dy", call->out_shape, FV_ROLE_VALUE, &grad->dy) != FV_OK)
+        fv__graph_tensor(&g->graph, "dy", call->out_shape, role, &grad->dy) != FV_OK)
         fail_msg("%s: %s", call->what, fv_message(g->graph.ctx));
     if (call->op->grad(grad) != FV_OK)
         fail_msg("%s: %s", call->what, fv_message(g->graph.ctx));

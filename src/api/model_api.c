@@ -179,6 +179,21 @@ static double node_flops(const fv_graph *graph, const fv_node *node)
     return node->op->cost ? node->op->cost(node->attrs, in, graph->tensors[node->output].shape).flops : 0;
 }
 
+/* The node's parameters under three ways to connect its input to its output; a bias an output, where it has
+ * one: one a channel where they are shared. */
+static void count_connections(const fv_graph *graph, const fv_node *node, fv_layer_info *info)
+{
+    const fv_shape x = graph->tensors[node->input[0]].shape, y = graph->tensors[node->output].shape;
+    const fv_shape w = graph->tensors[node->input[1]].shape;
+    const bool bias = node->n_inputs > 2;
+    int64_t terms = w.dim[1]; /* that an output sums */
+    for (int d = 1; d < x.rank; d++)
+        terms *= w.dim[w.rank - d];
+    info->n_fully_connected = fv__shape_count(y) * (fv__shape_count(x) + bias);
+    info->n_locally_connected = fv__shape_count(y) * (terms + bias);
+    info->n_shared = y.dim[0] * (terms + bias);
+}
+
 fv_layer_info fv_model_layer(const fv_model *model, int index)
 {
     fv_layer_info info = {0};
@@ -191,7 +206,9 @@ fv_layer_info fv_model_layer(const fv_model *model, int index)
     for (size_t i = 0; i < layer->n_nodes; i++) {
         const fv_node *node = &graph->nodes[layer->first_node + i];
         flops += node_flops(graph, node);
-        if (!node->op->is_view)
+        if (node->op->has_window)
+            count_connections(graph, node, &info);
+        if (!node->op->is_view && graph->tensors[node->output].role != FV_ROLE_PARAMETER)
             info.activation_bytes +=
                 fv__shape_count(graph->tensors[node->output].shape) * (int64_t)sizeof(float);
     }

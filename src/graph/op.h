@@ -175,6 +175,7 @@ typedef struct fv_parameter_spec {
     fv_init init;  /* how it begins, unless ... */
     bool weights;  /* ... the layer takes init=, and weight decay acts on it */
     bool optional; /* a bias: bias=no leaves it out */
+    bool table;    /* the layer takes table=, which says what of it is there */
     const struct fv_op *of_batch;
 } fv_parameter_spec;
 
@@ -184,6 +185,9 @@ typedef struct fv_layer_part {
     const char *suffix; /* of the node's name; NULL: NAME itself */
     const fv_parameter_spec *parameters;
     int n_parameters;
+    /* Sets the attributes of this part, which are at their defaults, from the layer's own; NULL: they stay.
+     */
+    void (*set)(fv_shape in, const void *layer, void *attrs);
 } fv_layer_part;
 
 /* What a layer reads. */
@@ -241,6 +245,7 @@ typedef struct fv_op {
     const fv_attr_spec *attrs; /* n_attrs of them */
     int n_attrs;
     fv_target target;
+    bool has_window;   /* input 1 are weights whose last dimensions are a window that slides over input 0 */
     bool is_view;      /* the output is the first input under another shape */
     unsigned in_place; /* bit i: may write its output over input i */
     unsigned changes;  /* bit i: changes input i where it is: parameters, states, running statistics. Its

@@ -2,6 +2,7 @@
 #ifndef FV_KERNELS_ARGS_H
 #define FV_KERNELS_ARGS_H
 
+#include "kernels/settings.h"
 #include "tensor/shape.h"
 
 #include "kernels/blocks.h"
@@ -460,30 +461,24 @@ typedef struct fv_distance_args {
     float delta, weight;
 } fv_distance_args;
 
-/* ---- updates of parameters (optimizers.inc) --------------------------------------------------------- */
+/* Locally connected layers. offset: of the taps of a window in x; local_dx: of the outputs in dy. */
+typedef struct fv_local_args {
+    fv_axis at[FV_AXES];
+    int i, o;
+    const int32_t *offset;
+} fv_local_args;
 
-typedef struct fv_update_args {
-    bool decays; /* weight decay acts on the parameter */
-} fv_update_args;
+/* y = factor w x + b, w and b a channel. */
+typedef struct fv_scale_args {
+    int channels;
+    int64_t pixels;
+    float factor;
+} fv_scale_args;
 
-#define FV_MAX_STATES   2
-#define FV_MAX_SETTINGS 12
-
-/* Settings: sgd and nesterov. */
-enum { FV_SGD_RATE, FV_SGD_MOMENTUM, FV_SGD_DECAY, FV_SGD_SETTINGS };
-
-/* adam: RATE is lr / (1 - beta1^t), REST is 1 - beta, ROOT is 1 / sqrt(1 - beta2^t). */
-enum {
-    FV_ADAM_RATE,
-    FV_ADAM_BETA1,
-    FV_ADAM_REST1,
-    FV_ADAM_BETA2,
-    FV_ADAM_REST2,
-    FV_ADAM_ROOT,
-    FV_ADAM_EPS,
-    FV_ADAM_DECAY, /* added to the gradient: so much of the parameter */
-    FV_ADAM_KEEP,  /* by this the parameter is multiplied */
-    FV_ADAM_SETTINGS
-};
+/* there[pair]: whether the pair of an output and an input, of `taps` weights, is connected. */
+typedef struct fv_table_args {
+    const uint8_t *there;
+    int64_t taps;
+} fv_table_args;
 
 #endif

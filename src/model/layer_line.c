@@ -108,25 +108,30 @@ static fv_status read_slot(fv_parse *p, const fv_layer_kind *kind, fv_slot slot,
     return fv__layer_output(p, kind->word, word.text, word.column, &words->other[words->n_others++]);
 }
 
-/* Whether the layer takes init= and bias=. */
-static void find_choices(const fv_parameter_spec *parameters, int n, bool *weights, bool *bias)
+/* Whether the layer takes init= and bias= and table=. */
+static void find_choices(const fv_parameter_spec *parameters, int n, bool *weights, bool *bias, bool *table)
 {
     for (int i = 0; i < n; i++) {
         *weights |= parameters[i].weights;
         *bias |= parameters[i].optional;
+        *table |= parameters[i].table;
     }
 }
 
 /* The keys that a line of this kind may have. */
 int fv__layer_keys(const fv_layer_kind *kind, const char **keys, int room)
 {
-    bool weights = false, bias = false;
+    bool weights = false, bias = false, table = false;
     int n = 0;
-    find_choices(kind->parameters, kind->n_parameters, &weights, &bias);
+    find_choices(kind->parameters, kind->n_parameters, &weights, &bias, &table);
     for (int i = 0; i < kind->n_parts; i++)
-        find_choices(kind->parts[i].parameters, kind->parts[i].n_parameters, &weights, &bias);
-    const char *const others[] = {weights ? "init" : NULL, weights ? "weights" : NULL, bias ? "bias" : NULL,
-                                  kind->slot[0].type != FV_SLOT_NAME ? "name" : NULL, "from"};
+        find_choices(kind->parts[i].parameters, kind->parts[i].n_parameters, &weights, &bias, &table);
+    const char *const others[] = {weights ? "init" : NULL,
+                                  weights ? "weights" : NULL,
+                                  table ? "table" : NULL,
+                                  bias ? "bias" : NULL,
+                                  kind->slot[0].type != FV_SLOT_NAME ? "name" : NULL,
+                                  "from"};
     for (int a = 0; a < kind->op->n_attrs && !kind->set && !kind->of_layer; a++) {
         bool is_slot = false;
         for (int i = 0; i < n_slots(kind); i++)
@@ -157,6 +162,18 @@ static fv_status read_init_key(fv_parse *p, char *value, int column, fv_init *ou
         *colon = 0;
     return fv__init_read(&p->line, column, value, colon ? colon + 1 : NULL,
                          colon ? column + (int)(colon + 1 - value) : column, out);
+}
+
+/* table=0.1.2/1.2.3: the inputs that each output reads. */
+static fv_status read_table(fv_parse *p, const fv_layer_kind *kind, const char *value, int column,
+                            fv_layer_words *words)
+{
+    char what[FV_MESSAGE_BYTES];
+    snprintf(what, sizeof what, "%s:%d:%d: %s", p->line.source, p->line.number,
+             fv__line_column(&p->line, column), kind->word);
+    words->has_table = true;
+    fv__attrs_default(&fv_op_table, words->table);
+    return fv__attrs_set(p->ctx, &fv_op_table, words->table, "table", value, what);
 }
 
 /* weights=LAYER: parameters of another layer, which learns for both. */
@@ -207,6 +224,8 @@ static fv_status read_key(fv_parse *p, const fv_layer_kind *kind, fv_word word, 
         return fv__layer_name(p, value, column, words->name);
     if (strcmp(copy, "from") == 0)
         return fv__layer_output(p, kind->word, value, column, &p->current);
+    if (strcmp(copy, "table") == 0)
+        return read_table(p, kind, value, column, words);
     if (strcmp(copy, "weights") == 0)
         return read_tied(p, kind, value, column, words);
     if (strcmp(copy, "init") == 0) {

@@ -2,6 +2,7 @@
  * file): its parameters, then its node, or its nodes. layer_line.c has read the line. */
 #include "model/layers.h"
 #include "ops/ops.h"
+#include "ops/connections.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -147,6 +148,25 @@ static fv_status append_of_batch(layer *l, const fv_parameter_spec *spec, int *t
     return append_node(l->p, &node, tensor);
 }
 
+/* What is there of the weights, by table=. */
+static fv_status append_table(layer *l, int *tensor)
+{
+    const fv_table_attrs *const table = (const fv_table_attrs *)(const void *)l->words->table;
+    fv_tensor *const w = &l->p->model->graph.tensors[*tensor];
+    char name[FULL_NAME_BYTES];
+    const fv_node_spec node = {.op = &fv_op_table,
+                               .name = full_name(l, "table", name, sizeof name),
+                               .layer = l->words->name,
+                               .n_inputs = 1,
+                               .input = {*tensor},
+                               .attrs = table,
+                               .role = FV_ROLE_PARAMETER};
+    if (w->shape.dim[0] > 0) /* the mean over the outputs */
+        w->init.fan_in =
+            as_int(fan(w->shape, 0) / w->shape.dim[1] * fv__table_connections(table) / w->shape.dim[0]);
+    return append_node(l->p, &node, tensor);
+}
+
 /* A node of the layer: it reads `input`, the layers that the line names, and its parameters. */
 static fv_status append_part(layer *l, const fv_layer_part *part, int input, int *output)
 {
@@ -165,7 +185,16 @@ static fv_status append_part(layer *l, const fv_layer_part *part, int input, int
             continue;
         if (node.n_inputs == FV_MAX_INPUTS)
             return fv__line_fail(&l->p->line, 1, "%s: more than %d inputs", l->kind->word, FV_MAX_INPUTS);
-        FV_TRY((spec->of_batch ? append_of_batch : append_stored)(l, spec, &node.input[node.n_inputs++]));
+        int *const tensor = &node.input[node.n_inputs++];
+        FV_TRY((spec->of_batch ? append_of_batch : append_stored)(l, spec, tensor));
+        if (spec->table && words->has_table)
+            FV_TRY(append_table(l, tensor));
+    }
+    _Alignas(16) unsigned char attrs[FV_ATTR_MAX_BYTES];
+    if (part->set && part->op->attr_bytes <= sizeof attrs) {
+        fv__attrs_default(part->op, attrs);
+        part->set(l->shapes.in, words->attrs, attrs);
+        node.attrs = attrs;
     }
     node.name = full_name(l, part->suffix, name, sizeof name);
     return append_node(l->p, &node, output);

@@ -62,7 +62,9 @@ typedef struct fv_layer_words {
     int other[FV_MAX_INPUTS], n_others; /* tensors of the layers that the line names */
     bool bias;
     fv_init init;
-    int init_column;  /* of init= in the line; 0: it is not there */
+    bool has_table;
+    _Alignas(16) unsigned char table[FV_ATTR_MAX_BYTES]; /* attributes of fv_op_table */
+    int init_column;                                     /* of init= in the line; 0: it is not there */
     const char *tied; /* weights=: the layer whose parameters this one reads; NULL: it has its own */
     int tied_column;
     _Alignas(16) unsigned char attrs[FV_ATTR_MAX_BYTES]; /* the op's own struct */

@@ -1,6 +1,8 @@
 /* model.c - a model's life: text in, graph built, parameters placed, and drawn when they are needed. */
 #include "model/model.h"
 
+#include "ops/connections.h"
+
 #include "base/record.h"
 
 #include <string.h>
@@ -20,7 +22,7 @@ static fv_status place_parameters(fv_model *model)
         model->param_of[t] = -1;
     for (int r = 0; r < 2; r++) {
         for (size_t t = 0; t < graph->n_tensors; t++) {
-            if (graph->tensors[t].role != roles[r])
+            if (graph->tensors[t].role != roles[r] || graph->tensors[t].source >= 0)
                 continue;
             model->param_of[t] = model->n_params;
             fv_param *param = &model->params[model->n_params++];
@@ -111,6 +113,12 @@ fv_status fv__model_draw(fv_model *model, uint64_t seed)
     for (int i = 0; i < model->n_params; i++)
         fv__init_draw(&fv__model_tensor(model, i)->init, seed, (uint32_t)i, fv__model_values(model, i),
                       model->params[i].n);
+    for (size_t k = 0; k < model->graph.n_nodes; k++) { /* connections that are not there */
+        const fv_node *const node = &model->graph.nodes[k];
+        if (node->op == &fv_op_table)
+            fv__table_clear(node->attrs, model->graph.tensors[node->output].shape,
+                            fv__model_values(model, fv__model_param_of(model, node->input[0])));
+    }
     return FV_OK;
 }
 

@@ -7,6 +7,7 @@
  *     [loss KIND ...]          loss_line.c */
 #include "model/definitions.h"
 #include "model/text_ends.h"
+#include "ops/connections.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -57,8 +58,12 @@ fv_status fv__layer_record(fv_parse *p, const char *kind, const char *name, size
     if (!record.name)
         return FV_ERR_MEMORY;
     for (size_t t = first_tensor; t < graph->n_tensors; t++)
-        if (graph->tensors[t].role == FV_ROLE_PARAMETER)
+        if (graph->tensors[t].role == FV_ROLE_PARAMETER && graph->tensors[t].source < 0)
             record.n_parameters += fv__shape_count(graph->tensors[t].shape);
+    for (size_t k = first_node; k < graph->n_nodes; k++)
+        if (graph->nodes[k].op == &fv_op_table)
+            record.n_parameters -=
+                fv__table_absent(graph->nodes[k].attrs, graph->tensors[graph->nodes[k].output].shape);
     void *layers = model->layers;
     FV_TRY(fv__grow(p->ctx, &layers, model->n_layers, &model->layer_capacity, sizeof *model->layers));
     model->layers = layers;

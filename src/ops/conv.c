@@ -283,7 +283,9 @@ static const fv_op *before(const fv_layer_shapes *q, void *attrs, void *attrs_be
     return &fv_op_border;
 }
 
-static const fv_parameter_spec parameters[] = {FV_WEIGHTS(weights_shape), FV_BIAS(fv__shape_per_output)};
+static const fv_parameter_spec parameters[] = {
+    {.suffix = "weight", .role = FV_ROLE_PARAMETER, .shape = weights_shape, .weights = true, .table = true},
+    FV_BIAS(fv__shape_per_output)};
 
 static const fv_layer_kind layers[] = {{
     .word = "conv",
@@ -297,6 +299,7 @@ static const fv_layer_kind layers[] = {{
 
 const fv_op fv_op_conv = {
     .name = "conv",
+    .has_window = true,
     .tolerance = FV_TOLERANCE_LONG,
     .n_inputs = 3,
     .n_optional = 1,

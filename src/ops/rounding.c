@@ -9,7 +9,6 @@
 #include "ops/rounding.h"
 
 #include "base/rng.h"
-#include "ops/ops.h"
 
 #include <math.h>
 
@@ -131,11 +130,15 @@ fv_status fv__rounding_terms(fv_reference *reference, int tensor, uint64_t seed,
 {
     const fv_graph *const graph = reference->graph;
     const int last = graph->tensors[tensor].source;
-    if (graph->nodes[last].op == &fv_op_gradient_sum) { /* the terms of both gradients */
-        double other;
-        FV_TRY(fv__rounding_terms(reference, graph->nodes[last].input[0], seed, terms));
-        FV_TRY(fv__rounding_terms(reference, graph->nodes[last].input[1], seed, &other));
-        *terms = sqrt(*terms * *terms + other * other);
+    const fv_node *const node = &graph->nodes[last];
+    if (graph->tensors[node->input[0]].role ==
+        FV_ROLE_GRADIENT) { /* the terms of the gradients that it reads */
+        double all = 0;
+        for (int i = 0; i < node->n_inputs; i++) {
+            FV_TRY(fv__rounding_terms(reference, node->input[i], seed, terms));
+            all += *terms * *terms;
+        }
+        *terms = sqrt(all);
         return fv__reference_run_nodes(reference, last, last + 1);
     }
     const int read = graph->nodes[last].input[0];

@@ -218,8 +218,9 @@ static fv_status add_tensors(fv_plan *plan)
             (fv_buffer){.name = tensor->name,
                         .scope = per_image ? FV_SCOPE_IMAGE : FV_SCOPE_BATCH,
                         .floats = fv__shape_count(tensor->shape),
-                        .place = tensor->role == FV_ROLE_PARAMETER || tensor->role == FV_ROLE_STATISTIC ||
-                                         tensor->role == FV_ROLE_STATE || tensor->role == FV_ROLE_SETTING
+                        .place = (tensor->role == FV_ROLE_PARAMETER && tensor->source < 0) ||
+                                         tensor->role == FV_ROLE_STATISTIC || tensor->role == FV_ROLE_STATE ||
+                                         tensor->role == FV_ROLE_SETTING
                                      ? FV_PLACE_EXTERNAL
                                      : FV_PLACE_NONE},
             &buffer));

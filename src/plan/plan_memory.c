@@ -39,7 +39,8 @@ fv_status fv__plan_memory(const fv_plan *plan, fv_plan_memory *out)
     for (size_t t = 0; t < plan->graph->n_tensors; t++) {
         const fv_tensor *const tensor = &plan->graph->tensors[t];
         const int64_t floats = fv__shape_count(tensor->shape);
-        m.parameters += tensor->role == FV_ROLE_PARAMETER || tensor->role == FV_ROLE_STATISTIC ? floats : 0;
+        const bool stored = tensor->role == FV_ROLE_PARAMETER || tensor->role == FV_ROLE_STATISTIC;
+        m.parameters += stored && tensor->source < 0 ? floats : 0;
         m.states += tensor->role == FV_ROLE_STATE && tensor->source < 0 ? floats : 0;
         if (tensor->role == FV_ROLE_GRADIENT && plan->buffers[t].place == FV_PLACE_SHARED)
             m.gradients += fv__plan_floats(plan, &plan->buffers[t]);

@@ -85,8 +85,11 @@ static void find_gradients(fv_check_point *c)
     for (int p = 0; p < c->model->n_learned; p++)
         c->gradient_of[p] = -1;
     for (size_t t = 0; t < graph->n_tensors; t++)
-        if (graph->tensors[t].role == FV_ROLE_GRADIENT)
-            c->gradient_of[fv__model_param_of(c->model, graph->tensors[t].of)] = (int)t;
+        if (graph->tensors[t].role == FV_ROLE_GRADIENT) {
+            const int p = fv__model_param_of(c->model, graph->tensors[t].of);
+            if (p >= 0) /* else of what a table makes of a parameter */
+                c->gradient_of[p] = (int)t;
+        }
 }
 
 fv_status fv__check_point_create(const fv_model *model, uint64_t seed, int n, fv_check_point **out)

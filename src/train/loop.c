@@ -420,8 +420,8 @@ fv_status fv__train(fv_model *model, const fv_data *train, const fv_data *test,
     fv_status status = begin(&l);
     if (status == FV_OK) {
         model->settled = true;
-        for (int p = 0; p < model->n_learned; p++)
-            l.report.n_parameters += (int64_t)model->params[p].n;
+        for (size_t k = 0; k < model->n_layers; k++)
+            l.report.n_parameters += model->layers[k].n_parameters;
         status = run_epochs(&l);
     }
     if (status == FV_OK) {
