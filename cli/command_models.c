@@ -6,7 +6,7 @@
 #include "layout.h"
 #include "output.h"
 
-#define TITLE_COLUMN 43
+#define TITLE_COLUMN 42
 
 static const cli_option options[] = {
     CLI_ROW_JSON,
@@ -72,8 +72,8 @@ static int run(const cli_command *command, const cli_args *args)
             char parameters[32];
             snprintf(parameters, sizeof parameters, "%s parameters", cli_grouped(info.n_parameters, spare));
             printf("  ");
-            cli_print_inked(stdout, CLI_INK_BOLD, "%-17s", name);
-            printf(" %21s", parameters);
+            cli_print_inked(stdout, CLI_INK_BOLD, "%-16s", name);
+            printf("%22s", parameters);
             print_title(title);
         }
     }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "commands.h"
+#include "layout.h"
 #include "output.h"
 
 static const cli_option options[] = {
@@ -24,7 +25,9 @@ static int run(const cli_command *command, const cli_args *args)
     } else if (!code) {
         printf("fovea %s\n", fv_version());
         printf("  instruction set  %s\n", fv_context_isa(session.ctx));
-        printf("  machine          %s\n", fv_context_machine(session.ctx));
+        printf("  machine          ");
+        cli_print_wrapped(stdout, fv_context_machine(session.ctx), 19, 19);
+        putchar('\n');
         printf("  threads          %d\n", fv_context_threads(session.ctx));
     }
     cli_session_close(&session);

@@ -326,6 +326,7 @@ static void null_is_harmless(void **state)
     fv_text_destroy(ctx, NULL);
     assert_string_equal(fv_message(NULL), "");
     assert_string_equal(fv_context_isa(NULL), "");
+    assert_string_equal(fv_context_machine(NULL), "");
     assert_int_equal(fv_context_threads(NULL), 0);
     assert_string_equal(fv_version(), FV_VERSION);
     assert_int_equal(fv_data_describe(NULL).n, 0);

@@ -208,8 +208,10 @@ static void help_and_version(void **state)
     setenv("FOVEA_ISA", "portable", 1);
     expect("version --json --threads 3", 0, NULL);
     unsetenv("FOVEA_ISA");
-    assert_string_equal(out, "{\"event\":\"version\",\"version\":\"" FV_VERSION
-                             "\",\"isa\":\"portable\",\"threads\":3}\n");
+    const char *const begin =
+        "{\"event\":\"version\",\"version\":\"" FV_VERSION "\",\"isa\":\"portable\",\"machine\":\"";
+    assert_int_equal(strncmp(out, begin, strlen(begin)), 0);
+    assert_non_null(strstr(out, "\",\"threads\":3}\n"));
 }
 
 /* ---- standard output ---------------------------------------------------------------------------- */

@@ -344,7 +344,7 @@ static void without_a_terminal(void **state)
         assert_in_range(longest, (size_t)columns[i] - 10, (size_t)columns[i]);
         expect("models", 0, NULL);
         assert_non_null(
-            strstr(out, "\n  vit             2,693,578 parameters  Vision transformer for 32x32 images "
+            strstr(out, "\n  vit               2,693,578 parameters  Vision transformer for 32x32 images "
                         "(Dosovitskiy et al.: \"An image is worth 16x16 words\", 2020): patches of 4x4, "
                         "6 layers of width 192 with 3 heads, normalised before each part.\n"));
     }

@@ -82,7 +82,7 @@ static void print_step(const fv_plan *plan, const fv_step *step, fv_text *text)
         fv__shape_text(plan->graph->tensors[tensor].shape, shape);
     const bool per_block = s->domain == FV_PER_BLOCK;
     const double images = per_block ? plan->options.batch : 1;
-    fv__text_add(text, "  %-26s %-18s %-8s %-14s %9s %10s   %s", step->node ? step->node->name : "input",
+    fv__text_add(text, "  %-26s %-18s %-8s %-14s %9s %10s   %s", step->node ? step->node->name : out->name,
                  fv__kernel_name(s->kernel), s->way ? s->way : "", shape,
                  fv__fixed(s->flops * images * 1e-6, 3).text,
                  fv__fixed(s->bytes * images / 1048576.0, 3).text, per_block ? "block" : "batch");
