@@ -97,8 +97,9 @@ static int run(const cli_command *command, const cli_args *args)
         code = cli_session_open(&session, command, args);
         if (!code) {
             if (!args->json) {
-                printf("%s, %s, %s, batch %d\n", fv_context_machine(session.ctx), fv_context_isa(session.ctx),
-                       cli_plural(fv_context_threads(session.ctx), "thread", spare), args->batch);
+                cli_print_line("%s, %s, %s, batch %d", fv_context_machine(session.ctx),
+                               fv_context_isa(session.ctx),
+                               cli_plural(fv_context_threads(session.ctx), "thread", spare), args->batch);
                 cli_table_begin(&s.table, columns, sizeof columns / sizeof columns[0]);
                 cli_table_titles(&s.table);
             }
