@@ -2,6 +2,8 @@
 #ifndef FV_BASE_SYSTEM_H
 #define FV_BASE_SYSTEM_H
 
+#include "base/exact.h"
+
 #include <stddef.h>
 
 int fv__machine_cores(void); /* that this process may use; at least 1 */

@@ -6,6 +6,8 @@
 #ifndef FV_BASE_TRACE_H
 #define FV_BASE_TRACE_H
 
+#include "base/exact.h"
+
 #ifdef FV_ASSERTIONS
 /* What must hold of our own code; else the program ends with the place and the condition. */
 #define FV_ASSERT(condition)   ((condition) ? (void)0 : fv__assertion_failed(__FILE__, __LINE__, #condition))
