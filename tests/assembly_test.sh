@@ -41,10 +41,10 @@ look() {
         wrong=$((wrong + 1))
         return
     fi
-    registers=$(sed -n 's/^#define FV_REGISTERS \([0-9]*\).*/\1/p' "$source/src/kernels/vec_$isa.h")
+    registers=$(sed -n 's/^#define FV_REGISTERS  *\([0-9]*\).*/\1/p' "$source/src/kernels/vec_$isa.h")
     looked=$((looked + 1))
     echo "$compiler, $isa:"
-    early=$(grep -c '^#define FV_BROADCASTS(m) (m)' "$source/src/kernels/vec_$isa.h")
+    early=$(grep -c '^#define FV_BROADCASTS(m)  *(m)' "$source/src/kernels/vec_$isa.h")
     awk -v registers="$registers" -v early="$early" -v must="$must" -f "$source/tests/inner_loops.awk" \
         "$assembly" || wrong=$((wrong + 1))
 }

@@ -193,7 +193,8 @@ void op_call_case(op_call *call, const fv_op *op, int index, int max_batch, op_d
 {
     const fv_case *const c = &op->cases[index];
     *call = (op_call){.op = op, .words = c->words, .n = c->batch < max_batch ? c->batch : max_batch};
-    memcpy(call->shape, c->in, sizeof call->shape);
+    _Static_assert(sizeof c->in <= sizeof call->shape, "a case has no more inputs than a call");
+    memcpy(call->shape, c->in, sizeof c->in);
     snprintf(call->what, sizeof call->what, "%s case %d, batch %d '%s'", op->name, index, call->n, c->words);
     for (int i = 0; i < op_n_inputs(call); i++) {
         const fv_role role = op->role[i];

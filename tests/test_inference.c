@@ -189,7 +189,8 @@ static void test_refusals(void **state)
         char message[128];
         snprintf(message, sizeof message, "test:3: dropout n: rate %s; expected 0 or more and less than 1",
                  texts[i]);
-        expect_refusal(&f, &fv_op_dropout, f.x, -1, &bad[i], message);
+        const float attrs[2] = {bad[i]}; /* the rate, and a place */
+        expect_refusal(&f, &fv_op_dropout, f.x, -1, &attrs, message);
     }
     fv__graph_deinit(&f.graph);
 }

@@ -6,55 +6,20 @@
 #define FV_BROADCASTS(m) 1
 typedef __m256 fv_v;
 
-/* clang-format off: a table, one operation a line */
-FV_INLINE fv_v fv_load(const float *p)
-{
-    return _mm256_loadu_ps(p);
-}
-FV_INLINE void fv_store(float *p, fv_v a)
-{
-    _mm256_storeu_ps(p, a);
-}
-FV_INLINE fv_v fv_set1(float a)
-{
-    return _mm256_set1_ps(a);
-}
-FV_INLINE fv_v fv_zero(void)
-{
-    return _mm256_setzero_ps();
-}
-FV_INLINE fv_v fv_add(fv_v a, fv_v b)
-{
-    return _mm256_add_ps(a, b);
-}
-FV_INLINE fv_v fv_sub(fv_v a, fv_v b)
-{
-    return _mm256_sub_ps(a, b);
-}
-FV_INLINE fv_v fv_mul(fv_v a, fv_v b)
-{
-    return _mm256_mul_ps(a, b);
-}
-FV_INLINE fv_v fv_div(fv_v a, fv_v b)
-{
-    return _mm256_div_ps(a, b);
-}
-FV_INLINE fv_v fv_sqrt(fv_v a)
-{
-    return _mm256_sqrt_ps(a);
-}
-FV_INLINE fv_v fv_fma(fv_v a, fv_v b, fv_v c)
-{
-    return _mm256_fmadd_ps(a, b, c);
-}
-FV_INLINE fv_v fv_max(fv_v a, fv_v b)
-{
-    return _mm256_max_ps(a, b);
-}
-FV_INLINE fv_v fv_min(fv_v a, fv_v b)
-{
-    return _mm256_min_ps(a, b);
-}
+/* A table, one operation a line. */
+/* clang-format off */
+FV_INLINE fv_v fv_load(const float *p) { return _mm256_loadu_ps(p); }
+FV_INLINE void fv_store(float *p, fv_v a) { _mm256_storeu_ps(p, a); }
+FV_INLINE fv_v fv_set1(float a) { return _mm256_set1_ps(a); }
+FV_INLINE fv_v fv_zero(void) { return _mm256_setzero_ps(); }
+FV_INLINE fv_v fv_add(fv_v a, fv_v b) { return _mm256_add_ps(a, b); }
+FV_INLINE fv_v fv_sub(fv_v a, fv_v b) { return _mm256_sub_ps(a, b); }
+FV_INLINE fv_v fv_mul(fv_v a, fv_v b) { return _mm256_mul_ps(a, b); }
+FV_INLINE fv_v fv_div(fv_v a, fv_v b) { return _mm256_div_ps(a, b); }
+FV_INLINE fv_v fv_sqrt(fv_v a) { return _mm256_sqrt_ps(a); }
+FV_INLINE fv_v fv_fma(fv_v a, fv_v b, fv_v c) { return _mm256_fmadd_ps(a, b, c); }
+FV_INLINE fv_v fv_max(fv_v a, fv_v b) { return _mm256_max_ps(a, b); }
+FV_INLINE fv_v fv_min(fv_v a, fv_v b) { return _mm256_min_ps(a, b); }
 FV_INLINE fv_v fv_if_gt(fv_v a, fv_v b, fv_v x, fv_v y)
 {
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
@@ -63,14 +28,8 @@ FV_INLINE fv_v fv_if_eq(fv_v a, fv_v b, fv_v x, fv_v y)
 {
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_EQ_OQ));
 }
-FV_INLINE fv_v fv_abs(fv_v a)
-{
-    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
-}
-FV_INLINE fv_v fv_sign_of(fv_v m, fv_v s)
-{
-    return _mm256_or_ps(m, _mm256_and_ps(_mm256_set1_ps(-0.0f), s));
-}
+FV_INLINE fv_v fv_abs(fv_v a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+FV_INLINE fv_v fv_sign_of(fv_v m, fv_v s) { return _mm256_or_ps(m, _mm256_and_ps(_mm256_set1_ps(-0.0f), s)); }
 FV_INLINE fv_v fv_pow2(fv_v t)
 {
     const __m256i n = _mm256_sub_epi32(_mm256_castps_si256(t), _mm256_set1_epi32(0x4B400000 - 127));

@@ -8,67 +8,23 @@
 #define FV_BROADCASTS(m) (m) /* a multiply-add takes a lane for all: gcc loads these early */
 typedef float32x4_t fv_v;
 
-/* clang-format off: a table, one operation a line */
-FV_INLINE fv_v fv_load(const float *p)
-{
-    return vld1q_f32(p);
-}
-FV_INLINE void fv_store(float *p, fv_v a)
-{
-    vst1q_f32(p, a);
-}
-FV_INLINE fv_v fv_set1(float a)
-{
-    return vdupq_n_f32(a);
-}
-FV_INLINE fv_v fv_zero(void)
-{
-    return vdupq_n_f32(0.0f);
-}
-FV_INLINE fv_v fv_add(fv_v a, fv_v b)
-{
-    return vaddq_f32(a, b);
-}
-FV_INLINE fv_v fv_sub(fv_v a, fv_v b)
-{
-    return vsubq_f32(a, b);
-}
-FV_INLINE fv_v fv_mul(fv_v a, fv_v b)
-{
-    return vmulq_f32(a, b);
-}
-FV_INLINE fv_v fv_div(fv_v a, fv_v b)
-{
-    return vdivq_f32(a, b);
-}
-FV_INLINE fv_v fv_sqrt(fv_v a)
-{
-    return vsqrtq_f32(a);
-}
-FV_INLINE fv_v fv_fma(fv_v a, fv_v b, fv_v c)
-{
-    return vfmaq_f32(c, a, b);
-}
-FV_INLINE fv_v fv_max(fv_v a, fv_v b)
-{
-    return vbslq_f32(vcgtq_f32(a, b), a, b);
-}
-FV_INLINE fv_v fv_min(fv_v a, fv_v b)
-{
-    return vbslq_f32(vcltq_f32(a, b), a, b);
-}
-FV_INLINE fv_v fv_if_gt(fv_v a, fv_v b, fv_v x, fv_v y)
-{
-    return vbslq_f32(vcgtq_f32(a, b), x, y);
-}
-FV_INLINE fv_v fv_if_eq(fv_v a, fv_v b, fv_v x, fv_v y)
-{
-    return vbslq_f32(vceqq_f32(a, b), x, y);
-}
-FV_INLINE fv_v fv_abs(fv_v a)
-{
-    return vabsq_f32(a);
-}
+/* A table, one operation a line. */
+/* clang-format off */
+FV_INLINE fv_v fv_load(const float *p) { return vld1q_f32(p); }
+FV_INLINE void fv_store(float *p, fv_v a) { vst1q_f32(p, a); }
+FV_INLINE fv_v fv_set1(float a) { return vdupq_n_f32(a); }
+FV_INLINE fv_v fv_zero(void) { return vdupq_n_f32(0.0f); }
+FV_INLINE fv_v fv_add(fv_v a, fv_v b) { return vaddq_f32(a, b); }
+FV_INLINE fv_v fv_sub(fv_v a, fv_v b) { return vsubq_f32(a, b); }
+FV_INLINE fv_v fv_mul(fv_v a, fv_v b) { return vmulq_f32(a, b); }
+FV_INLINE fv_v fv_div(fv_v a, fv_v b) { return vdivq_f32(a, b); }
+FV_INLINE fv_v fv_sqrt(fv_v a) { return vsqrtq_f32(a); }
+FV_INLINE fv_v fv_fma(fv_v a, fv_v b, fv_v c) { return vfmaq_f32(c, a, b); }
+FV_INLINE fv_v fv_max(fv_v a, fv_v b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+FV_INLINE fv_v fv_min(fv_v a, fv_v b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
+FV_INLINE fv_v fv_if_gt(fv_v a, fv_v b, fv_v x, fv_v y) { return vbslq_f32(vcgtq_f32(a, b), x, y); }
+FV_INLINE fv_v fv_if_eq(fv_v a, fv_v b, fv_v x, fv_v y) { return vbslq_f32(vceqq_f32(a, b), x, y); }
+FV_INLINE fv_v fv_abs(fv_v a) { return vabsq_f32(a); }
 FV_INLINE fv_v fv_sign_of(fv_v m, fv_v s)
 {
     const uint32x4_t sign = vandq_u32(vreinterpretq_u32_f32(s), vdupq_n_u32(0x80000000u));

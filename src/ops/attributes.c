@@ -77,7 +77,8 @@ void fv__attrs_default(const fv_op *op, void *attrs)
 {
     if (op->attr_bytes > 0)
         memset(attrs, 0, op->attr_bytes);
-    for (const fv_attr_spec *spec = op->attrs; spec < op->attrs + op->n_attrs; spec++) {
+    for (int i = 0; i < op->n_attrs; i++) {
+        const fv_attr_spec *const spec = &op->attrs[i];
         double initial = spec->initial;
         parsed value = {.number = &initial, .n = 1, .choice = -1};
         if (spec->type == FV_ATTR_LIST || spec->type == FV_ATTR_FLOATS || spec->type == FV_ATTR_TABLE)
