@@ -2,6 +2,7 @@
  * meant, no blanks, no hexadecimal, no infinities, nothing left over, and always within the range. */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +111,8 @@ static void say_range(const cli_option *option, char *text, size_t text_bytes)
 bool cli_read_value(const cli_option *option, const char *text, cli_args *args, char *why, size_t why_bytes)
 {
     void *place = (char *)args + option->place;
-    const int low = (int)option->low, high = (int)option->high;
+    const int low = option->low > 0 ? (int)option->low : 0;
+    const int high = option->high < INT_MAX ? (int)option->high : INT_MAX;
     bool ok = false;
     switch (option->kind) {
     case CLI_FLAG:
