@@ -50,6 +50,9 @@ fv_status fv__memory_for(fv_context *ctx, fv_status status, const char *what);
         }                                                                                                    \
     } while (0)
 
+/* Elements of an array, not of a pointer to one. */
+#define FV_COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+
 /* What a public function asks of its arguments: FV_ERR_ARGUMENT, with "fv_train: options is NULL" or
  * "fv_bench: batch 0; expected 1 to 512" as the message. Where the context itself, or the object that would
  * give it, is NULL, so is `ctx`, and there is no message. */

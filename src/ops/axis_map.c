@@ -140,6 +140,15 @@ void fv__map_dx_ref(const fv_ref *r, const fv_map *map)
     walk_images(r, map, true);
 }
 
+fv_status fv__map_expect_pixels(const fv_infer *q, fv_shape shape)
+{
+    char found[FV_SHAPE_TEXT];
+    if (shape.rank >= 2 && shape.rank <= 1 + FV_DIRECTIONS)
+        return FV_OK;
+    return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected channels of pixels, such as an image, found %s",
+                    q->what, fv__shape_text(shape, found));
+}
+
 fv_cost fv__map_cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs;

@@ -37,6 +37,8 @@ void fv__map_ref(const fv_ref *r, const fv_map *map);
 void fv__map_dx_ref(const fv_ref *r, const fv_map *map);
 fv_status fv__map_lower(fv_lower *l, const fv_map *map);
 fv_status fv__map_dx_lower(fv_lower *l, const fv_map *map);
+/* FV_ERR_INPUT where `shape` is not [c] and one to three directions. */
+fv_status fv__map_expect_pixels(const fv_infer *q, fv_shape shape);
 /* Reading x and writing y; no operations count. */
 fv_cost fv__map_cost(const void *attrs, const fv_shape *in, fv_shape out);
 

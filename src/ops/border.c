@@ -74,11 +74,8 @@ static int widest(fv_map_outside outside, int n)
 static fv_status check(const fv_infer *q, fv_shape x, fv_shape *y)
 {
     const fv_border_attrs *const a = q->attrs;
-    char found[FV_SHAPE_TEXT];
     int size[FV_DIRECTIONS];
-    if (x.rank < 2 || x.rank > 1 + FV_DIRECTIONS)
-        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected channels of pixels, such as an image, found %s",
-                        q->what, fv__shape_text(x, found));
+    FV_TRY(fv__map_expect_pixels(q, x));
     FV_TRY(fv__sizes_spread(q->ctx, &a->size, x.rank - 1, "size", q->what, size));
     FV_TRY(fv__sizes_spread(q->ctx, &a->end, x.rank - 1, "end", q->what, size));
     *y = x;

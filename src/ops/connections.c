@@ -155,8 +155,6 @@ static const fv_case cases[] = {
     {1, {{5, {2, 3, 2, 3, 3}}}, "table=2.0/1"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const fv_op fv_op_table = {
     .name = "table",
     .out = FV_ROLE_PARAMETER,
@@ -164,14 +162,14 @@ const fv_op fv_op_table = {
     .role = {FV_ROLE_PARAMETER},
     .attr_bytes = sizeof(fv_table_attrs),
     .attrs = specs,
-    .n_attrs = COUNT(specs),
+    .n_attrs = FV_COUNT(specs),
     .infer = infer,
     .grad = grad,
     .ref = ref,
     .lower = lower,
     .cost = cost,
     .cases = cases,
-    .n_cases = COUNT(cases),
+    .n_cases = FV_COUNT(cases),
 };
 
 const fv_op fv_op_table_dw = {
@@ -183,12 +181,12 @@ const fv_op fv_op_table_dw = {
     .role = {FV_ROLE_GRADIENT},
     .attr_bytes = sizeof(fv_table_attrs),
     .attrs = specs,
-    .n_attrs = COUNT(specs),
+    .n_attrs = FV_COUNT(specs),
     .no_gradient = true,
     .infer = infer,
     .ref = ref,
     .lower = lower_dw,
     .cost = cost,
     .cases = cases,
-    .n_cases = COUNT(cases),
+    .n_cases = FV_COUNT(cases),
 };

@@ -243,8 +243,6 @@ static const fv_case dw_cases[] = {
     {20, {{4, {40, 2, 3, 3}}, {4, {20, 3, 5, 5}}}, "stride=2 size=1"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 static fv_shape weights_shape(fv_layer_shapes *q)
 {
     const fv_conv_attrs *const a = q->attrs;
@@ -306,7 +304,7 @@ const fv_op fv_op_conv = {
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
     .attr_bytes = sizeof(fv_conv_attrs),
     .attrs = specs,
-    .n_attrs = COUNT(specs) - 1,
+    .n_attrs = FV_COUNT(specs) - 1,
     .infer = infer,
     .grad = grad,
     .ref = fv__conv_ref,
@@ -318,7 +316,7 @@ const fv_op fv_op_conv = {
         FV_EPILOGUE(FV_FINISH_AFFINE) | FV_EPILOGUE(FV_FINISH_RESIDUAL) | FV_EPILOGUE(FV_FINISH_RELU),
     .cost = cost,
     .cases = cases,
-    .n_cases = COUNT(cases),
+    .n_cases = FV_COUNT(cases),
     FV_LAYERS(layers),
 };
 
@@ -331,14 +329,14 @@ const fv_op fv_op_conv_dx = {
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
     .attr_bytes = sizeof(fv_conv_attrs),
     .attrs = specs,
-    .n_attrs = COUNT(specs),
+    .n_attrs = FV_COUNT(specs),
     .no_gradient = true,
     .infer = infer_dx,
     .ref = fv__conv_ref_dx,
     .lower = fv__conv_lower_dx,
     .cost = cost_dx,
     .cases = dx_cases,
-    .n_cases = COUNT(dx_cases),
+    .n_cases = FV_COUNT(dx_cases),
 };
 
 const fv_op fv_op_conv_dw = {
@@ -351,12 +349,12 @@ const fv_op fv_op_conv_dw = {
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .attr_bytes = sizeof(fv_conv_attrs),
     .attrs = specs,
-    .n_attrs = COUNT(specs),
+    .n_attrs = FV_COUNT(specs),
     .no_gradient = true,
     .infer = infer_dw,
     .ref = fv__conv_ref_dw,
     .lower = fv__conv_lower_dw,
     .cost = cost_dw,
     .cases = dw_cases,
-    .n_cases = COUNT(dw_cases),
+    .n_cases = FV_COUNT(dw_cases),
 };

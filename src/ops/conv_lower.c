@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 fv_status fv__conv_lower_by(fv_lower *l, const fv_conv_way *ways, int n_ways, const fv_conv_task *task)
 {
     for (const fv_conv_way *way = ways; way < ways + n_ways; way++) {
@@ -248,7 +246,7 @@ fv_status fv__conv_lower(fv_lower *l)
     const fv_conv_args conv = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
     const fv_conv_task task = {
         .part = &conv, .n = 1, .weights = l->in[1], .bias = l->n_inputs > 2 ? l->in[2] : -1};
-    return fv__conv_lower_by(l, sums, COUNT(sums), &task);
+    return fv__conv_lower_by(l, sums, FV_COUNT(sums), &task);
 }
 
 /* In groups a vector of 16 outputs would see several groups of inputs. */
@@ -366,7 +364,7 @@ fv_status fv__conv_lower_dx(fv_lower *l)
     fv_conv_task task = {
         .forward = &forward, .flip = &flip, .weights = l->in[1], .bias = l->n_inputs > 2 ? l->in[2] : -1};
     FV_TRY(make_parts(l, &forward, &flip, &task));
-    return fv__conv_lower_by(l, sums, COUNT(sums), &task);
+    return fv__conv_lower_by(l, sums, FV_COUNT(sums), &task);
 }
 
 /* ---- the weight gradient of few channels ------------------------------------------------------------------

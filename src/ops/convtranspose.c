@@ -128,8 +128,6 @@ static const fv_case cases[] = {
     {2, {{4, {20, 2, 3, 3}}, {5, {20, 33, 1, 1, 1}}, {1, {33}}}, "stride=2 outpad=1"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 static fv_shape weights_shape(fv_layer_shapes *q)
 {
     const fv_conv_attrs *const a = q->attrs;
@@ -162,7 +160,7 @@ const fv_op fv_op_convtranspose = {
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
     .attr_bytes = sizeof(transpose_attrs),
     .attrs = specs,
-    .n_attrs = COUNT(specs),
+    .n_attrs = FV_COUNT(specs),
     .infer = infer,
     .grad = grad,
     .ref = fv__conv_ref_dx,
@@ -170,6 +168,6 @@ const fv_op fv_op_convtranspose = {
     .epilogue = FV_EPILOGUE(FV_FINISH_RELU),
     .cost = cost,
     .cases = cases,
-    .n_cases = COUNT(cases),
+    .n_cases = FV_COUNT(cases),
     FV_LAYERS(layers),
 };

@@ -274,8 +274,6 @@ static const fv_case dw_cases[] = {
     {2, {{2, {5, 1}}, {2, {3, 1}}}, ""},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 static fv_shape weights_shape(fv_layer_shapes *q)
 {
     return FV_SHAPE(q->count, q->in.dim[0]);
@@ -308,7 +306,7 @@ const fv_op fv_op_linear = {
         FV_EPILOGUE(FV_FINISH_AFFINE) | FV_EPILOGUE(FV_FINISH_RESIDUAL) | FV_EPILOGUE(FV_FINISH_RELU),
     .cost = cost,
     .cases = cases,
-    .n_cases = COUNT(cases),
+    .n_cases = FV_COUNT(cases),
     FV_LAYERS(layers),
 };
 
@@ -325,7 +323,7 @@ const fv_op fv_op_linear_dx = {
     .lower = lower_dx,
     .cost = cost,
     .cases = dx_cases,
-    .n_cases = COUNT(dx_cases),
+    .n_cases = FV_COUNT(dx_cases),
 };
 
 const fv_op fv_op_linear_dw = {
@@ -342,5 +340,5 @@ const fv_op fv_op_linear_dw = {
     .lower = lower_dw,
     .cost = cost_dw,
     .cases = dw_cases,
-    .n_cases = COUNT(dw_cases),
+    .n_cases = FV_COUNT(dw_cases),
 };

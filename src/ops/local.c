@@ -396,8 +396,6 @@ static const fv_layer_kind layers[] = {{
     FV_PARAMETERS(parameters),
 }};
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const fv_op fv_op_local = {
     .name = "local",
     .has_window = true,
@@ -407,14 +405,14 @@ const fv_op fv_op_local = {
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
     .attr_bytes = sizeof(local_attrs),
     .attrs = specs,
-    .n_attrs = COUNT(specs) - 1,
+    .n_attrs = FV_COUNT(specs) - 1,
     .infer = infer,
     .grad = grad,
     .ref = ref,
     .lower = lower,
     .cost = cost,
     .cases = cases,
-    .n_cases = COUNT(cases),
+    .n_cases = FV_COUNT(cases),
     FV_LAYERS(layers),
 };
 
@@ -427,14 +425,14 @@ const fv_op fv_op_local_dx = {
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
     .attr_bytes = sizeof(local_attrs),
     .attrs = specs,
-    .n_attrs = COUNT(specs),
+    .n_attrs = FV_COUNT(specs),
     .no_gradient = true,
     .infer = infer_dx,
     .ref = ref_dx,
     .lower = lower_dx,
     .cost = cost_dx,
     .cases = dx_cases,
-    .n_cases = COUNT(dx_cases),
+    .n_cases = FV_COUNT(dx_cases),
 };
 
 const fv_op fv_op_local_dw = {
@@ -447,12 +445,12 @@ const fv_op fv_op_local_dw = {
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .attr_bytes = sizeof(local_attrs),
     .attrs = specs,
-    .n_attrs = COUNT(specs),
+    .n_attrs = FV_COUNT(specs),
     .no_gradient = true,
     .infer = infer_dw,
     .ref = ref_dw,
     .lower = lower_dw,
     .cost = cost_dw,
     .cases = dw_cases,
-    .n_cases = COUNT(dw_cases),
+    .n_cases = FV_COUNT(dw_cases),
 };

@@ -14,9 +14,6 @@
 #include "ops/pool_window.h"
 #include "ops/window.h"
 
-#include <math.h>
-#include <string.h>
-
 /* The last is of the gradient alone. */
 static const fv_attr_spec specs[] = {FV_POOL_WINDOW_SPECS(0), FV_POOL_OUT_SPEC("out", 0, 0)};
 
@@ -31,25 +28,6 @@ static fv_status grad(fv_grad *g)
     return fv__grad_node(g, &fv_op_maxpool_dx, "dx", g->node->attrs, 2, inputs, FV_ROLE_VALUE, -1, &g->dx[0]);
 }
 
-/* The maximum of the window of one output of a channel; *at: the pixel that its gradient goes to. */
-static double maximum(const double *x, const fv_pool_args *a, int64_t output, int64_t *at)
-{
-    const fv_pool_range r = fv__pool_range(a, output);
-    *at = fv__pool_pixel(a, r.first[FV_DEPTH], r.first[FV_HEIGHT], r.first[FV_WIDTH]);
-    for (int d = r.first[FV_DEPTH]; d < r.end[FV_DEPTH]; d++)
-        for (int row = r.first[FV_HEIGHT]; row < r.end[FV_HEIGHT]; row++)
-            for (int column = r.first[FV_WIDTH]; column < r.end[FV_WIDTH]; column++) {
-                const int64_t here = fv__pool_pixel(a, d, row, column);
-                if (isnan(x[here])) {
-                    *at = fv__pool_pixel(a, r.end[FV_DEPTH] - 1, r.end[FV_HEIGHT] - 1, r.end[FV_WIDTH] - 1);
-                    return x[here];
-                }
-                if (x[here] > x[*at])
-                    *at = here;
-            }
-    return x[*at];
-}
-
 static void ref(const fv_ref *r)
 {
     const fv_pool_args a = fv__pool_args(r->attrs, r->in_shape[0]);
@@ -58,22 +36,12 @@ static void ref(const fv_ref *r)
     int64_t at;
     for (int64_t c = 0; c < (int64_t)r->n * a.channels; c++)
         for (int64_t k = 0; k < outputs; k++)
-            *y++ = maximum(r->in[0] + c * pixels, &a, k, &at);
+            *y++ = fv__pool_maximum(&a, r->in[0] + c * pixels, k, &at);
 }
 
-/* Where each window's maximum stands. */
 static uint64_t side(const fv_ref *r)
 {
-    const fv_pool_args a = fv__pool_args(r->attrs, r->in_shape[0]);
-    const int64_t pixels = fv__pool_pixels_in(&a), outputs = fv__pool_pixels_out(&a);
-    uint64_t hash = FV_HASH_SIDES;
-    int64_t at;
-    for (int64_t c = 0; c < (int64_t)r->n * a.channels; c++)
-        for (int64_t k = 0; k < outputs; k++) {
-            maximum(r->in[0] + c * pixels, &a, k, &at);
-            hash = fv__hash_side(hash, at);
-        }
-    return hash;
+    return fv__pool_side(r, 0);
 }
 
 static fv_status lower(fv_lower *l)
@@ -194,20 +162,6 @@ static fv_status infer_dx(fv_infer *q)
     return fv__window_expect(q->ctx, dy, q->input[0]->shape, q->what);
 }
 
-static void ref_dx(const fv_ref *r)
-{
-    const fv_pool_args a = fv__pool_args(r->attrs, r->in_shape[1]);
-    const int64_t pixels = fv__pool_pixels_in(&a), outputs = fv__pool_pixels_out(&a);
-    const double *dy = r->in[0];
-    int64_t at;
-    memset(r->out, 0, (size_t)(r->n * a.channels * pixels) * sizeof *r->out);
-    for (int64_t c = 0; c < (int64_t)r->n * a.channels; c++)
-        for (int64_t k = 0; k < outputs; k++) {
-            maximum(r->in[1] + c * pixels, &a, k, &at);
-            r->out[c * pixels + at] += *dy++;
-        }
-}
-
 static fv_status lower_dx(fv_lower *l)
 {
     const fv_pool_args args = fv__pool_args(l->attrs, l->in_shape[1]);
@@ -248,7 +202,7 @@ const fv_op fv_op_maxpool_dx = {
     .n_attrs = FV_N_POOL_WINDOW_SPECS + 1,
     .no_gradient = true,
     .infer = infer_dx,
-    .ref = ref_dx,
+    .ref = fv__pool_scatter,
     .lower = lower_dx,
     .cost = cost_dx,
     .cases = cases_dx,

@@ -1,8 +1,11 @@
 /* pool_window.c - the shape rule of a pooling window, with PyTorch's limit on padding: at most half the
- * kernel, so that every window holds at least one pixel of x. */
+ * kernel, so that every window holds at least one pixel of x; and where the maxima of the windows stand. */
 #include "ops/pool_window.h"
 
 #include "ops/window.h"
+
+#include <math.h>
+#include <string.h>
 
 static fv_window_words words_of(const fv_window_attrs *window)
 {
@@ -133,4 +136,51 @@ double fv__pool_count(const fv_pool_args *pool, int64_t output)
     for (int a = 0; a < FV_AXES; a++)
         count *= pool->at[a].window > 0 ? pool->at[a].window : r.end[a] - r.first[a];
     return count;
+}
+
+double fv__pool_maximum(const fv_pool_args *pool, const double *x, int64_t output, int64_t *at)
+{
+    const fv_pool_range r = fv__pool_range(pool, output);
+    *at = fv__pool_pixel(pool, r.first[FV_DEPTH], r.first[FV_HEIGHT], r.first[FV_WIDTH]);
+    for (int d = r.first[FV_DEPTH]; d < r.end[FV_DEPTH]; d++)
+        for (int row = r.first[FV_HEIGHT]; row < r.end[FV_HEIGHT]; row++)
+            for (int column = r.first[FV_WIDTH]; column < r.end[FV_WIDTH]; column++) {
+                const int64_t here = fv__pool_pixel(pool, d, row, column);
+                if (isnan(x[here])) {
+                    *at =
+                        fv__pool_pixel(pool, r.end[FV_DEPTH] - 1, r.end[FV_HEIGHT] - 1, r.end[FV_WIDTH] - 1);
+                    return x[here];
+                }
+                if (x[here] > x[*at])
+                    *at = here;
+            }
+    return x[*at];
+}
+
+uint64_t fv__pool_side(const fv_ref *r, int i)
+{
+    const fv_pool_args a = fv__pool_args(r->attrs, r->in_shape[i]);
+    const int64_t pixels = fv__pool_pixels_in(&a), outputs = fv__pool_pixels_out(&a);
+    uint64_t hash = FV_HASH_SIDES;
+    int64_t at;
+    for (int64_t c = 0; c < (int64_t)r->n * a.channels; c++)
+        for (int64_t k = 0; k < outputs; k++) {
+            fv__pool_maximum(&a, r->in[i] + c * pixels, k, &at);
+            hash = fv__hash_side(hash, at);
+        }
+    return hash;
+}
+
+void fv__pool_scatter(const fv_ref *r)
+{
+    const fv_pool_args a = fv__pool_args(r->attrs, r->in_shape[1]);
+    const int64_t pixels = fv__pool_pixels_in(&a), outputs = fv__pool_pixels_out(&a);
+    const double *from = r->in[0];
+    int64_t at;
+    memset(r->out, 0, (size_t)(r->n * a.channels * pixels) * sizeof *r->out);
+    for (int64_t c = 0; c < (int64_t)r->n * a.channels; c++)
+        for (int64_t k = 0; k < outputs; k++) {
+            fv__pool_maximum(&a, r->in[1] + c * pixels, k, &at);
+            r->out[c * pixels + at] += *from++;
+        }
 }

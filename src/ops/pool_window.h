@@ -46,4 +46,12 @@ double fv__pool_count(const fv_pool_args *pool, int64_t output);
 /* The number of a pixel of a channel. */
 int64_t fv__pool_pixel(const fv_pool_args *pool, int depth, int row, int column);
 
+/* The maximum of an output's window in the channel x; *at: the pixel where it stands. The first of equals;
+ * of a window with a NaN that NaN and the last pixel. */
+double fv__pool_maximum(const fv_pool_args *pool, const double *x, int64_t output, int64_t *at);
+/* fv_op.side of an operation that looks for maxima in its input i: where each window's stands. */
+uint64_t fv__pool_side(const fv_ref *r, int i);
+/* A reference: each value of input 0 goes to the pixel where its window's maximum stands in input 1. */
+void fv__pool_scatter(const fv_ref *r);
+
 #endif

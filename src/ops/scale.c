@@ -116,8 +116,6 @@ static const fv_case dw_cases[] = {
     {33, {{4, {3, 5, 6, 7}}, {4, {3, 5, 6, 7}}}, ""},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 /* ---- subsample NAME KERNEL -------------------------------------------------------------------------- */
 
 static int window_pixels(const fv_sizes *kernel, int directions)
@@ -152,7 +150,7 @@ static const fv_layer_kind layers[] = {{
     .op = &fv_op_avgpool,
     .slot = {{FV_SLOT_NAME, "NAME"}, {FV_SLOT_ATTR, "kernel"}},
     .parts = parts,
-    .n_parts = COUNT(parts),
+    .n_parts = FV_COUNT(parts),
 }};
 
 const fv_op fv_op_scale = {
@@ -162,7 +160,7 @@ const fv_op fv_op_scale = {
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER, FV_ROLE_PARAMETER},
     .attr_bytes = sizeof(scale_attrs),
     .attrs = specs,
-    .n_attrs = COUNT(specs),
+    .n_attrs = FV_COUNT(specs),
     .in_place = 1,
     .infer = infer,
     .grad = grad,
@@ -170,7 +168,7 @@ const fv_op fv_op_scale = {
     .lower = lower,
     .cost = cost,
     .cases = cases,
-    .n_cases = COUNT(cases),
+    .n_cases = FV_COUNT(cases),
     FV_LAYERS(layers),
 };
 
@@ -182,7 +180,7 @@ const fv_op fv_op_scale_dx = {
     .role = {FV_ROLE_VALUE, FV_ROLE_PARAMETER},
     .attr_bytes = sizeof(scale_attrs),
     .attrs = specs,
-    .n_attrs = COUNT(specs),
+    .n_attrs = FV_COUNT(specs),
     .in_place = 1,
     .no_gradient = true,
     .infer = infer,
@@ -190,7 +188,7 @@ const fv_op fv_op_scale_dx = {
     .lower = lower,
     .cost = cost,
     .cases = dx_cases,
-    .n_cases = COUNT(dx_cases),
+    .n_cases = FV_COUNT(dx_cases),
 };
 
 const fv_op fv_op_scale_dw = {
@@ -203,12 +201,12 @@ const fv_op fv_op_scale_dw = {
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .attr_bytes = sizeof(scale_attrs),
     .attrs = specs,
-    .n_attrs = COUNT(specs),
+    .n_attrs = FV_COUNT(specs),
     .no_gradient = true,
     .infer = infer_dw,
     .ref = ref_dw,
     .lower = lower_dw,
     .cost = cost,
     .cases = dw_cases,
-    .n_cases = COUNT(dw_cases),
+    .n_cases = FV_COUNT(dw_cases),
 };

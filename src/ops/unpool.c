@@ -11,44 +11,9 @@
 #include "ops/window.h"
 #include "plan/lower.h"
 
-#include <math.h>
 #include <string.h>
 
 static const fv_attr_spec specs[] = {FV_POOL_WINDOW_SPECS(0)};
-
-/* The pixel where the maximum of a window stands: the first of equals; of a window with a NaN the last pixel.
- */
-static int64_t place(const double *p, const fv_pool_args *a, int64_t output)
-{
-    const fv_pool_range r = fv__pool_range(a, output);
-    int64_t at = fv__pool_pixel(a, r.first[FV_DEPTH], r.first[FV_HEIGHT], r.first[FV_WIDTH]);
-    bool is_nan = false;
-    for (int d = r.first[FV_DEPTH]; d < r.end[FV_DEPTH]; d++)
-        for (int row = r.first[FV_HEIGHT]; row < r.end[FV_HEIGHT]; row++)
-            for (int column = r.first[FV_WIDTH]; column < r.end[FV_WIDTH]; column++) {
-                const int64_t here = fv__pool_pixel(a, d, row, column);
-                is_nan |= isnan(p[here]) != 0;
-                if (p[here] > p[at] || is_nan)
-                    at = here;
-            }
-    return at;
-}
-
-/* Calls for every window: from the value of the smaller tensor to that of the larger one, or back. */
-static void walk(const fv_ref *r, const double *p, fv_shape shape, bool back)
-{
-    const fv_pool_args a = fv__pool_args(r->attrs, shape);
-    const int64_t pixels = fv__pool_pixels_in(&a), outputs = fv__pool_pixels_out(&a);
-    memset(r->out, 0, (size_t)(r->n * fv__shape_count(r->out_shape)) * sizeof *r->out);
-    for (int64_t c = 0; c < (int64_t)r->n * a.channels; c++)
-        for (int64_t k = 0; k < outputs; k++) {
-            const int64_t at = c * pixels + place(p + c * pixels, &a, k);
-            if (back)
-                r->out[c * outputs + k] = r->in[0][at];
-            else
-                r->out[at] += r->in[0][c * outputs + k];
-        }
-}
 
 static fv_status infer(fv_infer *q)
 {
@@ -70,21 +35,9 @@ static fv_status grad(fv_grad *g)
     return fv__grad_node(g, &fv_op_unpool_dx, "dx", g->node->attrs, 2, inputs, FV_ROLE_VALUE, -1, &g->dx[0]);
 }
 
-static void ref(const fv_ref *r)
-{
-    walk(r, r->in[1], r->in_shape[1], false);
-}
-
-/* Where each window's maximum stands. */
 static uint64_t side(const fv_ref *r)
 {
-    const fv_pool_args a = fv__pool_args(r->attrs, r->in_shape[1]);
-    const int64_t pixels = fv__pool_pixels_in(&a), outputs = fv__pool_pixels_out(&a);
-    uint64_t hash = FV_HASH_SIDES;
-    for (int64_t c = 0; c < (int64_t)r->n * a.channels; c++)
-        for (int64_t k = 0; k < outputs; k++)
-            hash = fv__hash_side(hash, place(r->in[1] + c * pixels, &a, k));
-    return hash;
+    return fv__pool_side(r, 1);
 }
 
 /* The gradient of max-pooling moves values in the same way. */
@@ -141,7 +94,7 @@ const fv_op fv_op_unpool = {
     .side = side,
     .infer = infer,
     .grad = grad,
-    .ref = ref,
+    .ref = fv__pool_scatter,
     .lower = lower,
     .cost = cost,
     .cases = cases,
@@ -159,7 +112,15 @@ static fv_status infer_dx(fv_infer *q)
 
 static void ref_dx(const fv_ref *r)
 {
-    walk(r, r->in[1], r->in_shape[1], true);
+    const fv_pool_args a = fv__pool_args(r->attrs, r->in_shape[1]);
+    const int64_t pixels = fv__pool_pixels_in(&a), outputs = fv__pool_pixels_out(&a);
+    double *dx = r->out;
+    int64_t at;
+    for (int64_t c = 0; c < (int64_t)r->n * a.channels; c++)
+        for (int64_t k = 0; k < outputs; k++) {
+            fv__pool_maximum(&a, r->in[1] + c * pixels, k, &at);
+            *dx++ = r->in[0][c * pixels + at];
+        }
 }
 
 static fv_status lower_dx(fv_lower *l)

@@ -42,10 +42,7 @@ static fv_map upsample_map(const upsample_attrs *a, fv_shape x, fv_shape y)
 static fv_status find_factors(const fv_infer *q, fv_shape shape, int factor[FV_DIRECTIONS])
 {
     const upsample_attrs *const a = q->attrs;
-    char found[FV_SHAPE_TEXT];
-    if (shape.rank < 2 || shape.rank > 1 + FV_DIRECTIONS)
-        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected channels of pixels, such as an image, found %s",
-                        q->what, fv__shape_text(shape, found));
+    FV_TRY(fv__map_expect_pixels(q, shape));
     return fv__sizes_spread(q->ctx, &a->factor, shape.rank - 1, "factor", q->what, factor);
 }
 

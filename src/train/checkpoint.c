@@ -31,9 +31,8 @@ static const field position_fields[] = {
     POSITION("run", FIELD_BITS, run),           POSITION("data_digest", FIELD_BITS, data),
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-#define VALUE_BYTES  32
-#define STATE_BYTES  48
+#define VALUE_BYTES 32
+#define STATE_BYTES 48
 
 static void show(const field *f, const void *from, char value[VALUE_BYTES])
 {
@@ -171,7 +170,7 @@ fv_status fv__checkpoint_stage(const fv_trainer *t, const char *folder, const fv
         return FV_ERR_MEMORY;
     fv__draft_begin(&draft, t->model, FV_FORMAT_CHECKPOINT);
     add_options(&draft, options);
-    add_fields(&draft, position_fields, COUNT(position_fields), position);
+    add_fields(&draft, position_fields, FV_COUNT(position_fields), position);
     if (fv__is_utf8(t->model->source)) /* a path may be anything */
         fv__draft_meta(&draft, "source", t->model->source);
     for (int s = 0; s < t->optimizer.row->n_states; s++) {
@@ -302,7 +301,7 @@ fv_status fv__checkpoint_load(fv_trainer *t, const fv_weights *last, bool force,
     *changed = other_text;
     if (other_text && !force)
         return fv__fail_text(t->ctx, path, last->text, m->text);
-    for (int i = 0; i < COUNT(position_fields); i++)
+    for (int i = 0; i < FV_COUNT(position_fields); i++)
         FV_TRY(read_field(t->ctx, last->file, &position_fields[i], &read));
     FV_TRY(match_data(t->ctx, path, force, position, &read, changed));
     float *const values = fv__alloc(t->ctx, m->n_values, sizeof *values);
