@@ -443,14 +443,11 @@ typedef struct fv_cross_entropy_args {
     float class_weight[FV_MAX_CLASS_WEIGHTS];
 } fv_cross_entropy_args;
 
-/* What a loss that compares value by value says of one value p and its target t; y = 2 t - 1. */
+/* The losses that compare value by value. */
 typedef enum fv_distance {
-    FV_DISTANCE_SQUARED,   /* (p - t)^2                                       */
-    FV_DISTANCE_ABSOLUTE,  /* |p - t|                                         */
-    FV_DISTANCE_HUBER,     /* (p - t)^2 / 2 up to delta, from there on linear */
-    FV_DISTANCE_LOGISTIC,  /* log(1 + exp(-y p))                              */
-    FV_DISTANCE_HINGE,     /* max(0, 1 - y p)                                 */
-    FV_DISTANCE_PERCEPTRON /* max(0, -y p)                                    */
+#define FV_DISTANCE(name, ...) FV_DISTANCE_##name,
+#include "kernels/distances.def"
+#undef FV_DISTANCE
 } fv_distance;
 
 /* n values per image. one_hot: the target is a class number, which is 1 at its place and 0 elsewhere. */

@@ -18,3 +18,8 @@ fv_status fv__classes_lower(fv_lower *l, fv_kernel_id kernel)
     const fv_classes_args args = {l->in_shape[0].dim[0]};
     return fv__lower_simple(l, kernel, &args, sizeof args);
 }
+
+fv_status fv__loss_grad(fv_grad *g, const fv_op *op)
+{
+    return fv__grad_node(g, op, "dx", g->node->attrs, 2, g->node->input, FV_ROLE_VALUE, -1, &g->dx[0]);
+}

@@ -7,7 +7,8 @@
  *
  * t is the label, w_j the weight of class j (all 1 where none are given). A loss is not divided by the
  * weights of its labels. Fused, nothing is lost where a probability underflows: the loss stays finite. */
-#include "ops/distances.h"
+
+#include "ops/class_shapes.h"
 
 #include <math.h>
 

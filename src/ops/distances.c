@@ -1,7 +1,15 @@
-/* distances.c - shape rule, reference and lowering of the losses that compare value by value. */
-#include "ops/distances.h"
+/* distances.c - the losses that compare n values with n targets, value by value, and add up, and their
+ * gradients, as operations made from the rows of kernels/distances.def:
+ *
+ *   loss = weight * sum over j of f(p_j, t_j),   dp_j = weight * image_weight * f'(p_j, t_j)
+ *
+ * The target has the shape of the values; or it is a class number, then t_j is 1 at its place and 0
+ * elsewhere. */
+#include "ops/class_shapes.h"
 
-const fv_attr_spec fv__distance_specs[2] = {
+#include <math.h>
+
+static const fv_attr_spec specs[] = {
     {.word = "weight",
      .type = FV_ATTR_FLOAT,
      .offset = offsetof(fv_distance_attrs, weight),
@@ -15,7 +23,7 @@ const fv_attr_spec fv__distance_specs[2] = {
      .initial = 1},
 };
 
-const fv_case fv__distance_cases[6] = {
+static const fv_case cases[] = {
     {17, {{1, {10}}, {1, {1}}}, ""},
     {1, {{1, {1}}, {1, {1}}}, ""},
     {16, {{1, {2}}, {1, {2}}}, "weight=0.5"},
@@ -35,7 +43,7 @@ fv_target fv__op_target(const fv_op *op, fv_shape values, fv_shape target)
     return bits_or_values && is_one_hot(values, target) ? FV_TARGET_CLASS : op->target;
 }
 
-fv_status fv__distance_infer(fv_infer *q)
+static fv_status infer(fv_infer *q)
 {
     const fv_shape values = q->input[0]->shape, target = q->input[1]->shape;
     char expected[FV_SHAPE_TEXT], found[FV_SHAPE_TEXT];
@@ -47,17 +55,14 @@ fv_status fv__distance_infer(fv_infer *q)
     return FV_OK;
 }
 
-fv_status fv__distance_infer_dx(fv_infer *q)
+static fv_status infer_dx(fv_infer *q)
 {
-    FV_TRY(fv__distance_infer(q));
+    FV_TRY(infer(q));
     q->out = q->input[0]->shape;
     return FV_OK;
 }
 
-fv_status fv__loss_grad(fv_grad *g, const fv_op *op)
-{
-    return fv__grad_node(g, op, "dx", g->node->attrs, 2, g->node->input, FV_ROLE_VALUE, -1, &g->dx[0]);
-}
+typedef double (*distance_fn)(double p, double t, double delta);
 
 /* t_j of one image. */
 static double target_of(const fv_ref *r, int64_t image, int64_t j)
@@ -68,7 +73,7 @@ static double target_of(const fv_ref *r, int64_t image, int64_t j)
     return r->in[1][image * n + j];
 }
 
-void fv__distance_ref(const fv_ref *r, fv_distance_fn value)
+static void add_up(const fv_ref *r, distance_fn value)
 {
     const fv_distance_attrs *const a = r->attrs;
     const int64_t n = fv__shape_count(r->in_shape[0]);
@@ -80,7 +85,7 @@ void fv__distance_ref(const fv_ref *r, fv_distance_fn value)
     }
 }
 
-void fv__distance_ref_dx(const fv_ref *r, fv_distance_fn slope)
+static void find_slopes(const fv_ref *r, distance_fn slope)
 {
     const fv_distance_attrs *const a = r->attrs;
     const int64_t n = fv__shape_count(r->in_shape[0]);
@@ -90,20 +95,20 @@ void fv__distance_ref_dx(const fv_ref *r, fv_distance_fn slope)
                                     slope(r->in[0][image * n + j], target_of(r, image, j), (double)a->delta);
 }
 
-uint64_t fv__distance_side(const fv_ref *r, fv_distance_fn kinked)
+static uint64_t find_sides(const fv_ref *r, distance_fn kink)
 {
     const fv_distance_attrs *const a = r->attrs;
     const int64_t n = fv__shape_count(r->in_shape[0]);
     uint64_t hash = FV_HASH_SIDES;
     for (int64_t image = 0; image < r->n; image++)
         for (int64_t j = 0; j < n; j++) {
-            const double at = kinked(r->in[0][image * n + j], target_of(r, image, j), (double)a->delta);
+            const double at = kink(r->in[0][image * n + j], target_of(r, image, j), (double)a->delta);
             hash = fv__hash_side(hash, (at > 0) - (at < 0));
         }
     return hash;
 }
 
-static fv_status lower(fv_lower *l, fv_kernel_id kernel, fv_distance distance)
+static fv_status lower_by(fv_lower *l, fv_kernel_id kernel, fv_distance distance)
 {
     const fv_distance_attrs *const a = l->attrs;
     const fv_distance_args args = {.distance = distance,
@@ -114,19 +119,75 @@ static fv_status lower(fv_lower *l, fv_kernel_id kernel, fv_distance distance)
     return fv__lower_simple(l, kernel, &args, sizeof args);
 }
 
-fv_status fv__distance_lower(fv_lower *l, fv_distance distance)
-{
-    return lower(l, FV_KERNEL_distance, distance);
-}
-
-fv_status fv__distance_lower_dx(fv_lower *l, fv_distance distance)
-{
-    return lower(l, FV_KERNEL_distance_dx, distance);
-}
-
-fv_cost fv__distance_cost(const void *attrs, const fv_shape *in, fv_shape out)
+static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs;
     const double n = (double)fv__shape_count(in[0]);
     return (fv_cost){3 * n, 4 * (2 * n + (double)fv__shape_count(out))};
 }
+
+/* A function of a row, in the names of distances.def. */
+#define FV_FUNCTION(fn, formula)                                                                             \
+    static double fn(double p, double t, double delta)                                                       \
+    {                                                                                                        \
+        const double d = p - t, y = 2 * t - 1;                                                               \
+        (void)d, (void)y, (void)delta;                                                                       \
+        return formula;                                                                                      \
+    }
+/* What an operation and its gradient have in common. */
+#define FV_COMPARES(target_of, n_words)                                                                      \
+    .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .target = target_of,                              \
+    .attr_bytes = sizeof(fv_distance_attrs), .attrs = specs, .n_attrs = n_words, .cost = cost,               \
+    .cases = cases, .n_cases = FV_COUNT(cases)
+
+#define FV_DISTANCE(fn, target_of, n_words, value_of, slope_of, kinks, kink_of)                              \
+    FV_FUNCTION(fn##_value, value_of)                                                                        \
+    FV_FUNCTION(fn##_slope, slope_of)                                                                        \
+    FV_FUNCTION(fn##_kink, kink_of)                                                                          \
+    static fv_status fn##_grad(fv_grad *g)                                                                   \
+    {                                                                                                        \
+        return fv__loss_grad(g, &fv_op_##fn##_dx);                                                           \
+    }                                                                                                        \
+    static void fn##_ref(const fv_ref *r)                                                                    \
+    {                                                                                                        \
+        add_up(r, fn##_value);                                                                               \
+    }                                                                                                        \
+    static void fn##_ref_dx(const fv_ref *r)                                                                 \
+    {                                                                                                        \
+        find_slopes(r, fn##_slope);                                                                          \
+    }                                                                                                        \
+    static uint64_t fn##_side(const fv_ref *r)                                                               \
+    {                                                                                                        \
+        return find_sides(r, fn##_kink);                                                                     \
+    }                                                                                                        \
+    static fv_status fn##_lower(fv_lower *l)                                                                 \
+    {                                                                                                        \
+        return lower_by(l, FV_KERNEL_distance, FV_DISTANCE_##fn);                                            \
+    }                                                                                                        \
+    static fv_status fn##_lower_dx(fv_lower *l)                                                              \
+    {                                                                                                        \
+        return lower_by(l, FV_KERNEL_distance_dx, FV_DISTANCE_##fn);                                         \
+    }                                                                                                        \
+    const fv_op fv_op_##fn = {                                                                               \
+        .name = #fn,                                                                                         \
+        .part = FV_PART_LOSS,                                                                                \
+        FV_COMPARES(target_of, n_words),                                                                     \
+        .infer = infer,                                                                                      \
+        .grad = fn##_grad,                                                                                   \
+        .ref = fn##_ref,                                                                                     \
+        .side = (kinks) ? fn##_side : NULL,                                                                  \
+        .lower = fn##_lower,                                                                                 \
+    };                                                                                                       \
+    const fv_op fv_op_##fn##_dx = {                                                                          \
+        .name = #fn "_dx",                                                                                   \
+        .family = #fn,                                                                                       \
+        .part = FV_PART_DATA,                                                                                \
+        FV_COMPARES(target_of, n_words),                                                                     \
+        .in_place = 1,                                                                                       \
+        .no_gradient = true,                                                                                 \
+        .infer = infer_dx,                                                                                   \
+        .ref = fn##_ref_dx,                                                                                  \
+        .lower = fn##_lower_dx,                                                                              \
+    };
+#include "kernels/distances.def"
+#undef FV_DISTANCE

@@ -22,7 +22,7 @@ typedef struct fv_conv_attrs {
     fv_sizes size;    /* conv_dx: of x; conv_dw: of the kernel. Unused by conv */
 } fv_conv_attrs;
 
-/* Of the losses that compare value by value, and of their gradients: distances.h. */
+/* Of the losses that compare value by value, and of their gradients. */
 typedef struct fv_distance_attrs {
     float weight, delta;
 } fv_distance_attrs;
