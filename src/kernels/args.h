@@ -1,4 +1,4 @@
-/* args.h - what each kernel must know beside its buffers: sizes and constants, fixed by the plan. */
+/* args.h - the sizes and constants that each kernel needs beside its buffers; the plan fixes them. */
 #ifndef FV_KERNELS_ARGS_H
 #define FV_KERNELS_ARGS_H
 
@@ -11,22 +11,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One direction in which a window slides: output k sees the inputs k * stride + tap * dilation - before of
- * its `window` taps, of which those outside of x are zeros. */
+/* One direction in which a window slides: output k reads the inputs k * stride + tap * dilation - before
+ * for each of its `window` taps. Inputs outside of x are zeros. */
 enum { FV_DEPTH, FV_HEIGHT, FV_WIDTH, FV_AXES };
 
 typedef struct fv_axis {
-    int in, out, window, stride, dilation; /* all 1 where x has no such direction */
+    int in, out, window, stride, dilation; /* all 1 where x lacks this direction */
     int before;                            /* padding in front of x; negative: x is cropped */
 } fv_axis;
 
-/* Pixels to lanes; c x h x w. */
+/* Converts the given elements of c x h x w values to lanes. */
 typedef struct fv_gather_args {
     int c, h, w;
-    int feed; /* its number in the graph */
+    int feed; /* the feed's number in the graph */
 } fv_gather_args;
 
-/* So many planes of h x w are moved by up to `range` pixels each way; back: the other way. */
+/* `planes` planes of h x w pixels are moved by up to `range` pixels in each direction; `back` reverses
+ * the move. */
 typedef struct fv_shift_args {
     int64_t planes;
     int h, w, range;
@@ -34,28 +35,28 @@ typedef struct fv_shift_args {
 } fv_shift_args;
 
 /* y[o][p] = sum over i and taps k of w[o][i][k] * x[i][p * stride + k * dilation - before] + b[o],
- * with p and k in three directions, group after group of channels o and i. y may be every step-th pixel of a
- * larger image, from pixel `first` on, and the weights may begin somewhere in their buffer: so one data
- * gradient of a strided convolution is made of several convolutions. */
+ * with p and k in three directions, and one group of channels o and i after the other. y may be every
+ * step-th pixel of a larger image, beginning at pixel `first`, and the weights may begin at an offset in
+ * their buffer. The data gradient of a strided convolution is therefore a set of such convolutions. */
 typedef struct fv_conv_args {
-    int groups; /* each has channels, weights and biases of its own, one after the other */
+    int groups; /* each has its own channels, weights and biases; groups are stored one after the other */
     int i, o;   /* channels of one group, in and out */
     fv_axis at[FV_AXES];
-    int whole[FV_AXES]; /* the image that holds the outputs */
+    int whole[FV_AXES]; /* size of the image that holds the outputs */
     int first[FV_AXES], step[FV_AXES];
-    int64_t weights;    /* where they begin, in floats */
-    int in_w;           /* width of a staged row: reaches every column that a tile reads */
-    const int32_t *tap; /* [taps]: floats from the first column that a row reads to a window's pixels */
-    bool staged;        /* rows are copied to scratch, padded; else they are read where they are */
+    int64_t weights;    /* offset of the first weight, in floats */
+    int in_w;           /* width of a staged row, which holds every column that a tile reads */
+    const int32_t *tap; /* [taps]: offset of each tap from the first column that a row reads, in floats */
+    bool staged;        /* rows are copied to scratch with their padding; otherwise they are read in place */
 } fv_conv_args;
 
-/* Pixels of a window; 0: there is none, and outputs are their bias. */
+/* Taps of the window. 0: the window is empty, and every output is its bias. */
 static inline int64_t fv__conv_taps(const fv_conv_args *conv)
 {
     return (int64_t)conv->at[FV_DEPTH].window * conv->at[FV_HEIGHT].window * conv->at[FV_WIDTH].window;
 }
 
-/* Pixels of a channel of x, and of y. */
+/* Pixels of one channel of x, and below of y. */
 static inline int64_t fv__conv_in(const fv_conv_args *conv)
 {
     return (int64_t)conv->at[FV_DEPTH].in * conv->at[FV_HEIGHT].in * conv->at[FV_WIDTH].in;
@@ -66,84 +67,84 @@ static inline int64_t fv__conv_out(const fv_conv_args *conv)
     return (int64_t)conv->at[FV_DEPTH].out * conv->at[FV_HEIGHT].out * conv->at[FV_WIDTH].out;
 }
 
-/* Lines of outputs: every row of every depth. */
+/* Lines of outputs: one for every row of every depth. */
 static inline int64_t fv__conv_lines(const fv_conv_args *conv)
 {
     return (int64_t)conv->at[FV_DEPTH].out * conv->at[FV_HEIGHT].out;
 }
 
-/* Pixels of a channel of the image that holds the outputs. */
+/* Pixels of one channel of the image that holds the outputs. */
 static inline int64_t fv__conv_whole(const fv_conv_args *conv)
 {
     return (int64_t)conv->whole[FV_DEPTH] * conv->whole[FV_HEIGHT] * conv->whole[FV_WIDTH];
 }
 
-/* Convolutions of the same x that make one image together, such as the phases of a data gradient. They agree
- * on x as it is staged: `slab` depths at a time, of which the first outputs' begin at depth `slab_first`. */
+/* Convolutions of the same x that together write one image, such as the phases of a data gradient. They
+ * share the staged x: `slab` depths at a time, which begin at depth `slab_first` for the first outputs. */
 typedef struct fv_conv_parts {
     int64_t stretch_bytes;    /* of fv_blocks */
     const fv_conv_args *part; /* [n] */
     int n;
-    int depths, rows; /* of outputs: parts may have one less */
+    int depths, rows; /* of outputs: a part may have one less */
     int slab, slab_first;
-    bool blanks;   /* some pixels belong to no part: they are the bias, or 0 */
-    bool by_lines; /* a call's range is of lines, each a depth and a row; else of channels */
+    bool gaps;     /* some outputs belong to no part; each is its bias, or 0 */
+    bool by_lines; /* a call's range counts lines, each a depth and a row; otherwise it counts channels */
 } fv_conv_parts;
 
-/* A convolution of which every output channel reads one input channel alone (depthwise.inc). */
+/* Depthwise convolution: every output channel reads one input channel (depthwise.inc). */
 typedef struct fv_depthwise_span {
-    int row, tap, n; /* the first row that is read, the tap of the window that reads it, how many there are */
+    int row, tap, n; /* the first row that is read, the tap that reads it, and the number of rows */
 } fv_depthwise_span;
 
-/* Along one direction, for each of n rows of outputs the rows that it reads: neighbours are row_step rows and
- * tap_step taps apart. */
+/* For each of n rows of outputs along one direction, the rows that it reads. Neighbouring rows are
+ * row_step rows and tap_step taps apart. */
 typedef struct fv_depthwise_spans {
     const fv_depthwise_span *span;
     int n, row_step, tap_step;
 } fv_depthwise_spans;
 
 typedef struct fv_depthwise_args {
-    int channels, multiplier; /* of outputs; those of them that read the same channel */
-    fv_axis at[FV_AXES];      /* of the forward convolution; dense along the width */
+    int channels, multiplier; /* output channels; the number of them that read the same input channel */
+    fv_axis at[FV_AXES];      /* of the forward convolution, whose taps are adjacent along the width */
     fv_depthwise_spans z, y;  /* along depth and height */
-    bool back;                /* the data gradient: from dy to dx; multiplier 1 */
+    bool back;                /* the data gradient, from dy to dx; its multiplier is 1 */
 } fv_depthwise_args;
 
-/* The same where there are many channels: what so many pixels see of so many channels is copied first. */
-#define FV_PIXELS 128 /* at most */
+/* Convolution of many channels as a GEMM: the pixels of the windows are copied first (im2col). */
+#define FV_PIXELS 128 /* output pixels of one panel, at most */
 
 typedef struct fv_pixels_args {
     fv_conv_args conv;
     int channels, pixels;
-    int inner;             /* terms of which the tiles' inner loop has so many */
-    bool scattered;        /* the outputs of neighbouring pixels do not lie side by side */
-    bool blanks;           /* then: the pixels up to the next output are the bias, or 0 */
-    bool by_pixels;        /* a call's range is of pixels; else of channels */
+    int inner;             /* length of the tile's inner loop, in terms */
+    bool scattered;        /* neighbouring outputs are not adjacent in y */
+    bool gaps;             /* if scattered: the pixels between two outputs are set to the bias, or to 0 */
+    bool by_pixels;        /* a call's range counts pixels; otherwise it counts channels */
     const int32_t *offset; /* [channels * taps]: k * 16 * pixels */
 } fv_pixels_args;
 
-/* Weights for Winograd's sums from i channels to o. */
+/* Winograd's transform of the weights from i to o channels. */
 typedef struct fv_winograd_weights_args {
     int o, i;
-    bool turned; /* they are [i][o][3][3], of the convolution whose data gradient this is */
+    bool flipped; /* w is [i][o][3][3] and is transposed and flipped, for a data gradient */
 } fv_winograd_weights_args;
 
-/* Floats from one of the 36 parts of the transformed weights to the next: no power of two, else all would
- * meet in a few sets of the caches. */
+/* Floats from one of the 36 parts of the transformed weights to the next. It is no power of two, because
+ * all parts would then compete for a few sets of the caches. */
 static inline int64_t fv__winograd_part(int o, int i)
 {
     return (int64_t)o * i + 16;
 }
 
-/* The pixels p, p + s, p + 2s ... of dx in one direction. With t = gcd(s, d), the taps of the kernel that
- * reach them are k0, k0 + s/t ..., n of them: those with k d = p + pad modulo s, none where t does not divide
- * p + pad. Tap k0 reads dy at `base` for pixel p, each next one `dilation` = d/t before it. */
+/* The pixels p, p + s, p + 2s ... of dx in one direction. With t = gcd(s, d), the n taps k0, k0 + s/t
+ * ... reach them: those for which k d = p + pad modulo s. No tap reaches them if t does not divide p +
+ * pad. For pixel p, tap k0 reads dy at `base`, and each further tap reads it `dilation` = d/t earlier. */
 typedef struct fv_flip_phase {
     int p, k0, n, step, base, dilation;
 } fv_flip_phase;
 
-/* Weights [o][i][taps] of each group for the data gradient of a convolution: phase after phase, of those that
- * a tap reaches, in the order of depths, rows and columns. */
+/* Weights [o][i][taps] of each group for the data gradient of a convolution: one phase after the other,
+ * in the order of depths, rows and columns, without the phases that no tap reaches. */
 typedef struct fv_flip_args {
     int groups, o, i;
     int window[FV_AXES];
@@ -172,48 +173,50 @@ static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pa
                            .dilation = dilation / t};
 }
 
-/* x as rows: [h][w][16][padded], zeros for channels beyond the i, and a pixel of zeros behind the image. */
+/* x as rows: [h][w][16][padded], with zeros for the channels from i on, and one pixel of zeros behind
+ * the image. */
 typedef struct fv_conv_rows_args {
-    int i, h, w;   /* of one depth */
+    int i, h, w;   /* h and w of one depth */
     int padded;    /* channels, rounded up to 16 */
-    int64_t pixel; /* floats from a pixel to the next: 16 * padded, or a little more */
+    int64_t pixel; /* floats from one pixel to the next: 16 * padded, or a little more */
 } fv_conv_rows_args;
 
-/* The weight gradient over rows: `conv` is the forward convolution. A chunk of dy is several whole lines, or
- * part of one; what it sees of a panel of x's channels is turned into rows [line][in_w][16][panel]. */
+/* Weight gradient over rows; `conv` is the forward convolution. A chunk of dy is several whole lines or
+ * part of one. The inputs that it reads of a panel of x's channels are transposed to rows
+ * [line][in_w][16][panel]. */
 typedef struct fv_conv_dw_rows_args {
-    fv_conv_args conv;                 /* as if x had been only what is picked of it: */
-    int whole[FV_AXES], pick[FV_AXES]; /* every pick-th pixel of x, which is so large */
+    fv_conv_args conv;                 /* as if x held the picked pixels only: */
+    int whole[FV_AXES], pick[FV_AXES]; /* every pick-th pixel of an x of size `whole` */
     int padded;                        /* input channels, rounded up to 16 */
-    int panel;                         /* of them at a time, in sixteens */
+    int panel;                         /* input channels at a time, a multiple of 16 */
     int outputs;                       /* output channels at a time */
-    int slices;    /* of the batch's lines: each has sums of its own; 0: the shards of its blocks */
-    bool sees_all; /* a window of one pixel, no padding: every chunk gives to every sum */
-    bool is_dw;    /* the sums are dw itself */
+    int slices;    /* ranges of the batch's lines, each with its own sums; 0: the shards of the blocks */
+    bool sees_all; /* one tap, no padding: every chunk contributes to every sum */
+    bool is_dw;    /* the sums are stored in dw directly */
     int chunk_lines, chunk_pixels;
-    int64_t depth_floats;  /* of a chunk of x as rows, of one depth of the window */
-    const int32_t *offset; /* [chunk_lines * chunk_pixels * 16]: floats from a chunk's first term of x */
+    int64_t depth_floats;  /* floats of a transposed chunk of x, for one depth of the window */
+    const int32_t *offset; /* [chunk_lines * chunk_pixels * 16]: floats from the chunk's first term of x */
 } fv_conv_dw_rows_args;
 
-/* The weight gradient of few channels of x, outputs side by side; sums are [i][taps][padded]. */
+/* Weight gradient for few channels of x, with outputs in the vector; the sums are [i][taps][padded]. */
 typedef struct fv_conv_dw_outputs_args {
     fv_conv_args conv;
     int padded;            /* outputs, rounded up to 16 */
-    int slices;            /* of the batch's lines: each has sums of its own */
-    int pixels;            /* of a line, at a time */
+    int slices;            /* ranges of the batch's lines, each with its own sums */
+    int pixels;            /* pixels of a line that are processed at a time */
     const int32_t *offset; /* [16]: n * padded */
 } fv_conv_dw_outputs_args;
 
-/* The same by Winograd: x as rows of the image's own width, and a pixel of zeros. So many terms of the
- * products at a time. */
+/* Weight gradient by Winograd, from x as rows of the image's own width and a pixel of zeros.
+ * FV_WINOGRAD_DW_TERMS terms of the products are accumulated at a time. */
 #define FV_WINOGRAD_DW_TERMS (FV_WINOGRAD_DW_TILES * 16)
 
 typedef struct fv_winograd_dw_args {
     fv_conv_args conv;
     int padded;            /* input channels, rounded up to 16 */
-    int64_t pixel;         /* floats from a pixel to the next */
-    int outputs, inputs;   /* of a panel, at most; inputs in sixteens */
-    int slices;            /* of the batch's tiles: each has a gradient of its own */
+    int64_t pixel;         /* floats from one pixel to the next */
+    int outputs, inputs;   /* of a panel, at most; inputs are a multiple of 16 */
+    int slices;            /* ranges of the batch's tiles, each with its own gradient */
     const int32_t *offset; /* [FV_WINOGRAD_DW_TERMS]: k * inputs */
 } fv_winograd_dw_args;
 
@@ -223,10 +226,10 @@ static inline size_t fv__winograd_dw_scratch(int outputs, int inputs)
     return 12 * (FV_WINOGRAD_DW_TERMS * (o + i) + o * i + 3 * 16) + 9 * o * i;
 }
 
-/* ---- one image, 16 of its channels side by side (conv_c16.inc) ------------------------------ */
+/* ---- one image, whose channels are stored in bundles of 16 (conv_c16.inc) --------------------- */
 
-/* Bundles of outputs whose weights lie together, in a panel: [panel][k][width], width = 16 * (4, or what is
- * left over). */
+/* Bundles of outputs whose weights are packed together in a panel: [panel][k][width], width = 16 *
+ * FV_PANEL, or 16 * the bundles that are left. */
 #define FV_PANEL 4
 
 /* Weights [o][k], packed into panels. */
@@ -235,7 +238,7 @@ typedef struct fv_panel_args {
     int64_t k;
 } fv_panel_args;
 
-/* What follows a convolution: a batch normalisation, ReLU. A residual is an operand. */
+/* The epilogue of a convolution: batch normalisation and ReLU. A residual is an operand. */
 typedef struct fv_finish_args {
     int channels;
     int64_t pixels;
@@ -247,7 +250,8 @@ typedef struct fv_c16_out_args {
     int step;
 } fv_c16_out_args;
 
-/* How x is read: windows of one pixel where they lie; rows of few channels, copied; windows, unfolded. */
+/* How x is read: windows of one pixel in place; rows of few channels from a copy; larger windows by
+ * im2col. */
 typedef enum fv_c16_way { FV_C16_WINOGRAD, FV_C16_POINTS, FV_C16_LINES, FV_C16_WINDOWS } fv_c16_way;
 
 typedef struct fv_c16_args {
@@ -256,28 +260,28 @@ typedef struct fv_c16_args {
     fv_finish_args finish;
     int in_bundles, out_bundles;
     fv_c16_way way;
-    bool runs;                  /* a linear layer of a vector: its sums are made of FV_LINEAR_RUN terms */
+    bool runs;                  /* a linear layer of a vector, which sums in runs of FV_LINEAR_RUN terms */
     int rows;                   /* lines of outputs, or rows of tiles */
-    int row_units, panel_units; /* into so many ranges are the rows and the panels of weights cut */
-    int channels;               /* of a larger window: so many are unfolded at a time */
-    int offsets;                /* 16, or a run's terms, or a window's pixels if they are more */
-    const int32_t *offset;      /* [4][offsets]: k * 16 * (1 to 4 bundles of a panel) */
+    int row_units, panel_units; /* ranges into which the rows and the panels of weights are cut */
+    int channels;               /* channels of a larger window that im2col copies at a time */
+    int offsets;                /* 16, the terms of a run, or the taps of a window if these are more */
+    const int32_t *offset;      /* [4][offsets]: k * 16 * (1 to 4, the bundles of a panel) */
 } fv_c16_args;
 
-/* A channel's plane of `pixels` vectors: bias, standardise, channel_sum. */
+/* Channels of `pixels` vectors each: bias, standardise, channel_sum. */
 typedef struct fv_plane_args {
     int channels;
     int64_t pixels;
 } fv_plane_args;
 
-/* Batch normalisation: as PyTorch has them by default. */
+/* Batch normalisation: PyTorch's default values. */
 #define FV_BATCHNORM_EPS      1e-5 /* added to the variance */
-#define FV_BATCHNORM_MOMENTUM 0.1  /* the share of the new batch in the running statistics */
+#define FV_BATCHNORM_MOMENTUM 0.1  /* the weight of the new batch in the running statistics */
 
-/* Layer normalisation: as PyTorch has it by default. */
+/* Layer normalisation: PyTorch's default value. */
 #define FV_LAYERNORM_EPS 1e-5
 
-/* Channels in equal groups, each of channels / groups * pixels values. */
+/* Channels in groups of equal size, each with channels / groups * pixels values. */
 typedef struct fv_group_args {
     int channels, groups;
     int64_t pixels;
@@ -292,7 +296,7 @@ typedef struct fv_lrn_args {
 
 /* ---- sequences: [channels][tokens] ---------------------------------------------------------------- */
 
-/* n tokens from `from` of one sequence go to `to` of another; its other tokens are 0. */
+/* n tokens from `from` on of one sequence are copied to `to` of another, whose other tokens are 0. */
 typedef struct fv_tokens_args {
     int channels, from_tokens, to_tokens;
     int from, to, n;
@@ -303,12 +307,12 @@ typedef struct fv_tokens_sum_args {
     int channels, tokens, n;
 } fv_tokens_sum_args;
 
-/* Queries, keys and values of all heads stacked: qkv [3 * channels][tokens]; a head has size channels. The
- * first so many tokens ask. */
+/* Queries, keys and values of all heads stacked: qkv [3 * channels][tokens]; a head has `size` channels.
+ * The first `queries` tokens are the queries. */
 typedef struct fv_attention_args {
     int heads, size, tokens, queries;
     float scale;   /* of the scores: 1 / sqrt(size) */
-    int at_a_time; /* queries whose scores the forward kernel keeps; of fv_blocks */
+    int at_a_time; /* queries whose scores the forward kernel keeps at a time; of fv_blocks */
 } fv_attention_args;
 
 /* Row `row` of a matrix [..][n]. */
@@ -316,9 +320,10 @@ typedef struct fv_row_args {
     int row, n;
 } fv_row_args;
 
-/* A linear layer of a vector adds its terms up in runs of so many, and the runs one after the other: a sum of
- * 12,288 terms loses a sixth of what it would lose term after term. The bits depend on this. What a run reads
- * of x (in conv_c16.inc of the weights) stays in L1 while every tile uses it. */
+/* A linear layer of a vector sums runs of this many terms, and adds the runs one after the other: a sum
+ * of 12,288 terms then has a sixth of the rounding error of a sequential sum. The bits depend on this
+ * number. The part of x that a run reads (in conv_c16.inc: of the weights) stays in L1 while every tile
+ * uses it. */
 #define FV_LINEAR_RUN 128
 
 /* y[m] = sum over k of w[m * row_stride + k * column_stride] * x[k] + b[m] */
@@ -328,31 +333,31 @@ typedef struct fv_matmul_args {
     const int32_t *offset; /* [k]: k * 16 */
 } fv_matmul_args;
 
-/* dw[o][i] = sum over images n of dy[n][o] * x[n][i]; x as rows of `padded` floats per image. */
+/* dw[o][i] = sum over images n of dy[n][o] * x[n][i]; x is stored as rows of `padded` floats per image. */
 typedef struct fv_linear_dw_args {
     int o, i;
     int padded;
     const int32_t *offset; /* [16]: n * padded */
 } fv_linear_dw_args;
 
-/* Sum of shards, each of so many floats, by a fixed tree. */
+/* The sum of shards of `floats` floats each, by a fixed tree. */
 typedef struct fv_shard_sum_args {
     int64_t floats;
-    int slices; /* so many, one after the other; 0: the shards of the batch's blocks */
+    int slices; /* slices to add; 0: the shards of the batch's blocks */
 } fv_shard_sum_args;
 
 /* ---- maps along axes (map.inc) ---------------------------------------------------------------------- */
 
-/* Values of y that lie side by side, and their places in x; -1: a constant (copies), or a list of them
- * (sums). */
+/* Adjacent values of y, and their positions in x. A position of -1 means the constant value (copies), or
+ * a list of positions (sums). */
 typedef struct fv_map_run {
     int to, from, n;
-    int step; /* copies: from one value's place to the next */
+    int step; /* copies: distance in x from one value to the next, in values */
 } fv_map_run;
 
-#define FV_CONCAT_LAYERS 7 /* with the output, the operands of a kernel */
+#define FV_CONCAT_LAYERS 7 /* the most operands of a kernel, less its output */
 
-/* n inputs and the number of values of each. */
+/* n inputs, and the number of values of each. */
 typedef struct fv_concat_args {
     int n;
     int64_t values[FV_CONCAT_LAYERS];
@@ -364,31 +369,32 @@ typedef struct fv_mean_args {
     int n;
 } fv_mean_args;
 
-/* Where each index of an axis of y lies in x; -1: a constant. */
+/* For each index of an axis of y, the index in x; -1: the constant value. */
 typedef struct fv_map_axis {
     int n;
     const int *from; /* [n] */
 } fv_map_axis;
 
-/* Lines of y, each of the same runs of x, which begin where the outer axes say. */
+/* Lines of y, each made of the same runs of x, which begin where the outer axes say. */
 typedef struct fv_map_args {
     int n_axes;
     fv_map_axis axis[FV_MAX_RANK];
-    int64_t lines, line; /* their number, and the values of one */
+    int64_t lines, line; /* the number of lines, and the values of one line */
     int n_runs;
     const fv_map_run *run;
     float value; /* of the constant */
 } fv_map_args;
 
-/* y[i] sums x[index[k]] * weight[k], k from first[i] to first[i + 1] - 1; n indices of y, m of x. */
+/* y[i] = sum over k from first[i] to first[i + 1] - 1 of x[index[k]] * weight[k]; y has n indices, x has
+ * m. */
 typedef struct fv_sum_axis {
     int n, m;
     const int *first, *index;
     const float *weight;
 } fv_sum_axis;
 
-/* Sums along three axes of [outer][][][]. A run is of indices of the innermost axis that sum one value each.
- */
+/* Sums along three axes of [outer][][][]. A run covers indices of the innermost axis that sum one value
+ * each. */
 typedef struct fv_sum_args {
     int64_t outer;
     fv_sum_axis at[3];
@@ -414,15 +420,15 @@ typedef struct fv_unary_args {
 } fv_unary_args;
 
 typedef struct fv_dropout_args {
-    int64_t units, each; /* a draw for each unit, of so many values */
-    float rate;          /* probability of dropping; the rest is scaled by 1 / (1 - rate) */
+    int64_t units, each; /* one draw for each unit of `each` values */
+    float rate;          /* probability of dropping; kept values are scaled by 1 / (1 - rate) */
     uint32_t node;
 } fv_dropout_args;
 
 typedef struct fv_pool_args {
     int channels;
-    fv_axis at[FV_AXES]; /* a window of 0: output k sees the inputs from k * in / out on, up to (k + 1) * in /
-                          * out rounded up (adaptive pooling) */
+    fv_axis at[FV_AXES]; /* a window of 0 means adaptive pooling: output k reads the inputs from k * in / out,
+                          * rounded down, to (k + 1) * in / out, rounded up */
 } fv_pool_args;
 
 /* Softmax: n values per image. */
@@ -430,27 +436,29 @@ typedef struct fv_classes_args {
     int n;
 } fv_classes_args;
 
-/* Cross-entropy of n classes at each of `positions`; an image's loss is the mean over these. */
+/* Cross-entropy of n classes at each of `positions`; the loss of an image is the mean over the
+ * positions. */
 #define FV_MAX_CLASS_WEIGHTS 100
 typedef struct fv_cross_entropy_args {
     int n;
     int64_t positions;
     float weight;           /* of the loss */
-    bool plain;             /* neither smoothing nor weights of classes */
-    float smoothing;        /* the share of the target that goes to all classes alike */
-    float class_weight_sum; /* of all n; n where there are no weights */
+    bool plain;             /* without smoothing and without class weights */
+    float smoothing;        /* the share of the target that is spread evenly over all classes */
+    float class_weight_sum; /* of all n; n without class weights */
     int n_class_weights;    /* n, or 0: all 1 */
     float class_weight[FV_MAX_CLASS_WEIGHTS];
 } fv_cross_entropy_args;
 
-/* The losses that compare value by value. */
+/* The losses that compare values one by one. */
 typedef enum fv_distance {
 #define FV_DISTANCE(name, ...) FV_DISTANCE_##name,
 #include "kernels/distances.def"
 #undef FV_DISTANCE
 } fv_distance;
 
-/* n values per image. one_hot: the target is a class number, which is 1 at its place and 0 elsewhere. */
+/* n values per image. one_hot: the target is a class number and stands for 1 at that index and 0
+ * elsewhere. */
 typedef struct fv_distance_args {
     fv_distance distance;
     int64_t n;
@@ -458,21 +466,21 @@ typedef struct fv_distance_args {
     float delta, weight;
 } fv_distance_args;
 
-/* Locally connected layers. offset: of the taps of a window in x; local_dx: of the outputs in dy. */
+/* Locally connected layers. offset: of a window's taps in x; for local_dx: of the outputs in dy. */
 typedef struct fv_local_args {
     fv_axis at[FV_AXES];
     int i, o;
     const int32_t *offset;
 } fv_local_args;
 
-/* y = factor w x + b, w and b a channel. */
+/* y = factor * w * x + b, with one w and one b per channel. */
 typedef struct fv_scale_args {
     int channels;
     int64_t pixels;
     float factor;
 } fv_scale_args;
 
-/* there[pair]: whether the pair of an output and an input, of `taps` weights, is connected. */
+/* there[pair]: whether this pair of an output and an input, which has `taps` weights, is connected. */
 typedef struct fv_table_args {
     const uint8_t *there;
     int64_t taps;

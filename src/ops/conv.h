@@ -24,7 +24,7 @@ void fv__conv_ref_dw(const fv_ref *r);
 typedef struct fv_conv_task {
     const fv_conv_args *part; /* [n]; of a weight gradient the forward convolution */
     int n;
-    bool blanks;                 /* some outputs belong to no part: they are the bias, or 0 */
+    bool gaps;                   /* some outputs belong to no part; each is its bias, or 0 */
     const fv_conv_args *forward; /* of a data gradient: the forward convolution; else NULL */
     const fv_flip_args *flip;    /* likewise: how its weights are packed */
     int weights, bias;           /* buffers; -1: none */

@@ -120,7 +120,7 @@ bool fv__conv_winograd_can(const fv_conv_task *task)
 {
     const fv_conv_args *const conv = task->part;
     const fv_axis *const depth = &conv->at[FV_DEPTH];
-    return task->n == 1 && !task->blanks && conv->groups == 1 && depth->in == 1 && depth->out == 1 &&
+    return task->n == 1 && !task->gaps && conv->groups == 1 && depth->in == 1 && depth->out == 1 &&
            depth->window == 1 && depth->before == 0 && is_3x3(&conv->at[FV_HEIGHT]) &&
            is_3x3(&conv->at[FV_WIDTH]) && fv__conv_whole(conv) == fv__conv_out(conv);
 }
@@ -145,7 +145,7 @@ static fv_status lower_winograd(fv_lower *l, const fv_conv_task *task)
         for (int k = 0; k < FV_LANES; k++)
             offset[(n - 1) * FV_LANES + k] = k * n * FV_LANES;
     conv.tap = offset;
-    const fv_winograd_weights_args w = {.o = conv.o, .i = conv.i, .turned = task->flip != NULL};
+    const fv_winograd_weights_args w = {.o = conv.o, .i = conv.i, .flipped = task->flip != NULL};
     int u;
     FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, 36 * fv__winograd_part(conv.o, conv.i), &u));
     fv_step_spec transform = {.kernel = FV_KERNEL_winograd_weights,
@@ -195,7 +195,7 @@ static fv_status lower_lines(fv_lower *l, const fv_conv_task *task)
 {
     fv_conv_args *const part = fv__arena_alloc(l->arena, (size_t)task->n, sizeof *part);
     fv_conv_parts parts = {
-        .stretch_bytes = l->blocks->stretch_bytes, .part = part, .n = task->n, .blanks = task->blanks};
+        .stretch_bytes = l->blocks->stretch_bytes, .part = part, .n = task->n, .gaps = task->gaps};
     double products = 0;
     int weights;
     if (!part)
@@ -321,7 +321,7 @@ static fv_status make_parts(fv_lower *l, const fv_conv_args *forward, const fv_f
                 part[task->n++] = part_of(forward, phase, weights);
                 weights += (int64_t)flip->groups * flip->o * flip->i * phase[0].n * phase[1].n * phase[2].n;
             }
-    task->blanks = task->n < within;
+    task->gaps = task->n < within;
     task->part = part;
     if (task->n > 0)
         return FV_OK;

@@ -29,7 +29,7 @@ static fv_status make_args(fv_lower *l, const fv_conv_task *task, fv_pixels_args
 {
     const fv_conv_args *const conv = task->part;
     const int64_t taps = fv__conv_taps(conv), pixels = fv__conv_out(conv);
-    *g = (fv_pixels_args){.conv = *conv, .blanks = task->blanks, .scattered = fv__conv_whole(conv) != pixels};
+    *g = (fv_pixels_args){.conv = *conv, .gaps = task->gaps, .scattered = fv__conv_whole(conv) != pixels};
     const int even = fv__ceil_div(conv->i, fv__ceil_div(conv->i * taps, l->blocks->pixels_terms));
     const int sixteens = fv__ceil_div(even, FV_LANES) * FV_LANES;
     g->channels = sixteens < conv->i ? sixteens : conv->i;
