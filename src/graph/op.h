@@ -214,9 +214,6 @@ typedef struct fv_layer_kind {
     int n_parts;
     void (*set)(fv_shape in,
                 void *attrs); /* sets the attributes that are no positional words: no keys then */
-    /* A node in front of the layer's: returns its operation or NULL, sets its attributes, which are 0 so far,
-     * and changes those of the layer. */
-    const struct fv_op *(*before)(const fv_layer_shapes *q, void *attrs, void *attrs_before);
     /* The line names a layer whose node this one follows: sets the attributes, none of which is then a key,
      * from that node, and which of its tensors is read. False: it is no `of_word`. */
     bool (*of_layer)(const fv_node *maker, void *attrs, int *tensor);

@@ -275,22 +275,6 @@ static fv_status follow_layer(layer *l, fv_layer_words *words)
                          l->kind->word, l->kind->of_word, l->p->line.word[1].text);
 }
 
-static fv_status append_before(layer *l, fv_layer_words *words, int *tensor)
-{
-    _Alignas(16) unsigned char attrs[FV_ATTR_MAX_BYTES] = {0};
-    char name[FULL_NAME_BYTES];
-    const fv_op *const op = l->kind->before(&l->shapes, words->attrs, attrs);
-    if (!op)
-        return FV_OK;
-    const fv_node_spec node = {.op = op,
-                               .name = full_name(l, op->name, name, sizeof name),
-                               .layer = words->name,
-                               .n_inputs = 1,
-                               .input = {*tensor},
-                               .attrs = attrs};
-    return append_node(l->p, &node, tensor);
-}
-
 fv_status fv__layer_append(fv_parse *p, const fv_layer_kind *kind, fv_layer_words *words, int *output)
 {
     const fv_shape in = p->model->graph.tensors[p->current].shape;
@@ -307,8 +291,6 @@ fv_status fv__layer_append(fv_parse *p, const fv_layer_kind *kind, fv_layer_word
     if (kind->of_layer)
         FV_TRY(follow_layer(&l, words));
     int tensor = p->current;
-    if (kind->before)
-        FV_TRY(append_before(&l, words, &tensor));
     for (int i = 0; i < (kind->parts ? kind->n_parts : 1); i++)
         FV_TRY(append_part(&l, kind->parts ? &kind->parts[i] : &whole, tensor, &tensor));
     *output = tensor;

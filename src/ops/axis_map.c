@@ -27,25 +27,50 @@ static int axis_of_x(const fv_map *map, int d)
     return map->x.dim[map->axis[d]];
 }
 
-/* The index of x that index i of y's axis d reads; -1: the constant. */
-static int source(const fv_map *map, int d, int i)
+fv_map_outside fv__map_outside(int index)
 {
-    const int n = axis_of_x(map, d), j = i / map->factor[d] - map->before[d];
-    if (j >= 0 && j < n)
-        return j;
-    switch (map->outside) {
+    static const fv_map_outside outsides[] = {FV_OUTSIDE_CONSTANT, FV_OUTSIDE_CONSTANT, FV_OUTSIDE_MIRROR,
+                                              FV_OUTSIDE_REFLECT,  FV_OUTSIDE_EDGE,     FV_OUTSIDE_MODULO};
+    FV_ASSERT(0 <= index && index < (int)FV_COUNT(outsides));
+    return outsides[index];
+}
+
+int fv__map_seen(fv_map_outside outside, int n, int64_t i)
+{
+    if (i >= 0 && i < n)
+        return (int)i;
+    switch (outside) {
     case FV_OUTSIDE_MIRROR:
-        return j < 0 ? -1 - j : 2 * n - 1 - j;
+        return (int)(i < 0 ? -1 - i : 2 * (int64_t)n - 1 - i);
     case FV_OUTSIDE_REFLECT:
-        return j < 0 ? -j : 2 * n - 2 - j;
+        return (int)(i < 0 ? -i : 2 * (int64_t)n - 2 - i);
     case FV_OUTSIDE_EDGE:
-        return j < 0 ? 0 : n - 1;
+        return i < 0 ? 0 : n - 1;
     case FV_OUTSIDE_MODULO:
-        return j < 0 ? j + n : j - n;
+        return (int)(i < 0 ? i + n : i - n);
     case FV_OUTSIDE_CONSTANT:
         break;
     }
     return -1;
+}
+
+fv_status fv__map_expect_border(const fv_infer *q, fv_choice mode, int n, int begin, int end)
+{
+    const fv_map_outside outside = fv__map_outside(mode.index);
+    const int most = outside == FV_OUTSIDE_MIRROR || outside == FV_OUTSIDE_MODULO ? n
+                     : outside == FV_OUTSIDE_REFLECT                              ? n - 1
+                                                                                  : FV_MAX_DIM;
+    if (begin <= most && end <= most)
+        return FV_OK;
+    return fv__fail(q->ctx, FV_ERR_INPUT,
+                    "%s: expected a border of at most %d around %d pixels with %s, found %d", q->what, most,
+                    n, fv__border_modes[mode.index], begin > end ? begin : end);
+}
+
+/* The index of x that index i of y's axis d reads; -1: the constant. */
+static int source(const fv_map *map, int d, int i)
+{
+    return fv__map_seen(map->outside, axis_of_x(map, d), i / map->factor[d] - map->before[d]);
 }
 
 /* Interpolated, y's pixel i has its centre at (i + 1/2) / factor - 1/2 in x; outside of the centres of x it

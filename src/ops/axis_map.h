@@ -30,6 +30,12 @@ typedef struct fv_map {
     bool interpolate; /* with factor > 1: linear interpolation between pixel centres, clamped at the edges */
 } fv_map;
 
+/* What mode `index` of fv__border_modes shows outside of x. */
+fv_map_outside fv__map_outside(int index);
+/* The index that index i of an axis of n shows; -1: the constant. */
+int fv__map_seen(fv_map_outside outside, int n, int64_t i);
+/* FV_ERR_INPUT where a picture of n pixels has no values for a border of so many. */
+fv_status fv__map_expect_border(const fv_infer *q, fv_choice mode, int n, int begin, int end);
 /* The map that copies x; callers change what they need. */
 fv_map fv__map_identity(fv_shape x);
 /* y from x; and dx from dy. */

@@ -13,9 +13,6 @@
 #include "ops/axis_map.h"
 #include "ops/layer_shapes.h"
 
-static const fv_map_outside outsides[] = {FV_OUTSIDE_CONSTANT, FV_OUTSIDE_CONSTANT, FV_OUTSIDE_MIRROR,
-                                          FV_OUTSIDE_REFLECT,  FV_OUTSIDE_EDGE,     FV_OUTSIDE_MODULO};
-
 static const fv_attr_spec specs[] = {
     {.word = "size",
      .type = FV_ATTR_SIZES,
@@ -55,19 +52,11 @@ static fv_map border_map(const fv_border_attrs *a, fv_shape x, fv_shape y)
 {
     fv_map map = fv__map_identity(x);
     map.y = y;
-    map.outside = outsides[a->mode.index];
+    map.outside = fv__map_outside(a->mode.index);
     map.value = a->mode.value;
     for (int d = 1; d < x.rank; d++)
         map.before[d] = begin_at(a, d - 1);
     return map;
-}
-
-/* The widest frame that a picture of n pixels has values for. */
-static int widest(fv_map_outside outside, int n)
-{
-    return outside == FV_OUTSIDE_MIRROR || outside == FV_OUTSIDE_MODULO ? n
-           : outside == FV_OUTSIDE_REFLECT                              ? n - 1
-                                                                        : FV_MAX_DIM;
 }
 
 /* x [c] and n directions; y, 2 * size larger in each. */
@@ -81,12 +70,7 @@ static fv_status check(const fv_infer *q, fv_shape x, fv_shape *y)
     *y = x;
     for (int d = 1; d < x.rank; d++) {
         const int begin = begin_at(a, d - 1), end = end_at(a, d - 1);
-        const int most = widest(outsides[a->mode.index], x.dim[d]);
-        if (begin > most || end > most)
-            return fv__fail(q->ctx, FV_ERR_INPUT,
-                            "%s: expected a border of at most %d around %d pixels with mode=%s, found %d",
-                            q->what, most, x.dim[d], fv__border_modes[a->mode.index],
-                            begin > end ? begin : end);
+        FV_TRY(fv__map_expect_border(q, a->mode, x.dim[d], begin, end));
         y->dim[d] += begin + end;
     }
     return fv__shape_check(q->ctx, *y, q->what);

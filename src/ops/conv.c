@@ -5,11 +5,11 @@
  *
  * with p and k in every direction: x [i][w], [i][h][w] or [i][depth][h][w], w [o][i] and a window of as many
  * directions, b [o], y [o] and in each direction out = floor((in + 2 pad - (k - 1) d - 1) / s) + 1; outside
- * of x are zeros. With g groups, outputs and inputs are cut into g equal parts, and each part of the outputs
- * sees its part of the inputs alone: w [o][i/g][k], as PyTorch has it. Gradients (lecture "Convolutional
- * network", slide "gradient of convolution layer"):
+ * of x are zeros, or what `border` shows (border.c has the modes). With g groups, outputs and inputs are cut
+ * into g equal parts, and each part of the outputs sees its part of the inputs alone: w [o][i/g][k], as
+ * PyTorch has it. Gradients (lecture "Convolutional network", slide "gradient of convolution layer"):
  *
- *   dx = dy convolved with w flipped, with zeros around dy
+ *   dx = dy convolved with w flipped, with zeros around dy; a border folds it back (conv_border.c)
  *   dw[o][i][k] = sum over images and p of dy[o][p] * x[i][p*s + k*d - pad] */
 #include "ops/conv.h"
 #include "ops/layer_shapes.h"
@@ -44,6 +44,7 @@ static fv_status infer_y(const fv_infer *q, fv_shape x, fv_shape w, fv_shape *y)
     fv_axis at[FV_AXES];
     const fv_window_words words = fv__conv_words(q->attrs, w);
     FV_TRY(fv__window_check(q->ctx, &words, x, q->what, at));
+    FV_TRY(fv__conv_check_border(q, x.rank - 1, at));
     *y = fv__window_shape(w.dim[0], x, at);
     return fv__window_check_sum(q->ctx, at, x.rank - 1, w.dim[1], q->what);
 }
@@ -53,8 +54,6 @@ static fv_status infer(fv_infer *q)
     const fv_conv_attrs *const a = q->attrs;
     const fv_shape x = q->input[0]->shape, w = q->input[1]->shape;
     char text[FV_SHAPE_TEXT];
-    if (a->border.index != 0)
-        return fv__fail(q->ctx, FV_ERR_INTERNAL, "%s: a border of its own; it stands in front", q->what);
     if (x.rank >= 2 && (x.dim[0] % a->groups || w.dim[0] % a->groups))
         return fv__fail(q->ctx, FV_ERR_INPUT,
                         "%s: groups=%d has to divide the channels, but %d come in and %d go out", q->what,
@@ -178,6 +177,18 @@ static const fv_case cases[] = {
     {2, {{4, {2, 2, 3, 3}}, {5, {3, 2, 5, 5, 5}}}, "pad=2"},
     {4, {{4, {20, 3, 5, 5}}, {5, {40, 20, 1, 1, 1}}, {1, {40}}}, "stride=2"},
     {3, {{4, {32, 1, 8, 8}}, {5, {32, 32, 1, 3, 3}}, {1, {32}}}, "pad=0x1x1"},
+    /* borders */
+    {17, {{3, {3, 5, 7}}, {4, {5, 3, 3, 3}}, {1, {5}}}, "pad=1 border=mirror"},
+    {2, {{3, {34, 9, 6}}, {4, {33, 34, 3, 3}}, {1, {33}}}, "pad=1 border=reflect"},
+    {16, {{3, {32, 8, 11}}, {4, {32, 32, 3, 3}}}, "pad=1 border=constant:-1.5"},
+    {3, {{3, {33, 6, 7}}, {4, {34, 33, 3, 3}}, {1, {34}}}, "pad=2 border=modulo"},
+    {3, {{3, {20, 9, 8}}, {4, {33, 20, 5, 4}}, {1, {33}}}, "stride=2x3 pad=same border=edge"},
+    {2, {{3, {17, 4, 3}}, {4, {40, 17, 5, 3}}}, "pad=4x3 dilation=2x1 border=constant:2"},
+    {5, {{3, {6, 6, 5}}, {4, {6, 1, 3, 3}}, {1, {6}}}, "groups=6 pad=1 border=modulo"},
+    {3, {{3, {4, 7, 5}}, {4, {6, 2, 3, 3}}}, "groups=2 stride=2 pad=1x3 border=edge"},
+    {2, {{2, {18, 9}}, {3, {33, 18, 5}}, {1, {33}}}, "pad=4 dilation=2 border=reflect"},
+    {2, {{4, {17, 3, 4, 5}}, {5, {33, 17, 3, 3, 3}}, {1, {33}}}, "pad=1 border=mirror"},
+    {3, {{4, {2, 2, 3, 3}}, {5, {3, 2, 2, 3, 3}}}, "pad=1x2x0 stride=1x2x1 border=constant:1"},
 };
 
 /* dy, w */
@@ -209,6 +220,18 @@ static const fv_case dx_cases[] = {
     {2, {{4, {2, 2, 2, 2}}, {5, {2, 3, 2, 2, 2}}}, "stride=3 size=6x5x7"},
     {16, {{4, {4, 3, 4, 4}}, {5, {4, 1, 3, 3, 3}}}, "groups=4 pad=1 size=3x4x4"},
     {4, {{4, {40, 2, 3, 3}}, {5, {40, 20, 1, 1, 1}}}, "stride=2 size=3x5x5"},
+    /* borders */
+    {17, {{3, {5, 5, 7}}, {4, {5, 3, 3, 3}}}, "pad=1 border=mirror size=5x7"},
+    {2, {{3, {33, 9, 6}}, {4, {33, 34, 3, 3}}}, "pad=1 border=reflect size=9x6"},
+    {16, {{3, {32, 8, 11}}, {4, {32, 32, 3, 3}}}, "pad=1 border=constant:-1.5 size=8x11"},
+    {3, {{3, {34, 8, 9}}, {4, {34, 33, 3, 3}}}, "pad=2 border=modulo size=6x7"},
+    {3, {{3, {33, 5, 3}}, {4, {33, 20, 5, 4}}}, "stride=2x3 pad=same border=edge size=9x8"},
+    {2, {{3, {33, 4, 7}}, {4, {33, 17, 5, 3}}}, "pad=4x3 dilation=2x1 border=mirror size=4x3"},
+    {5, {{3, {6, 6, 5}}, {4, {6, 1, 3, 3}}}, "groups=6 pad=1 border=modulo size=6x5"},
+    {3, {{3, {6, 4, 5}}, {4, {6, 2, 3, 3}}}, "groups=2 stride=2 pad=1x3 border=edge size=7x5"},
+    {2, {{2, {33, 9}}, {3, {33, 18, 5}}}, "pad=4 dilation=2 border=reflect size=9"},
+    {2, {{4, {33, 3, 4, 5}}, {5, {33, 17, 3, 3, 3}}}, "pad=1 border=mirror size=3x4x5"},
+    {3, {{4, {3, 3, 3, 1}}, {5, {3, 2, 2, 3, 3}}}, "pad=1x2x0 stride=1x2x1 border=edge size=2x3x3"},
 };
 
 /* dy, x */
@@ -241,6 +264,18 @@ static const fv_case dw_cases[] = {
     {17, {{4, {40, 3, 4, 5}}, {4, {3, 3, 4, 5}}}, "pad=1 size=3"},
     {16, {{4, {4, 3, 4, 4}}, {4, {4, 3, 4, 4}}}, "groups=4 pad=1 size=3"},
     {20, {{4, {40, 2, 3, 3}}, {4, {20, 3, 5, 5}}}, "stride=2 size=1"},
+    /* borders */
+    {17, {{3, {5, 5, 7}}, {3, {3, 5, 7}}}, "pad=1 border=mirror size=3"},
+    {18, {{3, {33, 9, 6}}, {3, {34, 9, 6}}}, "pad=1 border=reflect size=3"},
+    {16, {{3, {32, 8, 11}}, {3, {32, 8, 11}}}, "pad=1 border=constant:-1.5 size=3"},
+    {3, {{3, {34, 8, 9}}, {3, {33, 6, 7}}}, "pad=2 border=modulo size=3"},
+    {3, {{3, {33, 5, 3}}, {3, {20, 9, 8}}}, "stride=2x3 pad=same border=edge size=5x4"},
+    {2, {{3, {40, 4, 7}}, {3, {17, 4, 3}}}, "pad=4x3 dilation=2x1 border=constant:2 size=5x3"},
+    {5, {{3, {6, 6, 5}}, {3, {6, 6, 5}}}, "groups=6 pad=1 border=modulo size=3"},
+    {3, {{3, {34, 4, 5}}, {3, {34, 7, 5}}}, "groups=2 stride=2 pad=1x3 border=edge size=3"},
+    {2, {{2, {33, 9}}, {2, {18, 9}}}, "pad=4 dilation=2 border=reflect size=5"},
+    {2, {{4, {33, 3, 4, 5}}, {4, {17, 3, 4, 5}}}, "pad=1 border=mirror size=3"},
+    {3, {{4, {3, 3, 3, 1}}, {4, {20, 2, 3, 3}}}, "pad=1x2x0 stride=1x2x1 border=constant:1 size=2x3x3"},
 };
 
 static fv_shape weights_shape(fv_layer_shapes *q)
@@ -249,36 +284,6 @@ static fv_shape weights_shape(fv_layer_shapes *q)
     const int channels = q->in.dim[0], seen = channels < a->groups ? 1 : channels / a->groups;
     const int dim[FV_MAX_RANK] = {q->count, seen, q->window[0], q->window[1], q->window[2]};
     return fv__shape(q->in.rank + 1, dim); /* the node checks the groups */
-}
-
-/* pad=same in direction d: what the window reads beyond the pixels, the odd one at the end. */
-static void same_border(const fv_layer_shapes *q, const fv_conv_attrs *a, int d, fv_border_attrs *border)
-{
-    const int stride = a->stride.at[a->stride.n == 1 ? 0 : d],
-              dilation = a->dilation.at[a->dilation.n == 1 ? 0 : d];
-    const int64_t in = q->in.dim[d + 1], outputs = (in + stride - 1) / stride;
-    const int64_t read = (outputs - 1) * stride + ((int64_t)q->window[d] - 1) * dilation + 1;
-    const int64_t more = read <= in ? 0 : read - in < FV_MAX_DIM ? read - in : FV_MAX_DIM;
-    border->size.at[d] = (int)(more / 2);
-    border->end.at[d] = (int)(more - more / 2);
-}
-
-/* A border other than zeros is a layer of its own, in front of a convolution without padding. */
-static const fv_op *before(const fv_layer_shapes *q, void *attrs, void *attrs_before)
-{
-    fv_conv_attrs *const a = attrs;
-    fv_border_attrs *const border = attrs_before;
-    if (a->border.index == 0)
-        return NULL;
-    *border = (fv_border_attrs){.size = a->pad, .end = {.n = 1, .at = {-1}}, .mode = a->border};
-    if (a->pad.n == 0) {
-        border->size.n = border->end.n = q->in.rank - 1;
-        for (int d = 0; d < q->in.rank - 1; d++)
-            same_border(q, a, d, border);
-    }
-    a->pad = (fv_sizes){.n = 1};
-    a->border = (fv_choice){.index = 0};
-    return &fv_op_border;
 }
 
 static const fv_parameter_spec parameters[] = {
@@ -292,7 +297,6 @@ static const fv_layer_kind layers[] = {{
     .slot = {{FV_SLOT_NAME, "NAME"}, {FV_SLOT_COUNT, "CHANNELS"}, {FV_SLOT_WINDOW, "KERNEL"}},
     .reads = FV_READS_SEQUENCE | FV_READS_IMAGE | FV_READS_VIDEO,
     FV_PARAMETERS(parameters),
-    .before = before,
 }};
 
 const fv_op fv_op_conv = {

@@ -2,13 +2,14 @@
 #ifndef FV_OPS_CONV_H
 #define FV_OPS_CONV_H
 
+#include "ops/axis_map.h"
 #include "ops/ops.h"
 #include "ops/window.h"
 #include "plan/lower.h"
 
 /* The window of weights [o][i][k...], with the words of the attributes. */
 fv_window_words fv__conv_words(const fv_conv_attrs *a, fv_shape w);
-/* The kernel's view of a convolution from x to y, but for the offsets. */
+/* The kernel's view of a convolution from x to y, but for the offsets; padding is zeros. */
 fv_conv_args fv__conv_forward_args(const fv_conv_attrs *a, fv_shape x, fv_shape w, fv_shape y);
 double fv__conv_products(const fv_conv_args *conv); /* multiply-adds of one image */
 double fv__conv_bytes(fv_shape x, fv_shape y);      /* of two tensors of one image */
@@ -28,7 +29,18 @@ typedef struct fv_conv_task {
     const fv_conv_args *forward; /* of a data gradient: the forward convolution; else NULL */
     const fv_flip_args *flip;    /* likewise: how its weights are packed */
     int weights, bias;           /* buffers; -1: none */
+    const fv_map *border;        /* from the node's input `x` to what the part reads; NULL: the same */
+    int x;
+    bool c16; /* of one image (conv_c16.c) */
 } fv_conv_task;
+
+/* conv_border.c: a border other than zeros. Makes a convolution of x one of x with its border, and the map
+ * between both; NULL where windows see no border. */
+const fv_map *fv__conv_border(const fv_conv_attrs *a, fv_shape x, fv_conv_args *conv, fv_map *map);
+/* FV_ERR_INPUT where x has no values for it. */
+fv_status fv__conv_check_border(const fv_infer *q, int directions, const fv_axis at[FV_AXES]);
+/* Puts x with its border in a buffer, which stands for the node's input x from there on. */
+fv_status fv__conv_lower_border(fv_lower *l, const fv_conv_task *task);
 
 /* A way to compute a convolution. Of each list the first that `can` and `pays` is taken: both look at the
  * shape alone, so that the sums are the same on every machine. The plan's option `way` asks for one that

@@ -201,9 +201,10 @@ static const fv_conv_way ways[] = {
     {"windows", false, always, NULL, lower_windows},
 };
 
-fv_status fv__c16_lower_conv(fv_lower *l, const fv_conv_args *conv)
+fv_status fv__c16_lower_conv(fv_lower *l, const fv_conv_args *conv, const fv_map *border)
 {
-    const fv_conv_task task = {.part = conv, .n = 1, .weights = l->in[1], .bias = -1};
+    const fv_conv_task task = {
+        .part = conv, .n = 1, .weights = l->in[1], .bias = -1, .border = border, .c16 = true};
     return fv__conv_lower_by(l, ways, (int)(sizeof ways / sizeof *ways), &task);
 }
 

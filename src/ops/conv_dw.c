@@ -249,8 +249,14 @@ static const fv_conv_way ways[] = {
 
 fv_status fv__conv_lower_dw(fv_lower *l)
 {
-    const fv_conv_args conv = fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]);
-    const fv_conv_task task = {.part = &conv, .n = 1, .weights = -1, .bias = -1};
+    fv_conv_args conv = fv__conv_forward_args(l->attrs, l->in_shape[1], l->out_shape, l->in_shape[0]);
+    fv_map map;
+    const fv_conv_task task = {.part = &conv,
+                               .n = 1,
+                               .weights = -1,
+                               .bias = -1,
+                               .border = fv__conv_border(l->attrs, l->in_shape[1], &conv, &map),
+                               .x = 1};
     return fv__conv_lower_by(l, ways, (int)(sizeof ways / sizeof *ways), &task);
 }
 

@@ -13,6 +13,8 @@ fv_status fv__conv_lower_by(fv_lower *l, const fv_conv_way *ways, int n_ways, co
         if (!asked || !way->can(task))
             continue;
         l->chosen = way->name;
+        if (task->border)
+            FV_TRY(fv__conv_lower_border(l, task));
         return way->lower(l, task);
     }
     return fv__fail(l->ctx, FV_ERR_INPUT,
@@ -243,9 +245,13 @@ static const fv_conv_way sums[] = {
 
 fv_status fv__conv_lower(fv_lower *l)
 {
-    const fv_conv_args conv = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
-    const fv_conv_task task = {
-        .part = &conv, .n = 1, .weights = l->in[1], .bias = l->n_inputs > 2 ? l->in[2] : -1};
+    fv_conv_args conv = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
+    fv_map map;
+    const fv_conv_task task = {.part = &conv,
+                               .n = 1,
+                               .weights = l->in[1],
+                               .bias = l->n_inputs > 2 ? l->in[2] : -1,
+                               .border = fv__conv_border(l->attrs, l->in_shape[0], &conv, &map)};
     return fv__conv_lower_by(l, sums, FV_COUNT(sums), &task);
 }
 
@@ -258,8 +264,10 @@ bool fv__conv_fits_c16(const void *attrs, const fv_shape *in, fv_shape out)
 
 fv_status fv__conv_lower_c16(fv_lower *l)
 {
-    const fv_conv_args conv = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
-    return fv__c16_lower_conv(l, &conv);
+    fv_conv_args conv = fv__conv_forward_args(l->attrs, l->in_shape[0], l->in_shape[1], l->out_shape);
+    fv_map map;
+    const fv_map *const border = fv__conv_border(l->attrs, l->in_shape[0], &conv, &map);
+    return fv__c16_lower_conv(l, &conv, border);
 }
 
 /* ---- the data gradient --------------------------------------------------------------------------------- */
@@ -352,19 +360,37 @@ fv_status fv__conv_weights(fv_lower *l, const fv_conv_task *task, int *weights)
     return fv__lower_step(l, &pack);
 }
 
+/* The data gradient of `forward`: of x, or of x with its border. */
+static fv_status lower_dx_of(fv_lower *l, const fv_conv_args *forward)
+{
+    fv_flip_args flip = {.groups = forward->groups, .o = forward->o, .i = forward->i};
+    for (int a = 0; a < FV_AXES; a++) {
+        flip.window[a] = forward->at[a].window;
+        FV_TRY(find_phases(l, &forward->at[a], &flip.phase[a], &flip.n[a]));
+    }
+    fv_conv_task task = {
+        .forward = forward, .flip = &flip, .weights = l->in[1], .bias = l->n_inputs > 2 ? l->in[2] : -1};
+    FV_TRY(make_parts(l, forward, &flip, &task));
+    return fv__conv_lower_by(l, sums, FV_COUNT(sums), &task);
+}
+
 fv_status fv__conv_lower_dx(fv_lower *l)
 {
     const fv_conv_args forward =
         fv__conv_forward_args(l->attrs, l->out_shape, l->in_shape[1], l->in_shape[0]);
-    fv_flip_args flip = {.groups = forward.groups, .o = forward.o, .i = forward.i};
-    for (int a = 0; a < FV_AXES; a++) {
-        flip.window[a] = forward.at[a].window;
-        FV_TRY(find_phases(l, &forward.at[a], &flip.phase[a], &flip.n[a]));
-    }
-    fv_conv_task task = {
-        .forward = &forward, .flip = &flip, .weights = l->in[1], .bias = l->n_inputs > 2 ? l->in[2] : -1};
-    FV_TRY(make_parts(l, &forward, &flip, &task));
-    return fv__conv_lower_by(l, sums, FV_COUNT(sums), &task);
+    fv_conv_args of_border = forward;
+    fv_map map;
+    const fv_map *const border = fv__conv_border(l->attrs, l->out_shape, &of_border, &map);
+    if (!border || border->outside == FV_OUTSIDE_CONSTANT)
+        return lower_dx_of(l, &forward);
+    fv_lower whole = *l, fold = *l;
+    whole.out_shape = border->y;
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_IMAGE, fv__shape_count(border->y), &whole.out));
+    FV_TRY(lower_dx_of(&whole, &of_border));
+    fold.n_inputs = 1;
+    fold.in[0] = whole.out;
+    fold.in_shape[0] = border->y;
+    return fv__map_dx_lower(&fold, border);
 }
 
 /* ---- the weight gradient of few channels ------------------------------------------------------------------

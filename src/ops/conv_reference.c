@@ -48,6 +48,29 @@ static range seen_by(const fv_axis *axis, int tap)
                    begin * axis->stride + offset};
 }
 
+/* With a border, one output after the other: every tap sees something. */
+static void outputs_of_weight(const fv_axis *at, const fv_choice *border, const int tap[FV_AXES], row r,
+                              void (*visit)(row r))
+{
+    double *const x = r.x;
+    double value = border->value;
+    r.n = r.stride = 1;
+    for (int oz = 0; oz < at[FV_DEPTH].out; oz++)
+        for (int oy = 0; oy < at[FV_HEIGHT].out; oy++)
+            for (int ox = 0; ox < at[FV_WIDTH].out; ox++, r.y++) {
+                const int out[FV_AXES] = {oz, oy, ox};
+                int64_t from = 0;
+                for (int a = 0; a < FV_AXES && from >= 0; a++) {
+                    const int seen = fv__map_seen(fv__map_outside(border->index), at[a].in,
+                                                  out[a] * (int64_t)at[a].stride +
+                                                      tap[a] * (int64_t)at[a].dilation - at[a].before);
+                    from = seen < 0 ? -1 : from * at[a].in + seen;
+                }
+                r.x = from < 0 ? &value : x + from; /* the gradient of the constant is nobody's */
+                visit(r);
+            }
+}
+
 /* Calls `visit` for all lines of one weight's channels; the weight stands at (kz, ky, kx) of its window. */
 static void lines_of_weight(const fv_axis *at, const int tap[FV_AXES], row r, void (*visit)(row r))
 {
@@ -75,7 +98,7 @@ typedef struct operands {
 
 /* All products of the sum, weight by weight (o, i, kz, ky, kx) and line by line; the three references share
  * it. i counts within the group. */
-static void each_line(const fv_conv_args *conv, operands v, void (*visit)(row r))
+static void each_line(const fv_conv_args *conv, const fv_choice *border, operands v, void (*visit)(row r))
 {
     const fv_axis *const at = conv->at;
     double *w = v.w;
@@ -88,9 +111,17 @@ static void each_line(const fv_conv_args *conv, operands v, void (*visit)(row r)
                     for (tap[2] = 0; tap[2] < at[2].window; tap[2]++) {
                         row of_weight = r;
                         of_weight.w = w++;
-                        lines_of_weight(at, tap, of_weight, visit);
+                        if (border->index > 0)
+                            outputs_of_weight(at, border, tap, of_weight, visit);
+                        else
+                            lines_of_weight(at, tap, of_weight, visit);
                     }
         }
+}
+
+static const fv_choice *border_of(const fv_ref *r)
+{
+    return &((const fv_conv_attrs *)r->attrs)->border;
 }
 
 void fv__conv_ref(const fv_ref *r)
@@ -102,7 +133,7 @@ void fv__conv_ref(const fv_ref *r)
         const operands v = {r->out + n * out, (double *)r->in[1], (double *)r->in[0] + n * in};
         for (int64_t k = 0; k < out; k++)
             v.y[k] = r->n_inputs > 2 ? r->in[2][k / pixels] : 0.0;
-        each_line(&conv, v, to_y);
+        each_line(&conv, border_of(r), v, to_y);
     }
 }
 
@@ -115,7 +146,7 @@ void fv__conv_ref_dx(const fv_ref *r)
         const operands v = {(double *)r->in[0] + n * in, (double *)r->in[1], r->out + n * out};
         for (int64_t k = 0; k < out; k++)
             v.x[k] = r->n_inputs > 2 ? r->in[2][k / pixels] : 0.0;
-        each_line(&conv, v, to_x);
+        each_line(&conv, border_of(r), v, to_x);
     }
 }
 
@@ -126,6 +157,6 @@ void fv__conv_ref_dw(const fv_ref *r)
     memset(r->out, 0, (size_t)fv__shape_count(r->out_shape) * sizeof *r->out);
     for (int n = 0; n < r->n; n++) {
         const operands v = {(double *)r->in[0] + n * dy, r->out, (double *)r->in[1] + n * x};
-        each_line(&conv, v, to_w);
+        each_line(&conv, border_of(r), v, to_w);
     }
 }

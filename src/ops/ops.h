@@ -18,7 +18,7 @@ typedef struct fv_window_attrs {
 typedef struct fv_conv_attrs {
     fv_sizes stride, pad, dilation; /* a padding without numbers is "same" */
     int groups;
-    fv_choice border; /* of the layer, which puts a border node in front: zero in every node */
+    fv_choice border; /* of fv__border_modes: what the padding shows */
     fv_sizes size;    /* conv_dx: of x; conv_dw: of the kernel. Unused by conv */
 } fv_conv_attrs;
 

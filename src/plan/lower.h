@@ -86,6 +86,11 @@ typedef struct fv_lower {
  * fv__lower_args returns; FV_ERR_INTERNAL where it is not of the size that the kernel's row says. */
 fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec);
 fv_status fv__lower_buffer(fv_lower *l, fv_scope scope, int64_t floats, int *out);
+/* Of a plan of one image, in c16: a buffer of `shape`; and what `lower` makes of one channel, done for the
+ * bundles of all channels of l->out_shape in the place of blocks. */
+fv_status fv__lower_bundles(fv_lower *l, fv_shape shape, int *out);
+fv_status fv__lower_by_bundle(fv_lower *l, fv_status (*lower)(fv_lower *l, const void *data),
+                              const void *data);
 /* `value` as an int, which is what kernels count in. Where it is none (shape rules bound what can be said
  * without the batch and the block sizes; the rest is found here), it returns 1 and the node has no steps:
  * fv__lower_step fails with FV_ERR_INPUT and says of which layer, what was expected of `what`, and found. */

@@ -8,16 +8,22 @@
 #include "ops/ops.h"
 #include "ops/conv_c16.h"
 
+fv_status fv__lower_bundles(fv_lower *l, fv_shape shape, int *out)
+{
+    const fv_chw image = fv__shape_chw(shape);
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_C16, (int64_t)image.h * image.w * FV_LANES, out));
+    l->plan->buffers[*out].bundles = fv__c16_bundles(image.c);
+    return FV_OK;
+}
+
 static fv_status add_c16(fv_plan *plan, int tensor)
 {
     const fv_tensor *const t = &plan->graph->tensors[tensor];
-    const fv_chw image = fv__shape_chw(t->shape);
     fv_lower l = {.plan = plan};
-    FV_TRY(fv__lower_buffer(&l, FV_SCOPE_C16, (int64_t)image.h * image.w * FV_LANES, &plan->in_c16[tensor]));
+    FV_TRY(fv__lower_bundles(&l, t->shape, &plan->in_c16[tensor]));
     fv_buffer *const b = &plan->buffers[plan->in_c16[tensor]];
     b->name = t->name;
     b->tensor = tensor;
-    b->bundles = fv__c16_bundles(image.c);
     return FV_OK;
 }
 
@@ -85,14 +91,16 @@ static fv_shape of_one_channel(fv_shape shape)
 }
 
 /* The steps that blocks of 16 images would have, with bundles of 16 channels in their place. */
-static fv_status lower_by_channel(fv_plan *plan, int k, fv_lower *l)
+fv_status fv__lower_by_bundle(fv_lower *l, fv_status (*lower)(fv_lower *l, const void *data),
+                              const void *data)
 {
+    fv_plan *const plan = l->plan;
     const int bundles = fv__c16_bundles(l->out_shape.dim[0]);
     const size_t first = plan->n_steps;
     l->out_shape = of_one_channel(l->out_shape);
     for (int i = 0; i < l->n_inputs; i++)
         l->in_shape[i] = of_one_channel(l->in_shape[i]);
-    FV_TRY(plan->graph->nodes[k].op->lower(l));
+    FV_TRY(lower(l, data));
     for (size_t s = first; s < plan->n_steps; s++) {
         fv_step_spec *const spec = &plan->steps[s].spec;
         spec->domain = FV_PER_BUNDLE;
@@ -102,6 +110,11 @@ static fv_status lower_by_channel(fv_plan *plan, int k, fv_lower *l)
         spec->bytes *= bundles * FV_LANES;
     }
     return FV_OK;
+}
+
+static fv_status lower_op(fv_lower *l, const void *op)
+{
+    return ((const fv_op *)op)->lower(l);
 }
 
 /* A view of a tensor in c16 stays one, unless values would have to move between bundles. */
@@ -133,7 +146,8 @@ fv_status fv__one_image_lower(fv_plan *plan, int k, fv_lower *l)
         fused.residual = fused.residual >= 0 ? plan->in_c16[fused.residual] : -1;
         l->fused = &fused;
     }
-    const fv_status status = node->op->by_channel ? lower_by_channel(plan, k, l) : node->op->lower_c16(l);
+    const fv_status status =
+        node->op->by_channel ? fv__lower_by_bundle(l, lower_op, node->op) : node->op->lower_c16(l);
     l->fused = NULL;
     return status;
 }
