@@ -232,6 +232,7 @@ static const fv_case dx_cases[] = {
     {2, {{2, {33, 9}}, {3, {33, 18, 5}}}, "pad=4 dilation=2 border=reflect size=9"},
     {2, {{4, {33, 3, 4, 5}}, {5, {33, 17, 3, 3, 3}}}, "pad=1 border=mirror size=3x4x5"},
     {3, {{4, {3, 3, 3, 1}}, {5, {3, 2, 2, 3, 3}}}, "pad=1x2x0 stride=1x2x1 border=edge size=2x3x3"},
+    {17, {{3, {140, 1, 1}}, {4, {140, 5, 3, 4}}}, "size=3x4"}, /* dy is one pixel */
 };
 
 /* dy, x */

@@ -66,6 +66,8 @@ fv_status fv__conv_lower_pixels(fv_lower *l, const fv_conv_task *task);
 bool fv__depthwise_can(const fv_conv_task *task);
 fv_status fv__depthwise_lower(fv_lower *l, const fv_conv_task *task);
 fv_status fv__depthwise_lower_dw(fv_lower *l, const fv_conv_task *task);
+/* linear.c: the node's output y[m] = sum over k of w[k][m] x[k] + b[m]; `bias` is a buffer, or -1. */
+fv_status fv__linear_lower_columns(fv_lower *l, int m, int k, int bias);
 /* The buffer of the weights as the parts read them; a data gradient's are packed by a step. */
 fv_status fv__conv_weights(fv_lower *l, const fv_conv_task *task, int *weights);
 

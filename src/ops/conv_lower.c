@@ -235,8 +235,44 @@ static fv_status lower_lines(fv_lower *l, const fv_conv_task *task)
     return fv__lower_step(l, &s);
 }
 
+/* A data gradient whose dy is one pixel is a product of the weights, as they are, and a vector: its window
+ * covers all of dx. */
+static bool linear_can(const fv_conv_task *task)
+{
+    const fv_conv_args *const forward = task->forward;
+    bool can = forward && forward->groups == 1;
+    for (int a = 0; a < FV_AXES && can; a++)
+        can = forward->at[a].out == 1 && forward->at[a].before == 0 &&
+              forward->at[a].window == forward->at[a].in;
+    return can;
+}
+
+/* The bias of a channel is that of all its pixels. */
+static fv_status lower_linear(fv_lower *l, const fv_conv_task *task)
+{
+    const fv_conv_args *const forward = task->forward;
+    const fv_plane_args plane = {.channels = forward->i, .pixels = fv__conv_taps(forward)};
+    const int m = fv__lower_int(l, plane.channels * plane.pixels, "values of the output");
+    int bias = task->bias;
+    if (bias >= 0 && plane.pixels > 1) {
+        FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, m, &bias));
+        const fv_step_spec repeat = {.kernel = FV_KERNEL_repeat,
+                                     .domain = FV_PER_RANGE,
+                                     .args = fv__lower_args(l, &plane, sizeof plane),
+                                     .n_operands = 2,
+                                     .operand = {bias, task->bias},
+                                     .access = {FV_WRITE, FV_READ},
+                                     .units = plane.channels,
+                                     .grain = 256,
+                                     .bytes = 4.0 * m};
+        FV_TRY(fv__lower_step(l, &repeat));
+    }
+    return fv__linear_lower_columns(l, m, forward->o, bias);
+}
+
 /* Of the forward pass, the data gradient, and transposed convolution. */
 static const fv_conv_way sums[] = {
+    {"linear", false, linear_can, NULL, lower_linear},
     {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, lower_winograd},
     {"pixels", false, fv__conv_pixels_can, fv__conv_pixels_pays, fv__conv_lower_pixels},
     {"depthwise", false, fv__depthwise_can, NULL, fv__depthwise_lower},

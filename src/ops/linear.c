@@ -135,7 +135,7 @@ static void become_conv(fv_lower *l, bool of_weights)
     l->out_shape = of_weights ? as_windows(l->out_shape) : as_signal(l->out_shape);
 }
 
-static fv_status lower_matmul(fv_lower *l, fv_matmul_args g)
+static fv_status lower_matmul(fv_lower *l, fv_matmul_args g, int bias)
 {
     int32_t *const offset = fv__arena_alloc(l->arena, (size_t)g.k, sizeof *offset);
     if (!offset)
@@ -149,8 +149,8 @@ static fv_status lower_matmul(fv_lower *l, fv_matmul_args g)
     fv_step_spec s = {.kernel = FV_KERNEL_matmul,
                       .domain = FV_PER_BLOCK,
                       .args = args,
-                      .n_operands = 1 + l->n_inputs,
-                      .operand = {l->out, l->in[0], l->in[1], l->n_inputs > 2 ? l->in[2] : 0},
+                      .n_operands = bias >= 0 ? 4 : 3,
+                      .operand = {l->out, l->in[0], l->in[1], bias},
                       .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
                       .flops = 2.0 * g.m * g.k,
                       .bytes = 4.0 * ((double)g.m + g.k)};
@@ -165,7 +165,8 @@ static fv_status lower(fv_lower *l)
         return fv__conv_lower(l);
     }
     const int n_in = l->in_shape[0].dim[0], n_out = l->out_shape.dim[0];
-    return lower_matmul(l, (fv_matmul_args){.m = n_out, .k = n_in, .row_stride = n_in, .column_stride = 1});
+    return lower_matmul(l, (fv_matmul_args){.m = n_out, .k = n_in, .row_stride = n_in, .column_stride = 1},
+                        l->n_inputs > 2 ? l->in[2] : -1);
 }
 
 static fv_status lower_c16(fv_lower *l)
@@ -178,14 +179,18 @@ static fv_status lower_c16(fv_lower *l)
     return fv__c16_lower_linear(l, &conv);
 }
 
+fv_status fv__linear_lower_columns(fv_lower *l, int m, int k, int bias)
+{
+    return lower_matmul(l, (fv_matmul_args){.m = m, .k = k, .row_stride = 1, .column_stride = m}, bias);
+}
+
 static fv_status lower_dx(fv_lower *l)
 {
     if (tokens_of(l->out_shape) > 1) {
         become_conv(l, false);
         return fv__conv_lower_dx(l);
     }
-    const int n_out = l->in_shape[0].dim[0], n_in = l->out_shape.dim[0];
-    return lower_matmul(l, (fv_matmul_args){.m = n_in, .k = n_out, .row_stride = 1, .column_stride = n_in});
+    return fv__linear_lower_columns(l, l->out_shape.dim[0], l->in_shape[0].dim[0], -1);
 }
 
 static fv_status lower_dw(fv_lower *l)
