@@ -5,7 +5,7 @@
 #include "ops/optimizer.h"
 #include "plan/plan.h"
 
-/* Whether a tensor depends on a parameter: only then does a gradient flow into it. */
+/* Whether a tensor depends on a parameter. Only such a tensor needs a gradient. */
 static void find_needed(const fv_graph *graph, bool *needed)
 {
     for (size_t t = 0; t < graph->n_tensors; t++)
@@ -16,7 +16,7 @@ static void find_needed(const fv_graph *graph, bool *needed)
                 needed[graph->nodes[k].output] = true;
 }
 
-/* Adds what flows into `tensor` to what has already been found. */
+/* Adds the gradient `dx` of `tensor` to the terms that were found before. */
 static fv_status accumulate(fv_grad *g, int tensor, int dx, int *gradient)
 {
     if (gradient[tensor] < 0) {
@@ -70,7 +70,7 @@ fv_status fv__differentiate(fv_graph *graph, const int **out)
     return fv__graph_verify(graph);
 }
 
-/* Running statistics follow each update's last run. */
+/* Nodes that update the running statistics, once per update, in its last run. */
 static fv_status append_tracks(fv_graph *graph)
 {
     const size_t n_nodes = graph->n_nodes;
@@ -82,7 +82,7 @@ static fv_status append_tracks(fv_graph *graph)
     return FV_OK;
 }
 
-/* Of parameter t: a state of each kind, and the node that changes it and them. */
+/* For parameter t: one state tensor of each kind, and the node that updates the parameter and its states. */
 static fv_status append_update(fv_graph *graph, int t, int gradient, int settings, const fv_optimizer *row)
 {
     const fv_tensor p = graph->tensors[t]; /* a copy: appending moves the array */

@@ -1,21 +1,24 @@
-/* fuse.c - which nodes are computed by the steps of an earlier one.
+/* fuse.c - decides which nodes are computed by the steps of an earlier node.
  *
  *   conv or linear [+ relu]                                   16 images in a vector
  *   batchnorm [+ add] [+ relu]                                  likewise
  *   conv or linear [+ batchnorm_inference] [+ add] [+ relu]   one image, in c16
  *
  * The first operation says in its row what its epilogue can do (`epilogue`, `epilogue_c16`), those behind it
- * which part of an epilogue they are (`finish`). A node is fused if it alone reads what lies between, which
- * is then never in memory. The kernel does the same operations in the same order, so the bits stay.
+ * The row of the first operation says what its epilogue can do (`epilogue`, `epilogue_c16`), and the rows of
+ * the operations behind it which part of an epilogue they are (`finish`). A node is fused if it alone reads
+ * the value in between, which is then never stored. The kernel performs the same operations in the same
+ * order, so the bits stay.
  *
- * The steps of the first node stand where the last one's would: there a residual has been computed. */
+ * The steps of the first node stand where the last node's would, because a residual has been computed by
+ * then. */
 #include "graph/op.h"
 #include "plan/passes.h"
 
-/* Who reads a tensor. */
+/* The operands that read a tensor. */
 typedef struct readers {
-    int n;    /* operands that are read */
-    int node; /* one of the nodes */
+    int n;    /* their number */
+    int node; /* one of the nodes that they belong to */
 } readers;
 
 static readers *find_readers(const fv_plan *plan)
@@ -30,13 +33,13 @@ static readers *find_readers(const fv_plan *plan)
     return of;
 }
 
-/* The only node that reads `tensor`; -1: none, or several, or it is asked for after the run. */
+/* The only node that reads `tensor`; -1 if none or several do, or if the caller reads it after the run. */
 static int only_reader(const fv_plan *plan, const readers *of, int tensor)
 {
     return of[tensor].n == 1 && !fv__plan_keeps(plan, tensor) ? of[tensor].node : -1;
 }
 
-/* Whether node `next` can be done in the epilogue of node `first`, behind what is in it. */
+/* Whether node `next` fits the epilogue of node `first`, behind the parts that it already has. */
 static bool can_fuse(const fv_plan *plan, int first, int next, fv_finish before)
 {
     const fv_op *const op = plan->graph->nodes[first].op;

@@ -1,6 +1,6 @@
-/* lower.c - every wanted node becomes steps over buffers.
+/* lower.c - lowers every wanted node to steps over buffers.
  *
- * Buffers 0..n_tensors-1 are the graph's tensors; temporaries that an operation asks for follow. */
+ * Buffers 0..n_tensors-1 are the graph's tensors. The temporaries of operations follow. */
 #include "plan/passes.h"
 
 #include "ops/ops.h"
@@ -68,7 +68,7 @@ static fv_status add_step(fv_lower *l, const fv_step_spec *spec)
     return FV_OK;
 }
 
-/* A kernel that is given another's args would read beyond them. */
+/* A kernel that received the args of another would read beyond their end. */
 static fv_status check_args(const fv_lower *l, const fv_step_spec *spec)
 {
     const fv_kernel_row *const row = fv__kernel_row(spec->kernel);
@@ -84,7 +84,7 @@ static fv_status check_args(const fv_lower *l, const fv_step_spec *spec)
                     row->name, row->args_bytes, bytes);
 }
 
-/* What is fused behind the node becomes part of the step that writes its output. */
+/* The epilogue that is fused behind the node goes into the step that writes its output. */
 static fv_status add_fused(fv_lower *l, fv_step_spec *spec)
 {
     const fv_fused *const fused = l->fused;
@@ -92,7 +92,7 @@ static fv_status add_fused(fv_lower *l, fv_step_spec *spec)
     const double images = spec->domain == FV_PER_BLOCK ? 1 : l->max_batch;
     const double values = images * (double)fv__shape_count(l->out_shape);
     l->finished = true;
-    if (can & FV_CAN_FINISH) /* the operation has said it in the kernel's args */
+    if (can & FV_CAN_FINISH) /* the operation has put it into the kernel's args */
         return FV_OK;
     if (fused->affine || (fused->relu && !(can & FV_CAN_RELU)) ||
         (fused->residual >= 0 && !(can & FV_CAN_ADD)))
@@ -124,7 +124,7 @@ fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec)
     return add_step(l, &step);
 }
 
-/* Less, and waiting for each other at its end would cost the workers more than it takes. */
+/* Below this number of flops the barrier at the end costs the workers more than the split saves. */
 #define FV_SPLIT_FLOPS 4e6
 
 bool fv__lower_splits(const fv_lower *l, double flops)
@@ -206,7 +206,7 @@ fv_status fv__lower_shard_sum(fv_lower *l, int shards, int slices)
     return fv__lower_gradient(l, &sum, sizeof sum, shards, spec);
 }
 
-/* A buffer per tensor, at the same number. */
+/* One buffer for each tensor, with the tensor's number. */
 static fv_status add_tensors(fv_plan *plan)
 {
     for (size_t t = 0; t < plan->graph->n_tensors; t++) {
@@ -229,7 +229,7 @@ static fv_status add_tensors(fv_plan *plan)
     return FV_OK;
 }
 
-/* The nodes that something wanted depends on. */
+/* The nodes that a wanted node depends on. */
 static fv_status find_wanted(fv_plan *plan)
 {
     const fv_graph *const graph = plan->graph;
@@ -255,7 +255,7 @@ static fv_status find_wanted(fv_plan *plan)
     return FV_OK;
 }
 
-/* A view of a view is one of what that is a view of: a chain of them stays short. */
+/* A view of a view becomes a view of the first buffer, so that chains of views stay short. */
 static fv_status lower_in_lanes(fv_plan *plan, int k, fv_lower *l)
 {
     const fv_graph *const graph = plan->graph;
@@ -275,7 +275,7 @@ static fv_status lower_in_lanes(fv_plan *plan, int k, fv_lower *l)
     return node->op->lower(l);
 }
 
-/* Node k, and those that are fused behind it. */
+/* Lowers node k and the nodes that are fused behind it. */
 static fv_status lower_node(fv_plan *plan, int k)
 {
     const fv_graph *const graph = plan->graph;

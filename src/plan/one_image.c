@@ -1,8 +1,8 @@
-/* one_image.c - part of the first pass: one image, with 16 of its channels in a vector (c16), as far as the
- * operations can.
+/* one_image.c - the part of lowering that stores one image with 16 of its channels in a vector (c16), where
+ * the operations allow it.
  *
- * A tensor in c16 has a buffer of its own beside the tensor's. An operation that cannot work in c16 finds its
- * inputs copied into lane 0 of 16 images, the layout of all other plans. */
+ * A tensor in c16 has a buffer of its own beside the tensor's. The inputs of an operation that cannot work
+ * in c16 are copied into lane 0 of 16 images, the layout of all other plans. */
 #include "plan/passes.h"
 
 #include "ops/ops.h"
@@ -90,7 +90,7 @@ static fv_shape of_one_channel(fv_shape shape)
     return shape;
 }
 
-/* The steps that blocks of 16 images would have, with bundles of 16 channels in their place. */
+/* The steps that blocks of 16 images would have; bundles of 16 channels take the place of the blocks. */
 fv_status fv__lower_by_bundle(fv_lower *l, fv_status (*lower)(fv_lower *l, const void *data),
                               const void *data)
 {
@@ -117,7 +117,7 @@ static fv_status lower_op(fv_lower *l, const void *op)
     return ((const fv_op *)op)->lower(l);
 }
 
-/* A view of a tensor in c16 stays one, unless values would have to move between bundles. */
+/* A view of a tensor in c16 stays a view, unless values would have to move from one bundle to another. */
 static bool stays_view(const fv_node *node, const fv_lower *l)
 {
     const fv_chw image = fv__shape_chw(l->in_shape[0]);

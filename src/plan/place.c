@@ -1,16 +1,17 @@
 /* place.c - gives every buffer its address, before the first step runs.
  *
- * A value that is read and written within one phase needs room for the blocks of one worker only; what
- * crosses a phase, is kept, or is summed needs room for the whole batch. Within each arena two buffers share
- * memory where their lives do not overlap (first fit, largest first). Views, and elementwise steps that read
- * their input for the last time, share it outright. */
+ * A value that is read and written within one phase needs memory for the blocks of one worker only. A value
+ * that is used in several phases, is kept, or is summed over the batch needs memory for the whole batch.
+ * Within each arena two buffers share memory if their live ranges do not overlap (first fit, largest
+ * first). A view shares the memory of its input, and so does an elementwise step that is the last to read
+ * its input. */
 #include "plan/passes.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* First and last step of every root, over all that share its memory. */
-static void find_lives(fv_plan *plan)
+/* First and last step of every root, over all buffers that share its memory. */
+static void find_live_ranges(fv_plan *plan)
 {
     const int n_steps = (int)plan->n_steps;
     for (size_t b = 0; b < plan->n_buffers; b++) {
@@ -38,7 +39,7 @@ static void find_lives(fv_plan *plan)
     }
 }
 
-/* Whether step s may write its output over operand k: nobody reads that again. */
+/* Whether step s may write its output over operand k, because no later step reads that operand. */
 static bool may_share(const fv_plan *plan, int s, int k)
 {
     const fv_step_spec *const spec = &plan->steps[s].spec;
@@ -49,17 +50,17 @@ static bool may_share(const fv_plan *plan, int s, int k)
            plan->buffers[to].first == s;
 }
 
-/* What `to` holds lies in the memory of `from`, of which the step that writes `to` is the last to read. */
+/* `to` takes the memory of `from`; the step that writes `to` is the last that reads `from`. */
 static void share(fv_plan *plan, int from, int to)
 {
     fv_buffer *const b = &plan->buffers[to];
     b->alias = from;
     plan->buffers[from].last = b->last;
-    b->first = (int)plan->n_steps; /* as of all that share another's memory */
+    b->first = (int)plan->n_steps; /* the same for every buffer in another's memory */
     b->last = -1;
 }
 
-/* Elementwise steps write over an input that nobody reads again. */
+/* Elementwise steps write over an input that no later step reads. */
 static void share_in_place(fv_plan *plan)
 {
     for (int s = 0; s < (int)plan->n_steps && !plan->options.keep_all; s++)
@@ -74,7 +75,7 @@ static int64_t round_up(int64_t floats)
     return (floats + FV_LANES - 1) / FV_LANES * FV_LANES;
 }
 
-/* Room for one block, shard, bundle or the whole: what `stride` steps over. */
+/* The floats of one block, shard or bundle, or of the whole buffer: the distance that `stride` covers. */
 static int64_t unit_floats(const fv_buffer *b)
 {
     return b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS ? b->floats * FV_LANES
@@ -119,23 +120,23 @@ static int largest_first(const void *a, const void *b)
     return x->floats != y->floats ? (x->floats < y->floats) - (x->floats > y->floats) : x->buffer - y->buffer;
 }
 
-/* ---- shelves ---------------------------------------------------------------------------------------- */
+/* ---- arenas ------------------------------------------------------------------------------------------ */
 
-/* What is placed in one arena, by where it begins; neighbours of one life are one. Local memory has a shelf a
- * phase, where lives count in steps. Shared buffers are used by many blocks at once, so there they count in
- * phases. */
+/* The intervals placed in one arena, sorted by their beginning; adjacent intervals with the same live range
+ * are merged. Local memory has one arena per phase, where live ranges count in steps. Many blocks use
+ * shared buffers at once, so there live ranges count in phases. */
 typedef struct interval {
     int64_t begin, end; /* in floats */
-    int first, last;    /* its life, both included */
+    int first, last;    /* its live range, both ends included */
 } interval;
 
-typedef struct shelf {
+typedef struct arena {
     interval *placed;
     size_t n, capacity;
-} shelf;
+} arena;
 
-/* The lowest offset at which `size` floats of this life meet nothing that lives at the same time. */
-static int64_t lowest_fit(const shelf *s, int64_t size, int first, int last)
+/* The lowest offset at which `size` floats overlap nothing that is alive at the same time. */
+static int64_t lowest_fit(const arena *s, int64_t size, int first, int last)
 {
     int64_t offset = 0;
     for (size_t i = 0; i < s->n && s->placed[i].begin < offset + size; i++) {
@@ -146,9 +147,9 @@ static int64_t lowest_fit(const shelf *s, int64_t size, int first, int last)
     return offset;
 }
 
-static fv_status insert(fv_context *ctx, shelf *s, interval in)
+static fv_status insert(fv_context *ctx, arena *s, interval in)
 {
-    size_t at = 0, end = s->n; /* the first that begins behind it */
+    size_t at = 0, end = s->n; /* the first interval that begins behind it */
     while (at < end) {
         const size_t middle = at + (end - at) / 2;
         if (s->placed[middle].begin <= in.begin)
@@ -170,7 +171,7 @@ static fv_status insert(fv_context *ctx, shelf *s, interval in)
     return FV_OK;
 }
 
-/* Of one arena: far more than any machine has, and sums of a few of them fit. */
+/* The most floats of an arena: far more than any machine has, and few enough that sums of them fit. */
 #define MOST_FLOATS ((int64_t)1 << 56)
 
 static fv_status too_much(const fv_plan *plan, const fv_buffer *b, int64_t floats)
@@ -181,12 +182,12 @@ static fv_status too_much(const fv_plan *plan, const fv_buffer *b, int64_t float
                     plan->graph->source, b->name, plan->options.batch, (long long)floats);
 }
 
-static fv_status place(fv_plan *plan, shelf *shelves, const entry *e)
+static fv_status place(fv_plan *plan, arena *arenas, const entry *e)
 {
     fv_buffer *const b = &plan->buffers[e->buffer];
     const int first_phase = fv__plan_phase_of(plan, b->first);
     const bool local = b->place == FV_PLACE_LOCAL;
-    shelf *const s = &shelves[local ? first_phase : plan->n_phases];
+    arena *const s = &arenas[local ? first_phase : plan->n_phases];
     const int first = local ? b->first : first_phase;
     const int last = local ? b->last : fv__plan_phase_of(plan, b->last);
     int64_t *const top = local ? &plan->phases[first_phase].local_floats : &plan->shared_floats;
@@ -200,13 +201,13 @@ static fv_status place(fv_plan *plan, shelf *shelves, const entry *e)
     return insert(plan->ctx, s, (interval){b->offset, end, first, last});
 }
 
-/* [phase]: local memory; behind them the shared one. */
+/* arenas[phase] is local memory; the last arena is the shared one. */
 static fv_status place_all(fv_plan *plan)
 {
-    const size_t n_shelves = (size_t)plan->n_phases + 1;
-    shelf *const shelves = fv__alloc(plan->ctx, n_shelves, sizeof *shelves);
+    const size_t n_arenas = (size_t)plan->n_phases + 1;
+    arena *const arenas = fv__alloc(plan->ctx, n_arenas, sizeof *arenas);
     entry *const order = fv__alloc(plan->ctx, plan->n_buffers, sizeof *order);
-    fv_status status = shelves && order ? FV_OK : FV_ERR_MEMORY;
+    fv_status status = arenas && order ? FV_OK : FV_ERR_MEMORY;
     size_t n = 0;
     for (size_t i = 0; i < plan->n_buffers && status == FV_OK; i++) {
         const fv_buffer *const b = &plan->buffers[i];
@@ -216,11 +217,11 @@ static fv_status place_all(fv_plan *plan)
     if (n > 0)
         qsort(order, n, sizeof *order, largest_first);
     for (size_t i = 0; i < n && status == FV_OK; i++)
-        status = place(plan, shelves, &order[i]);
-    for (size_t i = 0; shelves && i < n_shelves; i++)
-        fv__free(plan->ctx, shelves[i].placed);
+        status = place(plan, arenas, &order[i]);
+    for (size_t i = 0; arenas && i < n_arenas; i++)
+        fv__free(plan->ctx, arenas[i].placed);
     fv__free(plan->ctx, order);
-    fv__free(plan->ctx, shelves);
+    fv__free(plan->ctx, arenas);
     return status;
 }
 
@@ -235,8 +236,8 @@ static bool has_shards(const fv_plan *plan, const fv_phase *phase)
     return false;
 }
 
-/* How many blocks go through a phase together: so many that weights are reused, so few that the values stay
- * in the cache and every worker has something to do. No sum depends on it. */
+/* Chooses how many blocks go through a phase together: enough to reuse weights, few enough that the values
+ * stay in the cache and every worker has a task. No sum depends on the choice. */
 static void choose_groups(fv_plan *plan)
 {
     const int workers = plan->options.n_workers > 0 ? plan->options.n_workers : 1;
@@ -256,7 +257,7 @@ static void choose_groups(fv_plan *plan)
     }
 }
 
-/* Local buffers hold a whole group: [group][floats][16]. */
+/* Local buffers hold the blocks of a whole group: [group][floats][16]. */
 static void scale_locals(fv_plan *plan)
 {
     for (size_t i = 0; i < plan->n_buffers; i++) {
@@ -272,7 +273,7 @@ static void scale_locals(fv_plan *plan)
 
 fv_status fv__plan_place(fv_plan *plan)
 {
-    find_lives(plan);
+    find_live_ranges(plan);
     share_in_place(plan);
     choose_places(plan);
     FV_TRY(place_all(plan));

@@ -1,4 +1,4 @@
-/* plan.c - makes a plan by running its passes, and prints it. */
+/* plan.c - creates a plan by running the passes, and prints it. */
 #include "plan/plan.h"
 
 #include "base/cpu.h"

@@ -1,4 +1,4 @@
-/* plan_memory.c - what the memory of a plan is needed for. */
+/* plan_memory.c - what the memory of a plan is used for. */
 #include "plan/passes.h"
 
 static bool is_activation(const fv_buffer *b)
@@ -6,8 +6,8 @@ static bool is_activation(const fv_buffer *b)
     return b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS || b->scope == FV_SCOPE_C16;
 }
 
-/* The largest number of floats of images that are alive in one phase, and the first such phase. What begins
- * in a phase is added from phase to phase, and what has ended before it is subtracted. */
+/* The largest number of floats of images that are alive in one phase, and the first such phase. Buffers
+ * whose live range begins in a phase are added, and those whose range has ended are subtracted. */
 static fv_status find_peak(const fv_plan *plan, fv_plan_memory *m)
 {
     int64_t *const change = fv__alloc(plan->ctx, (size_t)plan->n_phases + 2, sizeof *change);

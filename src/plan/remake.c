@@ -1,11 +1,12 @@
-/* remake.c - rematerialisation: what the backward pass reads and is cheap to recompute is not kept.
+/* remake.c - rematerialisation: values that are cheap to recompute are not kept for the backward pass.
  *
- * The backward pass of a deep network begins phases after the forward pass has ended. Of the values that it
- * reads, the outputs of convolutions must be kept, for the gradient of batch normalisation; the values that
- * are computed from them element by element (op.h: cheap) need not be. Where all inputs of such a step are
- * still alive in the last phase that reads its output, or can be recomputed themselves, a copy of the step
- * is inserted in front of each reader, and its output lives in that phase only, in a worker's memory. For a
- * step over the whole batch the copy is inserted in the phase before. Images are gathered again likewise.
+ * The backward pass of a deep network begins several phases after the forward pass has ended. Of the values
+ * that it reads, the outputs of convolutions must be kept for the gradient of batch normalisation; values
+ * that are computed from them element by element (op.h: cheap) need not be. If all inputs of such a step are
+ * still alive in the last phase that reads its output, or can themselves be recomputed, a copy of the step is
+ * inserted in front of each reader, and its output lives in that phase only, in a worker's memory. For a step
+ * over the whole batch the copy is inserted in the phase before. Gathered images are recomputed in the same
+ * way.
  *
  * A chain of residual blocks would be followed to its beginning, so after FV_REMAKE_STEPS steps a value is
  * kept.
@@ -17,7 +18,7 @@
 
 #include <limits.h>
 
-/* At most this many steps are run again to recompute one value. */
+/* The most steps that run again to recompute one value. */
 #define FV_REMAKE_STEPS 4
 
 typedef struct remaking {
@@ -32,7 +33,7 @@ typedef struct remaking {
     int *use;       /* the steps of every operand, by buffer */
     fv_step *steps; /* the new list */
     size_t n_steps, capacity;
-    size_t n_buffers; /* that there were at first */
+    size_t n_buffers; /* before any copy was inserted */
     int n_uses;       /* operands of all steps */
 } remaking;
 
@@ -41,7 +42,7 @@ static bool is_read(const fv_step_spec *spec, int k)
     return spec->access[k] == FV_READ;
 }
 
-/* The feeds, which no node computes, and everything up to the last loss. */
+/* Whether a step belongs to the forward pass: it gathers a feed, or stands no later than the last loss. */
 static bool is_forward(const fv_plan *plan, const fv_step *step)
 {
     const fv_graph *const graph = plan->graph;
@@ -53,7 +54,7 @@ static bool is_cheap(const fv_step *step)
     return step->spec.domain == FV_PER_BLOCK && (!step->node || step->node->op->cheap);
 }
 
-/* Which step writes each buffer, and until when it is used; both are known by its root. */
+/* Finds the step that writes each buffer and the last phase that uses it; both are stored at the root. */
 static void find_uses(remaking *r)
 {
     const fv_plan *const plan = r->plan;
@@ -78,16 +79,16 @@ static void find_uses(remaking *r)
     r->first_use[r->n_buffers] = r->n_uses;
 }
 
-/* The phase in which the value of `root` is recomputed for step `reader`; -1: it is kept. A step over the
- * whole batch needs all of it when its phase begins. */
-static int made_in(const remaking *r, const fv_step *reader, int root)
+/* The phase in which the value of `root` is recomputed for step `reader`; -1: the value is kept. A step
+ * over the whole batch needs the whole value when its phase begins. */
+static int phase_of_copy(const remaking *r, const fv_step *reader, int root)
 {
     const int phase = reader->phase - (reader->spec.domain != FV_PER_BLOCK);
     return !is_forward(r->plan, reader) && phase > r->plan->steps[r->writer[root]].phase ? phase : -1;
 }
 
-/* The last phase in which the backward pass needs a recomputed copy of the buffer that step s writes; -1:
- * none does. */
+/* The last phase in which the backward pass needs a recomputed copy of the buffer that step s writes; -1 if
+ * it needs none. */
 static int needed_until(const remaking *r, int s)
 {
     const fv_plan *const plan = r->plan;
@@ -95,14 +96,14 @@ static int needed_until(const remaking *r, int s)
     int last = -1;
     for (int u = r->first_use[root]; u < r->first_use[root + 1]; u++)
         if (r->use[u] > s) {
-            const int phase = made_in(r, &plan->steps[r->use[u]], root);
+            const int phase = phase_of_copy(r, &plan->steps[r->use[u]], root);
             last = phase > last ? phase : last;
         }
     return last;
 }
 
-/* How many steps recompute the output of step s, and until which phase everything that they read is alive. */
-static int steps_again(const remaking *r, int s, int *until)
+/* How many steps recompute the output of step s, and until which phase all of their inputs are alive. */
+static int count_steps(const remaking *r, int s, int *until)
 {
     const fv_plan *const plan = r->plan;
     const fv_step_spec *const spec = &plan->steps[s].spec;
@@ -119,8 +120,8 @@ static int steps_again(const remaking *r, int s, int *until)
     return n;
 }
 
-/* Which buffers can be recomputed. Inputs are decided before the values computed from them. A value that
- * nobody reads later counts too, because other values are recomputed from it. */
+/* Decides which buffers can be recomputed, inputs before the values computed from them. A value without
+ * later readers counts too, because other values may be recomputed from it. */
 static void choose(remaking *r)
 {
     const fv_plan *const plan = r->plan;
@@ -129,7 +130,7 @@ static void choose(remaking *r)
         const int out = fv__plan_root(plan, step->spec.operand[0]);
         if (!is_cheap(step) || !is_forward(plan, step) || r->writer[out] != s || fv__plan_keeps(plan, out))
             continue;
-        const int n = steps_again(r, s, &r->until[out]);
+        const int n = count_steps(r, s, &r->until[out]);
         if (n <= FV_REMAKE_STEPS && needed_until(r, s) <= r->until[out])
             r->depth[out] = n;
     }
@@ -145,7 +146,7 @@ static fv_status emit(remaking *r, const fv_step *step)
 }
 
 /* Inserts a copy of the step that writes `root` into `phase`, after copies of those that write its inputs. */
-static fv_status make_again(remaking *r, int root, int phase)
+static fv_status recompute(remaking *r, int root, int phase)
 {
     fv_plan *const plan = r->plan;
     fv_step copy = plan->steps[r->writer[root]];
@@ -156,7 +157,7 @@ static fv_status make_again(remaking *r, int root, int phase)
         const int input = fv__plan_root(plan, copy.spec.operand[k]);
         if (r->depth[input] == 0)
             continue;
-        FV_TRY(make_again(r, input, phase));
+        FV_TRY(recompute(r, input, phase));
         copy.spec.operand[k] = r->copy[phase % 2][input];
     }
     fv_buffer buffer = plan->buffers[root];
@@ -169,42 +170,42 @@ static fv_status make_again(remaking *r, int root, int phase)
     return emit(r, &copy);
 }
 
-/* Recomputes in phase p what `reader` reads and what can be recomputed there. */
-static fv_status make_for(remaking *r, const fv_step *reader, int p)
+/* Recomputes in phase p those inputs of `reader` that can be recomputed there. */
+static fv_status recompute_inputs(remaking *r, const fv_step *reader, int p)
 {
     for (int k = 0; k < reader->spec.n_operands; k++) {
         const int root = fv__plan_root(r->plan, reader->spec.operand[k]);
-        if (is_read(&reader->spec, k) && r->depth[root] > 0 && made_in(r, reader, root) == p)
-            FV_TRY(make_again(r, root, p));
+        if (is_read(&reader->spec, k) && r->depth[root] > 0 && phase_of_copy(r, reader, root) == p)
+            FV_TRY(recompute(r, root, p));
     }
     return FV_OK;
 }
 
-/* A step as it was, but for what it reads. */
+/* Appends a step of the original list, whose operands now are the copies. */
 static fv_status keep_step(remaking *r, fv_step step)
 {
     for (int k = 0; k < step.spec.n_operands; k++) {
         const int root = fv__plan_root(r->plan, step.spec.operand[k]);
-        const int phase = is_read(&step.spec, k) && r->depth[root] > 0 ? made_in(r, &step, root) : -1;
+        const int phase = is_read(&step.spec, k) && r->depth[root] > 0 ? phase_of_copy(r, &step, root) : -1;
         if (phase >= 0)
             step.spec.operand[k] = r->copy[phase % 2][root];
     }
     return emit(r, &step);
 }
 
-/* Phase p, of `steps`. Behind its per-block steps stand copies whose whole outputs the next phase needs. */
+/* Phase p, of `steps`. Copies whose whole outputs the next phase needs follow its per-block steps. */
 static fv_status remake_phase(remaking *r, int p, const fv_step *steps)
 {
     fv_phase *const phase = &r->plan->phases[p];
     const int n = phase->n_steps, n_block = phase->n_block_steps;
     phase->first_step = (int)r->n_steps;
     for (const fv_step *s = steps; s < steps + n_block; s++) {
-        FV_TRY(make_for(r, s, p));
+        FV_TRY(recompute_inputs(r, s, p));
         FV_TRY(keep_step(r, *s));
     }
     for (const fv_step *s = steps + n; p + 1 < r->plan->n_phases && s < steps + n + phase[1].n_steps; s++)
         if (s->spec.domain != FV_PER_BLOCK)
-            FV_TRY(make_for(r, s, p));
+            FV_TRY(recompute_inputs(r, s, p));
     phase->n_block_steps = (int)r->n_steps - phase->first_step;
     for (const fv_step *s = steps + n_block; s < steps + n; s++)
         FV_TRY(keep_step(r, *s));

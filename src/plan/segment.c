@@ -1,13 +1,13 @@
 /* segment.c - cuts the steps into phases.
  *
- * A per-block step that reads what a per-block step wrote stays in its phase: block by block, depth first. A
- * step over the whole batch stands in a later phase than the per-block steps it reads, and a step that reads
- * what a whole-batch step wrote in a later one than that.
+ * A per-block step that reads what a per-block step wrote stays in the same phase, which runs block by block,
+ * depth first. A step over the whole batch runs in a later phase than the per-block steps whose outputs it
+ * reads, and a step that reads its output runs in a later phase again.
  *
- * Steps belong to one of three stages, which follow each other: what is prepared from parameters, what is
- * computed from images, and what updates parameters. Within its stage each step is scheduled as early as its
- * inputs allow. Steps whose output is larger than their input (packed weights, transposed images) are then
- * moved as late as their readers allow, so that the large buffer is alive for fewer phases. */
+ * Steps belong to one of three stages, which follow each other: preparation from parameters, computation
+ * from images, and update of parameters. Within its stage each step is scheduled as early as its inputs
+ * allow. Steps whose output is larger than their input (packed weights, transposed images) are then moved
+ * as late as their readers allow, so that the large buffer is alive for fewer phases. */
 #include "graph/op.h"
 #include "plan/passes.h"
 
@@ -54,7 +54,7 @@ static void note(uses *u, bool block, int phase, bool largest)
         *known = phase;
 }
 
-/* Step `step` joins those whose uses are known. */
+/* Adds step `step` to the recorded uses. */
 static void record(const fv_plan *plan, history *of, const fv_step *step, bool largest)
 {
     const bool block = by_block(&step->spec);
@@ -112,11 +112,11 @@ static fv_status earliest(fv_plan *plan, fv_stage stage, int begin, int *end)
     return FV_OK;
 }
 
-/* Steps of nodes that change parameters, statistics or states are updates. Steps that depend on no image,
- * and only on steps like themselves, are preparation (packed weights). */
+/* Steps of nodes that change parameters, statistics or states are updates. Steps that depend on no image
+ * and only on preparation are preparation (packed weights). */
 static fv_status find_stages(fv_plan *plan)
 {
-    history *of; /* of the steps that do not prepare */
+    history *of; /* of the steps that are no preparation */
     FV_TRY(begin_history(plan, &of));
     for (size_t t = 0; t < plan->n_steps; t++) {
         fv_step *const to = &plan->steps[t];
@@ -134,7 +134,7 @@ static fv_status find_stages(fv_plan *plan)
     return FV_OK;
 }
 
-/* ---- steps sink ------------------------------------------------------------------------------------- */
+/* ---- moving steps to later phases --------------------------------------------------------------------- */
 
 static int64_t floats_of(const fv_plan *plan, int buffer)
 {
@@ -143,8 +143,7 @@ static int64_t floats_of(const fv_plan *plan, int buffer)
     return b->floats * (by_image ? plan->options.batch : b->scope == FV_SCOPE_SHARD ? FV_SHARDS : 1);
 }
 
-/* The latest phase that step t could be in, as the steps behind it that depend on it allow; NONE: none
- * does. */
+/* The latest phase of step t that the later steps which depend on it allow; NONE: no step depends on it. */
 static int latest(const fv_plan *plan, const history *behind, int t)
 {
     const fv_step_spec *const spec = &plan->steps[t].spec;
@@ -163,8 +162,8 @@ static int latest(const fv_plan *plan, const history *behind, int t)
 typedef struct sinking {
     fv_plan *plan;
     history *behind; /* [buffer]: the first uses by steps behind the current one */
-    int *last;       /* [buffer]: the last phase in which a step behind it uses the buffer; NONE: none does */
-    int *before;     /* [step][operand]: the last phase in which a step before it does */
+    int *last;       /* [buffer]: the last phase in which a later step uses the buffer; NONE: none does */
+    int *before;     /* [step][operand]: the last phase in which an earlier step uses it */
     const int *end;  /* [stage]: the phase behind its last */
 } sinking;
 
@@ -194,8 +193,8 @@ static bool used_from(const sinking *s, int t, int k, int phase)
            fv__plan_keeps(s->plan, root);
 }
 
-/* Floats whose live range would be shorter if step t were in `phase`, minus those whose range would be
- * longer; what is kept anyway gains nothing: -1. */
+/* The floats whose live range would be shorter if step t were in `phase`, minus those whose range would be
+ * longer. -1 for a value that is kept anyway. */
 static int64_t saved_floats(const sinking *s, int t, int phase)
 {
     const fv_plan *const plan = s->plan;
@@ -213,8 +212,9 @@ static int64_t saved_floats(const sinking *s, int t, int phase)
     return saved;
 }
 
-/* From the last step to the first, so that a chain of steps sinks as one. No step leaves its stage, except
- * that a preparation may sink into the computation, unless a frozen plan keeps it from run to run. */
+/* Goes from the last step to the first, so that a chain of steps moves as one. No step leaves its stage,
+ * except that a preparation may move into the computation, unless a frozen plan keeps its output from run
+ * to run. */
 static void sink_all(sinking *s)
 {
     fv_plan *const plan = s->plan;
@@ -252,8 +252,8 @@ static fv_status sink(fv_plan *plan, const int *end)
 
 /* ---- order ------------------------------------------------------------------------------------------ */
 
-/* Phases that nobody is left in go. */
-static fv_status close_ranks(fv_plan *plan)
+/* Removes empty phases. */
+static fv_status remove_empty_phases(fv_plan *plan)
 {
     int end = 0, n_prepared = 0;
     for (size_t s = 0; s < plan->n_steps; s++)
@@ -315,7 +315,7 @@ fv_status fv__plan_segment(fv_plan *plan)
         FV_TRY(earliest(plan, (fv_stage)stage, stage > 0 ? end[stage - 1] : 0, &end[stage]));
     plan->n_prepared = end[FV_STAGE_PREPARE];
     FV_TRY(sink(plan, end));
-    FV_TRY(close_ranks(plan));
+    FV_TRY(remove_empty_phases(plan));
     plan->phases = fv__arena_alloc(&plan->arena, (size_t)plan->n_phases, sizeof *plan->phases);
     if (!plan->phases)
         return FV_ERR_MEMORY;
