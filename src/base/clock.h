@@ -1,5 +1,5 @@
-/* clock.h - seconds of a monotonic clock. For reports, and for how many
- * differences a check of gradients takes: nothing else depends on it. */
+/* clock.h - seconds of a monotonic clock. Only reports, and the number of differences that a check of
+ * gradients takes, depend on it. */
 #ifndef FV_BASE_CLOCK_H
 #define FV_BASE_CLOCK_H
 

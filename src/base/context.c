@@ -1,4 +1,4 @@
-/* context.c - who holds a context, and the message of the last failure. */
+/* context.c - the references to a context, and the message of the last failure. */
 #include "base/context.h"
 
 #include "base/pool.h"
@@ -25,7 +25,7 @@ fv_status fv__fail_v(fv_context *ctx, fv_status status, const char *format, va_l
 {
     if (!ctx)
         return status;
-    /* By way of a buffer of its own: the arguments may quote the message that stands. */
+    /* A buffer of its own is needed because the arguments may quote the current message. */
     char message[FV_MESSAGE_BYTES] = {0};
     if (vsnprintf(message, sizeof message, format, args) < 0)
         snprintf(message, sizeof message, "%s", format);

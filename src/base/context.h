@@ -1,5 +1,5 @@
-/* context.h - what every fallible function takes: the allocator, the message of the last failure, the
- * chosen instruction set and the pool of workers. */
+/* context.h - the context that every function which can fail takes: the allocator, the message of the last
+ * failure, the chosen instruction set and the pool of workers. */
 #ifndef FV_BASE_CONTEXT_H
 #define FV_BASE_CONTEXT_H
 
@@ -18,17 +18,17 @@ typedef enum fv_isa { FV_ISA_PORTABLE, FV_ISA_AVX2, FV_ISA_AVX512, FV_ISA_NEON, 
 struct fv_context {
     fv_allocator allocator;
     fv_isa isa;
-    bool direct; /* plans of this context take no Winograd */
+    bool direct; /* plans of this context use no Winograd */
     fv_machine machine;
-    const struct fv_blocks *blocks; /* block sizes for it; kernels/blocks.h */
+    const struct fv_blocks *blocks; /* block sizes for the instruction set; kernels/blocks.h */
     char machine_text[96];          /* fv_context_machine */
     struct fv_pool *pool;
     int references; /* the caller's, until it destroys the context, and one of each object made with it */
     char message[FV_MESSAGE_BYTES];
 };
 
-/* Every object of fovea.h holds its context from its creation until it is destroyed. Whoever gives the last
- * reference back ends the pool and frees the context: `ctx` is read no more after a release. */
+/* Every object of fovea.h holds its context from its creation until it is destroyed. The release of the
+ * last reference ends the pool and frees the context; nobody may read `ctx` after a release. */
 fv_context *fv__context_retain(fv_context *ctx); /* returns ctx */
 void fv__context_release(fv_context *ctx);
 
@@ -37,10 +37,11 @@ fv_status fv__fail(fv_context *ctx, fv_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 fv_status fv__fail_v(fv_context *ctx, fv_status status, const char *format, va_list args);
 
-/* Returns `status`; where it is FV_ERR_MEMORY the message says what for: "train.gz: out of memory: ...". */
+/* Returns `status`. If it is FV_ERR_MEMORY, the message says what the memory was for: "train.gz: out of
+ * memory: ...". */
 fv_status fv__memory_for(fv_context *ctx, fv_status status, const char *what);
 
-/* Forwards a failure; where assertions are on, FOVEA_TRACE=1 in the environment shows its way. */
+/* Returns a failure to the caller. In builds with assertions, FOVEA_TRACE=1 in the environment traces it. */
 #define FV_TRY(call)                                                                                         \
     do {                                                                                                     \
         const fv_status fv_try_status = (call);                                                              \
@@ -53,9 +54,9 @@ fv_status fv__memory_for(fv_context *ctx, fv_status status, const char *what);
 /* Elements of an array, not of a pointer to one. */
 #define FV_COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
-/* What a public function asks of its arguments: FV_ERR_ARGUMENT, with "fv_train: options is NULL" or
- * "fv_bench: batch 0; expected 1 to 512" as the message. Where the context itself, or the object that would
- * give it, is NULL, so is `ctx`, and there is no message. */
+/* The checks of arguments in public functions: FV_ERR_ARGUMENT, with the message "fv_train: options is
+ * NULL" or "fv_bench: batch 0; expected 1 to 512". If the context, or the object that holds it, is NULL,
+ * then `ctx` is NULL too, and there is no message. */
 #define FV_NEED(ctx, argument)                                                                               \
     do {                                                                                                     \
         if (!(argument))                                                                                     \
@@ -63,19 +64,20 @@ fv_status fv__memory_for(fv_context *ctx, fv_status status, const char *what);
     } while (0)
 #define FV_WITHIN(ctx, argument, low, high)                                                                  \
     FV_TRY(fv__check_within((ctx), __func__, #argument, (argument), (low), (high)))
-/* A `high` of INT_MAX is no bound. */
+/* A `high` of INT_MAX means that there is no upper bound. */
 fv_status fv__check_within(fv_context *ctx, const char *call, const char *argument, int value, int low,
                            int high);
 
-/* n * size bytes, zeroed, aligned to 64. NULL on failure or overflow, with the message set: the caller
- * returns FV_ERR_MEMORY. n = 0 gives a block that may be freed. */
+/* n * size bytes, zeroed, aligned to 64. Returns NULL on failure or overflow, with the message set, and the
+ * caller returns FV_ERR_MEMORY. n = 0 gives a block that can be freed. */
 void *fv__alloc(fv_context *ctx, size_t n, size_t size);
 void fv__free(fv_context *ctx, void *block);
-/* Makes room for one more of `size` bytes in a growing array of n used of *capacity. */
+/* Makes room for one more element of `size` bytes in a growing array, of whose *capacity elements n are
+ * used. */
 fv_status fv__grow(fv_context *ctx, void **array, size_t n, size_t *capacity, size_t size);
 char *fv__strdup(fv_context *ctx, const char *text); /* NULL as fv__alloc */
 
-/* A bump allocator: many small blocks freed at once. */
+/* A bump allocator: many small blocks that are freed at once. */
 typedef struct fv_arena {
     fv_context *ctx;
     struct fv_arena_chunk *chunks;
@@ -86,7 +88,7 @@ void *fv__arena_alloc(fv_arena *arena, size_t n, size_t size); /* zeroed; NULL a
 char *fv__arena_strdup(fv_arena *arena, const char *text);
 char *fv__arena_printf(fv_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A growing text. Appending to a failed text does nothing; ask `failed` once at the end. */
+/* A growing text. Appending to a failed text does nothing; the caller checks `failed` once at the end. */
 typedef struct fv_text {
     fv_context *ctx;
     char *data; /* NUL-terminated once something was appended; owned */
@@ -101,11 +103,12 @@ void fv__text_deinit(fv_text *text);
 bool fv__mul(size_t a, size_t b, size_t *out);
 bool fv__add(size_t a, size_t b, size_t *out);
 
-/* "0.05", "1e-3": the same double in every locale; false for anything else, or past 15 digits or so. */
+/* Parses "0.05" or "1e-3" to the same double in every locale. It returns false for anything else, and past
+ * about 15 digits. */
 bool fv__parse_decimal(const char *text, double *out);
-/* Numbers as text, with a point in every locale, to be printed as %s: fv__general(x, 3).text. general is as
- * %.3g; fixed as %.3f (at most 20 decimals; %.17g from 1e15 on); exact has the fewest of 15 to 17 digits that
- * read back as the same double. */
+/* Numbers as text, with a decimal point in every locale, for use with %s: fv__general(x, 3).text.
+ * fv__general formats as %.3g does; fv__fixed as %.3f does (at most 20 decimals; %.17g from 1e15 on);
+ * fv__exact uses the fewest of 15 to 17 digits that read back as the same double. */
 typedef struct fv_number {
     char text[48];
 } fv_number;

@@ -15,7 +15,7 @@ bool fv__cpu_has(fv_isa isa)
     if (isa == FV_ISA_PORTABLE)
         return true;
 #if defined(__x86_64__) && defined(__GNUC__)
-    /* The builtins ask the operating system too, whether it saves the wide registers. */
+    /* The builtins also ask the operating system whether it saves the wide registers. */
     __builtin_cpu_init();
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     if (isa == FV_ISA_AVX2)

@@ -14,7 +14,7 @@ static uint64_t step(uint64_t lane, uint64_t word)
     return (mixed << 31 | mixed >> 33) * Q;
 }
 
-/* One-to-one, and each bit of the result depends on every bit. */
+/* One-to-one; each bit of the result depends on every bit of x. */
 static uint64_t scatter(uint64_t x)
 {
     x = (x ^ x >> 32) * P;
@@ -77,7 +77,7 @@ uint64_t fv__digest_value(const fv_digest *digest)
     uint8_t last[FV_DIGEST_STRIPE] = {0};
     memcpy(lane, digest->lane, sizeof lane);
     memcpy(last, digest->rest, n_rest);
-    take(lane, last, 1); /* zeros that were there and zeros that fill up differ by the length */
+    take(lane, last, 1); /* the length distinguishes zeros in the text from zeros of padding */
     uint64_t value = scatter(digest->n);
     for (int i = 0; i < FV_DIGEST_LANES; i++)
         value = scatter(value ^ lane[i]);

@@ -1,6 +1,6 @@
-/* exact.h - refuses to be compiled with options that let the compiler change results: then NaN and infinity
- * go unseen (a test error of "nan%"), sums lose their order, and the same seed no longer gives the same bits.
- * What every source begins with includes this header, so that it does not matter who chose the options. */
+/* exact.h - refuses compiler options that change results. With them NaN and infinity go unnoticed (a test
+ * error of "nan%"), sums lose their order, and one seed no longer gives the same bits. Every source file
+ * includes this header through its first include, so that it does not matter who chose the options. */
 #ifndef FV_BASE_EXACT_H
 #define FV_BASE_EXACT_H
 

@@ -3,7 +3,7 @@
  *     raw                     block, a multiple of 64
  *      |  padding  |  raw  |  n * size bytes, zeroed ...
  *
- * The pointer that the allocator gave stands just before the block, where fv__free finds it. */
+ * The pointer that the allocator returned is stored just before the block, where fv__free reads it. */
 #include "base/context.h"
 
 #include "base/system.h"
@@ -32,7 +32,7 @@ void *fv__alloc(fv_context *ctx, size_t n, size_t size)
                  n, size);
         return NULL;
     }
-    /* The system would promise more than it has, and end the process when that is used. */
+    /* Otherwise the system could promise more memory than it has, and end the process when it is used. */
     if (bytes >= ASK_FIRST && bytes > fv__machine_memory()) {
         fv__fail(ctx, FV_ERR_MEMORY, "out of memory: %zu bytes were asked for, this machine has %zu", bytes,
                  fv__machine_memory());
@@ -123,7 +123,8 @@ static struct fv_arena_chunk *add_chunk(fv_arena *arena, size_t bytes)
     if (!chunk)
         return NULL;
     chunk->capacity = capacity;
-    /* A block with a chunk to itself goes second: the room left in the first stays in use. */
+    /* A block with a chunk of its own is inserted second, so that the room left in the first chunk stays
+     * usable. */
     if (bytes > ARENA_CHUNK_BYTES && arena->chunks) {
         chunk->next = arena->chunks->next;
         arena->chunks->next = chunk;
@@ -142,7 +143,7 @@ void *fv__arena_alloc(fv_arena *arena, size_t n, size_t size)
                  "out of memory: %zu blocks of %zu bytes are more than can be addressed", n, size);
         return NULL;
     }
-    /* At least one step, so that blocks of no bytes differ too. */
+    /* A block takes at least one step, so that two blocks of 0 bytes have different addresses. */
     bytes -= bytes % ARENA_ALIGNMENT;
     struct fv_arena_chunk *chunk = arena->chunks;
     if (!chunk || chunk->capacity - chunk->used < bytes)

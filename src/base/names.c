@@ -30,7 +30,7 @@ static uint64_t hash(const char *name)
     return h;
 }
 
-/* The entry of `name`, or the free one where it would stand. */
+/* The entry of `name`, or the free entry where it would be inserted. */
 static struct fv_names_entry *place_of(const fv_names *names, const char *name)
 {
     size_t at = (size_t)hash(name) & (names->size - 1);

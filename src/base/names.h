@@ -1,4 +1,4 @@
-/* names.h - a table from names to numbers: what was found by comparing every name is found at once. */
+/* names.h - a hash table from names to numbers. */
 #ifndef FV_BASE_NAMES_H
 #define FV_BASE_NAMES_H
 
@@ -7,13 +7,13 @@
 typedef struct fv_names {
     fv_context *ctx;
     struct fv_names_entry *entries;
-    size_t n, size; /* names, and places for them: a power of two, never full */
+    size_t n, size; /* names, and the size of the table: a power of two, never full */
 } fv_names;
 
 void fv__names_init(fv_names *names, fv_context *ctx);
 void fv__names_deinit(fv_names *names);
-int fv__names_find(const fv_names *names, const char *name); /* -1: none */
-/* `number` is 0 or more. `name` is borrowed: it must stay as long as the table, and must not be in it yet. */
+int fv__names_find(const fv_names *names, const char *name); /* -1: not found */
+/* `number` is 0 or more. `name` is borrowed: it must outlive the table, and must not be in it yet. */
 fv_status fv__names_add(fv_names *names, const char *name, int number);
 
 #endif

@@ -1,4 +1,4 @@
-/* nearest.c - the nearest known word to a mistyped one. It allocates nothing. */
+/* nearest.c - finds the known word that is nearest to a mistyped one. It allocates nothing. */
 #include "base/exact.h"
 #include "base/nearest.h"
 
@@ -6,8 +6,8 @@
 
 enum { MAX_WORD = 48 }; /* nobody mistypes a longer one */
 
-/* Copies a word in small letters without '_' and '-', which make no difference. Returns its length; 0 where
- * nothing is left or it is too long. */
+/* Copies a word in small letters without '_' and '-', which do not count. Returns its length, or 0 if the
+ * result is empty or too long. */
 static int squeeze(const char *word, char out[MAX_WORD + 1])
 {
     int n = 0;
@@ -48,15 +48,15 @@ static int distance(const char *a, int n_a, const char *b, int n_b)
     return d[n_a][n_b];
 }
 
-/* 0 for the same letters, more the farther; -1: too far to be meant. */
+/* 0 for the same letters, and more for a larger distance; -1: the words are too different. */
 static int how_far(const char *a, int n_a, const char *b, int n_b)
 {
-    /* A third of the letters may be wrong, but one must be right. */
+    /* A third of the letters may be wrong, but at least one must be right. */
     const int limit = min_int(n_a / 3 > 1 ? n_a / 3 : 1, n_a - 1);
     const int edits = distance(a, n_a, b, n_b), common = min_int(n_a, n_b);
     if (edits <= limit)
         return edits;
-    /* Farther than any of these: one is the beginning of the other, as 'conv' is of 'convolution'. */
+    /* Farther than any edit distance: one word begins with the other, as 'convolution' does with 'conv'. */
     if (common >= 3 && memcmp(a, b, (size_t)common) == 0)
         return MAX_WORD + (n_a > n_b ? n_a - n_b : n_b - n_a);
     return -1;
@@ -71,7 +71,7 @@ const char *fv__nearest(const char *word, const char *const *names, int n_names)
     for (int i = 0; i < n_names && n_a > 0; i++) {
         const int n_b = names[i] ? squeeze(names[i], b) : 0;
         const int far = n_b > 0 ? how_far(a, n_a, b, n_b) : -1;
-        if (far >= 0 && far < least) { /* the first of equals stays */
+        if (far >= 0 && far < least) { /* of equal distances the first counts */
             nearest = names[i];
             least = far;
         }

@@ -1,11 +1,11 @@
-/* nearest.h - the nearest known word to a mistyped one, for messages. */
+/* nearest.h - finds the known word that is nearest to a mistyped one, for messages. */
 #ifndef FV_BASE_NEAREST_H
 #define FV_BASE_NEAREST_H
 
 #include "base/exact.h"
 
-/* The nearest of `names` (NULL entries skipped) to `word`: by edit distance, or because one begins with the
- * other; NULL if none is near. */
+/* The name nearest to `word` by edit distance, or one that begins with `word` or is its beginning. NULL
+ * entries are skipped. Returns NULL if no name is near enough. */
 const char *fv__nearest(const char *word, const char *const *names, int n_names);
 
 #endif

@@ -1,10 +1,10 @@
-/* number.c - decimal numbers, read and written alike in every locale.
+/* number.c - reads and writes decimal numbers, in the same way in every locale.
  *
- * A host may have called setlocale, and then printf writes and strtod reads "0,025". Reading is done here by
- * hand: strtod would take hexadecimal and "nan", too. Writing formats one number by snprintf and puts a point
- * for what the locale put between its digits, which is all that %f, %e and %g take from a locale. That needs
- * no locale_t, which can fail to be had, and not localeconv, which is not thread-safe. This file alone
- * formats floating-point numbers in src/: tools/check_house.sh sees to it. */
+ * A host may have called setlocale; then printf writes and strtod reads "0,025". This file parses numbers
+ * by hand, because strtod also accepts hexadecimal numbers and "nan". It formats one number with snprintf
+ * and replaces whatever the locale puts between the digits by a point, the only effect that a locale has on
+ * %f, %e and %g. This needs neither locale_t, whose creation can fail, nor localeconv, which is not
+ * thread-safe. Only this file formats floating-point numbers in src/; tools/check_house.sh checks that. */
 #include "base/context.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Any bytes but those of a number are the locale's point, which may take several. */
+/* All bytes that cannot be part of a number are the locale's decimal point, which may have several bytes. */
 static void put_point(char *text)
 {
     const size_t whole = strspn(text, "+-0123456789einfa");
@@ -46,7 +46,7 @@ fv_number fv__exact(double value)
     fv_number number;
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(number.text, sizeof number.text, "%.*g", digits, value);
-        if (strtod(number.text, NULL) == value) /* of the locale that has just written it */
+        if (strtod(number.text, NULL) == value) /* in the locale that has just written it */
             break;
     }
     put_point(number.text);

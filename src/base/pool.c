@@ -1,20 +1,21 @@
 /* pool.c - workers that run the tasks of one parallel region at a time.
  *
  * A region is three plain fields (fn, user, n_tasks) and two counters:
- *     unclaimed   tasks that nobody took yet. A worker claims one by compare-and-swap from r > 0 to r - 1;
- *                 the claim acquires what the caller wrote before it released the counter.
+ *     unclaimed   tasks that no worker has taken yet. A worker claims one by compare-and-swap from r > 0 to
+ *                 r - 1; the claim acquires what the caller wrote before it released the counter.
  *     unfinished  tasks not yet done. The caller returns when it reads 0 with acquire, and only then may
- *                 write the plain fields again: whoever holds a claim finds them unchanged.
- * Nobody waits for a worker that holds no claim, so a worker that overslept a region costs nothing.
+ *                 write the plain fields again, so they do not change while a worker holds a claim.
+ * The caller never waits for a worker without a claim, so a worker that sleeps through a region costs
+ * nothing.
  *
- * `generation` counts regions. A worker out of work watches it, first spinning, then asleep on `wake`; the
- * counter of sleepers tells the caller whether there is anybody to wake. Caller and sleeper each write
- * their own word and then read the other's, all sequentially consistent: one of them sees the other.
+ * `generation` counts regions. A worker without work watches it, first spinning, then asleep on `wake`; the
+ * counter of sleepers tells the caller whether it has to wake anybody. Caller and sleeper each write their
+ * own word and then read the other's, all sequentially consistent, so at least one of them sees the other.
  *
- * A worker that sleeps and wakes many times a millisecond may be woken on the core of its waker again and
- * again, and then two threads share a core for seconds while another idles (seen on Linux 6: half the speed,
- * in every second run). So everybody notes its core, and a worker that finds itself on a colleague's core
- * moves. */
+ * A worker that sleeps and wakes many times a millisecond may be woken on its waker's core again and again,
+ * and then two threads share a core for seconds while another core idles (seen on Linux 6: half the speed,
+ * in every second run). Therefore every worker records its core, and a worker that finds itself on another
+ * worker's core moves. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -33,15 +34,15 @@ typedef struct worker {
     fv_pool *pool;
     pthread_t thread;
     int index;
-    _Alignas(64) atomic_int core; /* where it last began a region; -1: nowhere yet */
+    _Alignas(64) atomic_int core; /* its core at the beginning of the last region; -1: none yet */
 } worker;
 
 struct fv_pool {
     fv_context *ctx;
-    worker *workers; /* [n_threads]; 0 is the caller and has no thread of its own */
+    worker *workers; /* [n_threads]; worker 0 is the caller and has no thread of its own */
     int n_threads, n_started;
-    int n_spins, n_yields; /* before sleep */
-    bool crowded;          /* more threads than cores: they must share */
+    int n_spins, n_yields; /* before it sleeps */
+    bool crowded;          /* there are more threads than cores */
 
     fv_task_fn fn;
     void *user;
@@ -50,7 +51,7 @@ struct fv_pool {
     pthread_mutex_t mutex;
     pthread_cond_t wake, done;
 
-    /* Each on a cache line of its own: they are written at different times by different threads. */
+    /* Each counter has a cache line of its own, because different threads write them at different times. */
     _Alignas(64) atomic_int unclaimed;
     _Alignas(64) atomic_int unfinished;
     _Alignas(64) atomic_uint generation;
@@ -131,9 +132,9 @@ static void wait_for_tasks(fv_pool *pool)
     pthread_mutex_unlock(&pool->mutex);
 }
 
-enum { MAX_COLLEAGUES = 64 }; /* that are asked for their core */
+enum { MAX_COLLEAGUES = 64 }; /* the most workers whose cores are compared */
 
-/* Notes the core of worker `index`; on one that an earlier worker noted too, moves to another. */
+/* Records the core of worker `index`, and moves it if an earlier worker recorded the same core. */
 static void take_core(fv_pool *pool, int index)
 {
     int core = fv__machine_core(), taken[MAX_COLLEAGUES], n = 0;
@@ -154,7 +155,8 @@ static void *work(void *argument)
     const worker *self = argument;
     fv_pool *pool = self->pool;
     while (!atomic_load(&pool->quit)) {
-        /* Read before the tasks: a region announced meanwhile is then not slept through. */
+        /* It is read before the tasks, so that the worker does not sleep through a region announced
+         * meanwhile. */
         const unsigned seen = atomic_load_explicit(&pool->generation, memory_order_acquire);
         take_core(pool, self->index);
         run_tasks(pool, self->index);
@@ -164,7 +166,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* All signals are blocked while the workers start and so in the workers for good: an interrupt reaches the
+/* All signals are blocked while the workers start, and therefore in the workers: an interrupt reaches the
  * caller's thread. */
 static fv_status start_workers(fv_pool *pool)
 {
@@ -197,7 +199,8 @@ fv_status fv__pool_create(fv_context *ctx, int n_threads, fv_pool **out)
         return FV_ERR_MEMORY;
     pool->ctx = ctx;
     pool->n_threads = n_threads;
-    /* Some 100 microseconds where every thread has a core; else the core is wanted by another. */
+    /* Spinning takes about 100 microseconds if every thread has a core; otherwise another thread needs the
+     * core. */
     pool->crowded = n_threads > fv__machine_cores();
     pool->n_spins = pool->crowded ? 50 : 4000;
     pool->n_yields = pool->crowded ? 4 : 0;
@@ -212,7 +215,7 @@ fv_status fv__pool_create(fv_context *ctx, int n_threads, fv_pool **out)
         fv__free(ctx, pool);
         return FV_ERR_MEMORY;
     }
-    /* These three cannot fail with default attributes on Linux; elsewhere memory is what they may lack. */
+    /* With default attributes these three cannot fail on Linux; elsewhere they may lack memory. */
     if (pthread_mutex_init(&pool->mutex, NULL) != 0)
         goto no_mutex;
     if (pthread_cond_init(&pool->wake, NULL) != 0)

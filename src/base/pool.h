@@ -6,10 +6,10 @@
 
 typedef struct fv_pool fv_pool;
 
-/* task: 0..n_tasks-1, each run once, in no order; worker: 0..n_threads-1, the one that runs it. */
+/* Each task 0..n_tasks-1 runs once, in any order; `worker`, 0..n_threads-1, is the one that runs it. */
 typedef void (*fv_task_fn)(void *user, int task, int worker);
 
-/* n_threads counts the caller, who works too; n_threads - 1 threads are started. */
+/* n_threads includes the caller, which works too; n_threads - 1 threads are started. */
 fv_status fv__pool_create(fv_context *ctx, int n_threads, fv_pool **out);
 void fv__pool_destroy(fv_pool *pool);
 int fv__pool_threads(const fv_pool *pool);

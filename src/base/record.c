@@ -36,7 +36,7 @@ char **fv__class_names_copy(fv_context *ctx, const char *const *names, int n)
 {
     size_t bytes = (size_t)n * sizeof(char *);
     for (int i = 0; i < n; i++)
-        bytes += strlen(names[i]) + 1; /* of what is in memory: no overflow */
+        bytes += strlen(names[i]) + 1; /* they are in memory, so the sum cannot overflow */
     char **const copy = fv__alloc(ctx, bytes, 1);
     char *at = copy ? (char *)(copy + n) : NULL;
     for (int i = 0; copy && i < n; i++) {

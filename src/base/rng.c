@@ -4,8 +4,8 @@
  * multiplies two words of the counter into double words, swaps halves and mixes in the key; the key is
  * bumped by a Weyl sequence between rounds.
  *
- * The functions use + - * / and exact manipulations of bits alone, in double, so that no libm decides what
- * a parameter's first value is. */
+ * The functions use + - * / and exact manipulations of bits alone, in double, so that no libm affects the
+ * initial values of parameters. */
 #include "base/rng.h"
 
 #include <math.h>
@@ -41,8 +41,8 @@ uint32_t fv__rng_u32(fv_rng *rng)
     return rng->block.v[4 - rng->left--];
 }
 
-/* The high word of a product (Lemire, "Fast random integer generation in an interval", 2019): low words
- * under 2^32 mod n are drawn again, which leaves every result equally many. */
+/* The high word of a product (Lemire, "Fast random integer generation in an interval", 2019). Low words
+ * under 2^32 mod n are drawn again, so that all results are equally likely. */
 uint32_t fv__rng_below(fv_rng *rng, uint32_t n)
 {
     uint64_t product = (uint64_t)fv__rng_u32(rng) * n;
@@ -144,7 +144,8 @@ static double cos_small(double t)
 static int reduce(double turns, double *rest)
 {
     if (!(turns > -0x1p51 && turns < 0x1p51)) {
-        /* Whole turns, or halves that we may as well call whole; NaN stays NaN. */
+        /* Above 2^52 the value is a whole number of turns, or of halves that count as whole turns; NaN
+         * stays NaN. */
         *rest = turns - turns;
         return 0;
     }
@@ -184,7 +185,7 @@ double fv__sin_2pi(double turns)
     }
 }
 
-/* IEEE 754 asks for the correctly rounded root, so that any C library's is the same. */
+/* IEEE 754 requires the correctly rounded root, so every C library gives the same bits. */
 double fv__sqrt(double x)
 {
     return sqrt(x);

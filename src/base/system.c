@@ -1,4 +1,4 @@
-/* system.c - what the operating system says of this machine: cores, memory, caches. */
+/* system.c - queries the operating system for this machine's cores, memory and caches. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif
@@ -61,10 +61,10 @@ void fv__machine_avoid(const int *taken, int n)
 #endif
 }
 
-/* ---- the machine as block sizes see it ---------------------------------------------------------------- */
+/* ---- the machine, for the choice of block sizes ------------------------------------------------------- */
 
-/* The first line of a file of the kernel's about one of the caches of core 0: 0 characters where there is
- * none. */
+/* Reads the first line of a sysfs file about one of the caches of core 0; an empty text if there is no such
+ * file. */
 static int read_cache_file(int index, const char *name, char *text, size_t room)
 {
     char path[96] = "/sys/devices/system/cpu/cpu0/cache/index0/";
@@ -113,7 +113,7 @@ fv_machine fv__machine(void)
         if (!read_cache_file(i, "level", level, sizeof level) ||
             !read_cache_file(i, "type", type, sizeof type) || !read_cache_file(i, "size", size, sizeof size))
             continue;
-        if (type[0] != 'I' && level[0] >= '1' && level[0] <= '3') /* not of instructions */
+        if (type[0] != 'I' && level[0] >= '1' && level[0] <= '3') /* not a cache of instructions */
             machine.cache[level[0] - '1'] = bytes_of(size);
     }
     return machine;

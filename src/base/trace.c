@@ -1,4 +1,4 @@
-/* trace.c - says which assertion failed, and where a failure went. Only in builds with assertions: there
+/* trace.c - reports a failed assertion, and the path of a failure. Only in builds with assertions, where
  * alone src/ prints, reads the environment and ends the program. */
 #include "base/exact.h"
 #include "base/trace.h"

@@ -87,8 +87,8 @@ typedef struct fv_lower {
  * of fv__lower_args, and FV_ERR_INTERNAL if the args do not have the size that the kernel's row states. */
 fv_status fv__lower_step(fv_lower *l, const fv_step_spec *spec);
 fv_status fv__lower_buffer(fv_lower *l, fv_scope scope, int64_t floats, int *out);
-/* For a plan of one image: a buffer of `shape` in c16; and the steps that `lower` adds for one channel, run for
- * the bundles of all channels of l->out_shape, which take the place of the blocks. */
+/* For a plan of one image: a buffer of `shape` in c16; and the steps that `lower` adds for one channel, run
+ * for the bundles of all channels of l->out_shape, which take the place of the blocks. */
 fv_status fv__lower_bundles(fv_lower *l, fv_shape shape, int *out);
 fv_status fv__lower_by_bundle(fv_lower *l, fv_status (*lower)(fv_lower *l, const void *data),
                               const void *data);

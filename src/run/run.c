@@ -1,4 +1,4 @@
-/* run.c - walks a plan: the memory of one run, and the loop over its phases. */
+/* run.c - executes a plan: the memory of one run, and the loop over its phases. */
 #include "run/run.h"
 
 #include "base/clock.h"
@@ -14,7 +14,7 @@ struct fv_run {
     float **bound; /* [buffer]: external storage */
     int n_workers;
     const fv_batch *batch;
-    bool prepared; /* what a frozen plan keeps has been made */
+    bool prepared; /* the prepared steps of a frozen plan have run */
     int n_blocks;
     const fv_phase *phase;
     int n_block_tasks;
@@ -140,8 +140,8 @@ const double *fv__run_seconds(const fv_run *run)
     return run->total_seconds;
 }
 
-/* Where a buffer that shares no other's memory lies for the blocks from `block` on. Local memory holds the
- * blocks of the call alone. */
+/* The address of a buffer that shares no other's memory, for the blocks from `block` on. Local memory holds
+ * the blocks of one call only. */
 static float *resolve(const fv_run *run, int root, int worker, int block)
 {
     const fv_buffer *const b = &run->plan->buffers[root];
@@ -190,7 +190,7 @@ static void call_kernel(fv_run *run, int s, int worker, fv_call *call)
         run->seconds[(size_t)worker * plan->n_steps + (size_t)s] += fv__seconds() - start;
 }
 
-/* Remembers the lowest step with a gradient that is not finite, whoever finds it first. */
+/* Keeps the lowest step whose gradient is not finite, in whatever order the workers find them. */
 static void check_gradient(fv_run *run, int s, const fv_call *call)
 {
     const int64_t floats = run->plan->steps[s].spec.checked_floats;
@@ -244,7 +244,7 @@ static void run_task(void *user, int task, int worker)
     run_range(run, s, task, worker);
 }
 
-/* Where there are several, a multiple of four: two or four workers then end together. */
+/* If there are several, their number is a multiple of four, so that two or four workers end together. */
 static int count_range_tasks(const fv_step_spec *spec)
 {
     const int64_t n = (spec->units + spec->grain - 1) / spec->grain, even = (n + 3) / 4 * 4;
