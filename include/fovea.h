@@ -138,7 +138,7 @@ typedef struct fv_data_field {
 } fv_data_field;
 /* A data set of n samples, all copied. A model's input or target takes the field of its own name; one of
  * which there is none takes the first that no other names. FV_ERR_ARGUMENT where a class number is not below
- * n_classes, or a float is not finite. */
+ * n_classes, a float is not finite, or the scale of bytes that are no class numbers is 0 or not finite. */
 FV_API fv_status fv_data_from_fields(fv_context *ctx, const fv_data_field *fields, int n_fields, int n,
                                      fv_data **out);
 /* One image file: PNG or PGM, of exactly c x h x w. Becomes a data set of one image without a label. */

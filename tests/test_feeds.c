@@ -258,6 +258,8 @@ static void wrong_fields(void **state)
          "data set memory: field x: value 3: expected a class of 0 to 2, found 3"},
         {{.name = "x", .element = FV_F32, .rank = 0, .values = x},
          "data set memory: field x: expected 1 to 6 dimensions, found 0"},
+        {{.name = "x", .rank = 1, .dims = {2}, .values = x},
+         "data set memory: field x: expected a scale for its bytes, such as FV_SCALE_PIXELS, found 0"},
         {{.name = "", .element = FV_F32, .rank = 1, .dims = {2}, .values = x},
          "data set memory: field : expected a name of its own"},
     };

@@ -5,6 +5,7 @@
 #include "base/record.h"
 #include "tensor/shape.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -333,6 +334,10 @@ static fv_status take_field(fv_data *data, const fv_data_field *field)
         (field->n_classes > 0 && field->element == FV_F32))
         return fv__fail(ctx, FV_ERR_ARGUMENT, "%s: expected at most %d classes, as whole numbers, found %d",
                         what, FV_MAX_CLASSES, field->n_classes);
+    if (field->element == FV_U8 && field->n_classes == 0 && (!isfinite(field->scale) || field->scale == 0))
+        return fv__fail(ctx, FV_ERR_ARGUMENT,
+                        "%s: expected a scale for its bytes, such as FV_SCALE_PIXELS, found %s", what,
+                        fv__general((double)field->scale, 6).text);
     fv_field own = {.element = field->element, .scale = field->scale, .n_classes = field->n_classes};
     own.shape = fv__shape(field->rank, field->dims);
     FV_TRY(fv__shape_check(ctx, own.shape, what));

@@ -110,6 +110,9 @@ static fv_status find_target(fv_parse *p, loss_line *loss, int *tensor)
                              "%s of an image compares with values; expected another "
                              "target than 'label'",
                              loss->kind->word);
+    if (classes && n_classes > FV_MAX_CLASSES)
+        return fv__line_fail(&p->line, 1, "%s: expected at most %d classes, found %d", loss->kind->word,
+                             FV_MAX_CLASSES, n_classes);
     const int known = fv__graph_find_tensor(graph, loss->target);
     *tensor = known;
     if (known >= 0)

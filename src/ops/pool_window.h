@@ -13,10 +13,10 @@
         "pad", FV_ATTR_SIZES, (offset) + offsetof(fv_window_attrs, pad), 0, FV_MAX_DIM, 0                    \
     }
 #define FV_N_POOL_WINDOW_SPECS 3
-/* Of adaptive pooling, which the gradients know too, as `word`. */
+/* Of adaptive pooling, which the gradients know too, as `word`: there `initial` is 0, no size, and else 1. */
 #define FV_POOL_OUT_SPEC(word, offset, initial)                                                              \
     {                                                                                                        \
-        word, FV_ATTR_SIZES, (offset) + offsetof(fv_window_attrs, out), 0, FV_MAX_DIM, initial               \
+        word, FV_ATTR_SIZES, (offset) + offsetof(fv_window_attrs, out), initial, FV_MAX_DIM, initial         \
     }
 /* What pooling reads, in the model text. */
 #define FV_READS_POOLED (FV_READS_SEQUENCE | FV_READS_IMAGE | FV_READS_VIDEO)

@@ -60,10 +60,11 @@ static fv_status check_field(const fv_model *model, const fv_data *data, int f, 
     }
     if (feed->kind != FV_FEED_CLASSES)
         return FV_OK;
-    if (field->element == FV_F32)
-        return fv__fail(model->ctx, FV_ERR_INPUT,
-                        "%s: expected class numbers in field '%s' for %s, found floats", data->name,
-                        field->name, model->source);
+    const bool is_scaled = field->element == FV_U8 && field->scale != 1;
+    if (field->element == FV_F32 || is_scaled)
+        return fv__fail(model->ctx, FV_ERR_INPUT, "%s: expected class numbers in field '%s' for %s, found %s",
+                        data->name, field->name, model->source,
+                        is_scaled ? "bytes with a scale other than 1" : "floats");
     return check_classes(model, data, field->n_classes, feed->n_classes);
 }
 

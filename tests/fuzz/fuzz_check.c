@@ -15,8 +15,7 @@ static bool is_small(const fv_model *model, int batch)
 {
     const fv_model_info info = fv_model_describe(model);
     const int64_t tensors = fv_model_n_parameters(model), flops = info.flops + info.bytes;
-    return info.bytes <= MOST_BYTES && info.n_classes >= 2 &&
-           flops <= MOST_FLOPS / (2 * 100 * (tensors + 1) * batch);
+    return info.bytes <= MOST_BYTES && flops <= MOST_FLOPS / (2 * 100 * (tensors + 1) * batch);
 }
 
 static bool report(void *user, const fv_check_progress *progress)

@@ -22,8 +22,11 @@ static void look_at(const fv_model *model)
 {
     const fv_model_info info = fv_model_describe(model);
     int64_t n_parameters = 0;
-    fuzz_expect(info.c > 0 && info.h > 0 && info.w > 0 && info.n_classes > 0, "%dx%dx%d, %d classes", info.c,
-                info.h, info.w, info.n_classes);
+    const bool is_video = info.c == 0 && info.h == 0 && info.w == 0; /* three numbers do not describe it */
+    fuzz_expect(is_video || (info.c > 0 && info.h > 0 && info.w > 0), "input %dx%dx%d", info.c, info.h,
+                info.w);
+    fuzz_expect(info.n_classes >= 0 && info.n_outputs > 0, "%d classes, %d outputs", info.n_classes,
+                info.n_outputs);
     fuzz_expect(info.n_parameters >= 0 && info.flops >= 0 && info.bytes > 0, "%lld parameters, %lld flops",
                 (long long)info.n_parameters, (long long)info.flops);
     for (int i = 0; i < info.n_layers; i++) {
