@@ -1,20 +1,21 @@
-/* check.c - every gradient against central differences, twice over.
+/* check.c - checks every gradient against central differences, in two steps.
  *
- * At a point (check_point.c), per parameter tensor, with g the reference's gradient, k the kernels', rms the
- * root mean square of g:
+ * The checks run at one point (check_point.c), for every parameter tensor. g is the reference's gradient, k
+ * the kernels', rms the root mean square of g:
  *
- *   reference error   |D - g.u| / rms            D by differences of the reference's loss along u: a random
- *                                                direction of length 1 through all values, then single
- * values: all of a small tensor, a random sample of a large one kernel error      max |k - g| / max(rms, g)
- * over all values
+ *   reference error   |D - g.u| / rms
+ *   kernel error      max |k - g| / max(rms, g)    over all values
  *
- * Either is right within a fixed tolerance, and wrong where it is beyond that and beyond what rounding
- * explains: the uncertainty of D, which difference.c knows, and the spread of the gradient, which the point
- * knows. Between it is undecided, unless the spread is small beside the smallest mistake worth the name, a
- * gradient 1.001 times too large. Where terms cancel out, errors count by the size of the terms
- * (check_point.c).
+ * D is the slope of the reference's loss along u, by differences; u is first a random direction of length 1
+ * through all values, then single values: all of a small tensor, a random sample of a large one.
  *
- * One wrong value of n changes g.u by rms / sqrt(n): the direction would see one of ten thousand million. */
+ * An error within a fixed tolerance is right. It is wrong if it is larger and rounding does not explain it:
+ * the uncertainty of D (difference.c) and the spread of the gradient (check_point.c). Otherwise it is
+ * undecided, unless the spread is small beside the smallest mistake that matters, a gradient 1.001 times too
+ * large. If the terms of a gradient cancel out, errors are measured by the size of the terms (check_point.c).
+ *
+ * One wrong value of n changes g.u by rms / sqrt(n): the direction would detect one in ten thousand
+ * million. */
 #include "train/check.h"
 
 #include "base/clock.h"
@@ -26,19 +27,20 @@
 #define SMALL_TENSOR  64 /* values; larger ones are sampled */
 #define N_SAMPLED     32
 #define N_SPARE       8    /* values tried in place of undecided ones */
-#define CHOOSING_TIME 0.25 /* of all, after which no further point is tried */
+#define CHOOSING_TIME 0.25 /* of the whole time; no further point is tried after it */
 #define TELL_SECONDS  0.05
-/* Richardson leaves 1e-9 or so of smooth losses; a wrong formula is off by more than 1e-3. */
+/* Richardson extrapolation leaves an error of about 1e-9 for smooth losses; a wrong formula errs by more
+ * than 1e-3. */
 #define TOLERANCE 1e-5
 
-/* Uses of the stream FV_STREAM_CHECK, from the other end than the point's. */
+/* Uses of the stream FV_STREAM_CHECK, numbered down from the end; the point's are numbered up from 0. */
 #define DRAW_SAMPLE    UINT32_MAX
 #define DRAW_DIRECTION (UINT32_MAX - 1)
 
-/* Of the differences of one tensor. */
+/* The differences of one tensor. */
 typedef struct tally {
-    double cost;    /* of one, in operations */
-    double seconds; /* that the last one took */
+    double cost;    /* of one difference, in operations */
+    double seconds; /* that the last difference took */
     int64_t n_right, n_wrong, n_undecided;
     double worst;
 } tally;
@@ -50,8 +52,8 @@ typedef struct check {
     fv_check_fn report;
     void *user;
     fv_check_summary *summary;
-    double began, ends, told; /* by the clock */
-    const char *parameter;    /* at work */
+    double began, ends, told; /* seconds of the clock */
+    const char *parameter;    /* the parameter that is being checked */
     int n_done;
     double share;
     fv_check_point *point;
@@ -77,7 +79,7 @@ static fv_status tell(check *c, const fv_check_result *result)
     return fv__fail(c->ctx, FV_STOPPED, "stopped after %d of %d parameters", c->n_done, c->model->n_learned);
 }
 
-/* Asked between the reference's nodes. */
+/* The reference calls it between nodes. */
 static fv_status poll(void *user)
 {
     check *const c = user;
@@ -86,13 +88,13 @@ static fv_status poll(void *user)
 
 /* ---- differences ------------------------------------------------------------------------------------ */
 
-/* The larger; NaN where either is. */
+/* The larger value; NaN if either is NaN. */
 static double worse(double a, double b)
 {
     return b > a || isnan(b) ? b : a;
 }
 
-/* Compares the slope with the gradient's. */
+/* Compares the slope with the gradient's, and counts the verdict. */
 static void count(const check *c, int p, const fv_slope *slope, double gradient)
 {
     tally *const t = &c->tallies[p];
@@ -108,7 +110,7 @@ static void count(const check *c, int p, const fv_slope *slope, double gradient)
         t->worst = isnan(t->worst) ? error / terms : worse(t->worst, error / terms);
 }
 
-/* u of length 1: the same step of every value, up or down; g.u. */
+/* Draws a u of length 1, a step of equal size for every value, up or down; returns g.u. */
 static double draw_direction(const check *c, int p)
 {
     const fv_param *const param = &c->model->params[p];
@@ -126,7 +128,7 @@ static fv_status take_direction(check *c, int p)
 {
     fv_slope slope;
     if (c->model->params[p].n < 2)
-        return FV_OK; /* it is a single value */
+        return FV_OK; /* the tensor has a single value */
     FV_TRY(fv__differences_of(&c->differences, c->model->params[p].tensor));
     const double gradient = draw_direction(c, p), start = fv__seconds();
     FV_TRY(fv__difference(&c->differences, c->along, 0, c->point->rms[p], &slope));
@@ -135,8 +137,8 @@ static fv_status take_direction(check *c, int p)
     return FV_OK;
 }
 
-/* The next value to try. In a sample every other one has, if a few draws find such, a gradient other than 0:
- * units that ReLU silenced say little. */
+/* The next value to try. In a sample, every other value has a gradient other than 0 if a few draws find
+ * one, because units that ReLU silenced say little. */
 static size_t pick(const check *c, const fv_param *param, int64_t k, fv_rng *rng)
 {
     if (param->n <= SMALL_TENSOR)
@@ -147,7 +149,7 @@ static size_t pick(const check *c, const fv_param *param, int64_t k, fv_rng *rng
     return index;
 }
 
-/* As many as there are, or as fit before `deadline`. */
+/* Checks all the values, or as many as fit before `deadline`. */
 static fv_status take_values(check *c, int p, double deadline)
 {
     const fv_param *const param = &c->model->params[p];
@@ -178,7 +180,7 @@ static fv_check_verdict verdict_of(const tally *t)
     return t->n_right > 0 && t->n_right >= t->n_undecided ? FV_CHECK_OK : FV_CHECK_UNDECIDED;
 }
 
-/* The worse of two. */
+/* The worse of two verdicts. */
 static fv_check_verdict together(fv_check_verdict a, fv_check_verdict b)
 {
     if (a == FV_CHECK_WRONG || b == FV_CHECK_WRONG)
@@ -207,9 +209,9 @@ static const char *name_of(const check *c, int p)
     return fv__model_tensor(c->model, p)->name;
 }
 
-/* First a direction of each tensor, the cheapest first, which are the last: should there be no time for more,
- * every value has been looked at, of as many tensors as can be. Then values: each tensor has its share of the
- * time that is left, by what its differences cost. */
+/* First a direction of each tensor, the cheapest tensor (the last) first: if the time is too short, every
+ * value of as many tensors as possible has then been checked. Then single values: the remaining time is
+ * shared out among the tensors by the cost of their differences. */
 static fv_status check_parameters(check *c)
 {
     const int n = c->model->n_learned;

@@ -1,15 +1,15 @@
 /* check_point.c - a point at which gradients can be compared.
  *
- * One training step is run by the kernels (float, the plan that training uses) and by the reference (double),
- * on the same random images, labels, parameters and dropout masks. The parameters are the model's, each moved
- * a little: fresh biases are 0, where a wrong sign goes unseen and ReLU has its kink.
+ * The kernels (float, with the plan that training uses) and the reference (double) run one training step on
+ * the same random images, labels, parameters and dropout masks. The parameters are the model's, each moved a
+ * little: initial biases are 0, where a wrong sign has no effect and ReLU has its kink.
  *
- * How far apart two correct programs in float may be depends on the network and on the point: batch
- * normalisation of two nearly equal images multiplies errors by hundreds, and a unit beside its kink may fall
- * on either side. It is measured (`spread`): the reference is run again with each value changed by several of
- * float's roundings, in pairs of opposite changes, so that a unit beside its kink crosses it in one of them.
- * Where rounding could hide a mistake, another point is drawn, before anybody looks at the kernels'
- * gradients. Where one of these would then be called wrong, more changes are tried first. */
+ * The distance between two correct programs in float depends on the network and on the point: batch
+ * normalisation of two nearly equal images multiplies errors by hundreds, and a unit beside its kink may
+ * fall on either side. This distance is measured (`spread`): the reference runs again with each value
+ * changed by several roundings of float, in pairs of opposite changes, so that a unit beside its kink
+ * crosses it in one of them. If rounding could hide a mistake, another point is drawn before the kernels'
+ * gradients are looked at. If a gradient would then be called wrong, more changes are tried first. */
 #include "train/check_point.h"
 
 #include "base/clock.h"
@@ -19,29 +19,28 @@
 #include <math.h>
 #include <string.h>
 
-#define NUDGE     0.05 /* of a tensor's rms, and of 1 where that is 0 */
+#define NUDGE     0.05 /* of a tensor's rms, or of 1 if the rms is 0 */
 #define MAX_DRAWS 8
 #define N_PAIRS   2
-/* More of them before a gradient is called wrong: that of a single value (the scale of a normalised channel)
- * may by chance move little in the first two. */
+/* Further pairs before a gradient is called wrong. The gradient of a single value (the scale of a
+ * normalised channel) may by chance move little in the first two. */
 #define MORE_PAIRS 8
-/* Float sums of a few thousand products err by 1e-6 of their size, by 1e-5 where much cancels out. */
+/* Float sums of a few thousand products err by 1e-6 of their size, and by 1e-5 if most of it cancels out. */
 #define TOLERANCE 1e-4
-/* As far as the spread may widen it: half of what a factor of 1.001 changes. */
+/* The spread widens the tolerance to this at most: half of what a factor of 1.001 changes. */
 #define WIDEST_TOLERANCE 5e-4
-/* Below this rms, errors count as if it were this, or so much of the loss where that is above 1: the loss
- * rounds at 1e-16, so a difference quotient is good to about 1e-11 and no better, however small the gradient.
- */
+/* An rms below this, or below this share of a loss above 1, counts as this much: the loss rounds at 1e-16,
+ * so a difference quotient is good to about 1e-11, however small the gradient is. */
 #define SMALLEST_RMS 1e-5
-/* Float's and double's rounding, with room: of some thousand random networks, kernels erred by a fiftieth of
- * what this does, and never by more than a half. */
+/* Rounding of float and double, with a margin: in some thousand random networks the kernels erred by a
+ * fiftieth of the effect of this, and never by more than a half. */
 #define FLOAT_ROUNDINGS  (8 * 0x1p-24)
 #define DOUBLE_ROUNDINGS (4 * 0x1p-53)
 
-/* Uses of the stream FV_STREAM_CHECK: the last word of its counter but one, below the number of the draw. */
+/* Uses of the stream FV_STREAM_CHECK: the third word of its counter, together with the number of the draw. */
 enum { DRAW_IMAGES, DRAW_NUDGE, N_USES };
 
-/* Values of feed f that all samples have. */
+/* Values that all samples together have for feed f. */
 static size_t count_given(const fv_check_point *c, int f)
 {
     const fv_graph *const graph = &c->model->graph;
@@ -129,9 +128,9 @@ void fv__check_point_destroy(fv_check_point *c)
     fv__free(c->ctx, c);
 }
 
-/* ---- what the step is run on ------------------------------------------------------------------------ */
+/* ---- the data of the step ----------------------------------------------------------------------------- */
 
-/* The parameters, moved a little; statistics stay. The run reads and updates these, never the model's. */
+/* The parameters, moved a little; statistics stay. The run reads and updates this copy, never the model's. */
 static void draw_parameters(fv_check_point *c, int draw)
 {
     memcpy(c->values, c->model->values, c->model->n_values * sizeof *c->values);
@@ -164,7 +163,7 @@ static void draw_images(fv_check_point *c, int draw)
     }
 }
 
-/* Into the reference. */
+/* Copies parameters and data into the reference. */
 static void fill(fv_check_point *c)
 {
     const fv_graph *const graph = &c->model->graph;
@@ -185,7 +184,7 @@ float *fv__check_point_kernels(const fv_check_point *c, int p)
     return c->gradient_of[p] < 0 ? NULL : fv__run_buffer(c->trainer->run, c->gradient_of[p]);
 }
 
-/* One step of training with a learning rate of 0: its gradients stay in the run's buffers. */
+/* One training step with a learning rate of 0; its gradients stay in the run's buffers. */
 static fv_status run_kernels(fv_check_point *c)
 {
     fv_given feed[FV_MAX_FEEDS];
@@ -226,13 +225,13 @@ static fv_status run_reference(fv_check_point *c)
     return FV_OK;
 }
 
-/* The larger; NaN where either is. */
+/* The larger value; NaN if either is NaN. */
 static double worse(double a, double b)
 {
     return b > a || isnan(b) ? b : a;
 }
 
-/* How far the values of gradient p lie from what they are without rounding, as a spread. */
+/* The distance of gradient p's values from those without rounding, in the unit of the spread. */
 static double distance(const fv_check_point *c, int p)
 {
     const fv_param *const param = &c->model->params[p];
@@ -242,8 +241,9 @@ static double distance(const fv_check_point *c, int p)
     return largest;
 }
 
-/* What the rounding of the last sum alone may do. Nor is the largest change of a few values, each changed in
- * two independent ways, likely to be as large as that of many. */
+/* The spread is at least what the rounding of the last sum can do. It is also widened for tensors of few
+ * values: each value is changed in two independent ways only, so the largest change seen is likely to be
+ * too small. */
 static double widened(const fv_check_point *c, int p)
 {
     const int t = c->gradient_of[p];
@@ -251,7 +251,7 @@ static double widened(const fv_check_point *c, int p)
     return worse(c->spread[p], sum) * (1 + 2.0 / (double)c->model->params[p].n);
 }
 
-/* Each gradient's spread becomes at least what the pairs [first, end) of changes make of it. */
+/* Raises each gradient's spread to the effect of the pairs [first, end) of changes. */
 static fv_status run_pairs(fv_check_point *c, int first, int end)
 {
     for (int k = 2 * first; k < 2 * end; k++) {
@@ -265,7 +265,7 @@ static fv_status run_pairs(fv_check_point *c, int first, int end)
     return FV_OK;
 }
 
-/* How far float's rounding moves each gradient, and the largest of all, by the sizes of their terms. */
+/* The spread of each gradient, and the largest of all, measured by the sizes of their terms. */
 static fv_status measure_spread(fv_check_point *c, double *largest)
 {
     const int n = c->model->n_learned;
@@ -288,7 +288,7 @@ static fv_status try_point(fv_check_point *c, int draw, double *spread)
     return measure_spread(c, spread);
 }
 
-/* Leaves the forward pass standing. */
+/* The values of the forward pass stay in the reference. */
 static fv_status measure_noise(fv_check_point *c)
 {
     const int end = fv__reference_forward_end(c->reference);
@@ -331,9 +331,9 @@ fv_status fv__check_point_choose(fv_check_point *c, double deadline)
     return measure_noise(c);
 }
 
-/* A gradient whose terms cancel out (the bias of a layer before a batch normalisation has no effect) leaves
- * rounding behind, of the size of what cancelled. What is undecided by the gradient's size is right where it
- * is within the tolerance by its terms' size. */
+/* A gradient whose terms cancel out (the bias of a layer before a batch normalisation has no effect) keeps
+ * a rounding error of the size of its terms. A gradient that is undecided by its own size is right if its
+ * error is within the tolerance by the size of its terms. */
 fv_check_verdict fv__check_point_judge(const fv_check_point *c, int p, double *error)
 {
     const fv_param *const param = &c->model->params[p];

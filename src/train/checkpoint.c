@@ -1,6 +1,6 @@
-/* checkpoint.c - last.safetensors: what training must leave behind so that it can go on exactly where it was.
- * The model (weights.h), the optimiser's state as optimizer.NAME, and in the metadata the options and the
- * position. Numbers that must come back exactly are the 16 hexadecimal digits of their bits. */
+/* checkpoint.c - last.safetensors, from which training resumes exactly. It contains the model (weights.h),
+ * the optimiser's state as optimizer.NAME, and in the metadata the options and the position. Numbers that
+ * must be restored exactly are stored as the 16 hexadecimal digits of their bits. */
 #include "train/train.h"
 
 #include "base/digest.h"
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- the record: one table serves writing and reading ----------------------------------------------- */
+/* ---- the record: one table for writing and reading ---------------------------------------------------- */
 
 typedef enum field_type { FIELD_INT, FIELD_INT64, FIELD_U64, FIELD_BITS } field_type; /* BITS: of 64 */
 
@@ -55,7 +55,7 @@ static void show(const field *f, const void *from, char value[VALUE_BYTES])
     }
 }
 
-/* Digits of `base` only; at most 20 of them. */
+/* Parses at most 20 digits of `base`, and nothing else. */
 static bool whole(const char *text, unsigned base, uint64_t *out)
 {
     static const char digits[] = "0123456789abcdef";
@@ -89,7 +89,7 @@ static fv_status read_field(fv_context *ctx, const fv_safetensors *file, const f
     return FV_OK;
 }
 
-/* How an option is recorded. False: as text. */
+/* The type in which an option is recorded; false: as text. */
 static bool field_of(const fv_train_option *option, field *out)
 {
     *out = (field){option->key,
@@ -115,7 +115,7 @@ uint64_t fv__run_identity(const fv_model *model, const fv_train_options *options
     const fv_train_option *o;
     for (int i = 0; (o = fv__train_option_at(i)) != NULL; i++) {
         field f;
-        /* a run that is given more epochs is the same run, unless its learning rates depend on them */
+        /* a run that gets more epochs stays the same run, unless its learning rates depend on them */
         if (o->may_grow && options->schedule != FV_SCHEDULE_COSINE)
             continue;
         const bool number = field_of(o, &f);
@@ -152,7 +152,7 @@ static void add_options(fv_draft *draft, const fv_train_options *options)
     }
 }
 
-/* What a state's tensors are called by: "optimizer.c1.weight" where the optimiser has but one, else
+/* The prefix of a state's tensors: "optimizer.c1.weight" if the optimiser has one state, otherwise
  * "optimizer.exp_avg.c1.weight". */
 static const char *state_prefix(const fv_optimizer *row, int state, char text[STATE_BYTES])
 {
@@ -171,7 +171,7 @@ fv_status fv__checkpoint_stage(const fv_trainer *t, const char *folder, const fv
     fv__draft_begin(&draft, t->model, FV_FORMAT_CHECKPOINT);
     add_options(&draft, options);
     add_fields(&draft, position_fields, FV_COUNT(position_fields), position);
-    if (fv__is_utf8(t->model->source)) /* a path may be anything */
+    if (fv__is_utf8(t->model->source)) /* a path may have any bytes */
         fv__draft_meta(&draft, "source", t->model->source);
     for (int s = 0; s < t->optimizer.row->n_states; s++) {
         char prefix[STATE_BYTES];
@@ -237,7 +237,7 @@ fv_status fv__checkpoint_options(fv_context *ctx, const fv_weights *last, fv_tra
     return FV_OK;
 }
 
-/* Into the optimiser's states, and `values`, which is as the model's. */
+/* Reads the optimiser's states, and `values` in the layout of the model's. */
 static fv_status read_tensors(fv_trainer *t, const fv_safetensors *file, float *values)
 {
     const fv_model *const m = t->model;
@@ -260,7 +260,7 @@ static fv_status read_tensors(fv_trainer *t, const fv_safetensors *file, float *
     return FV_OK;
 }
 
-/* The position as recorded against what there is now. *changed: `force` was needed. */
+/* Compares the recorded position with the present data. *changed: `force` was needed. */
 static fv_status match_data(fv_context *ctx, const char *path, bool force, const fv_position *now,
                             fv_position *read, bool *changed)
 {
@@ -282,7 +282,7 @@ static fv_status match_data(fv_context *ctx, const char *path, bool force, const
                         "%s: metadata 'step': expected at most %lld, the steps of an epoch, found %lld", path,
                         (long long)now->step, (long long)read->step);
     read->data = now->data;
-    if (other_number) { /* an epoch that was begun with other images is begun again */
+    if (other_number) { /* an epoch that began with other images starts again */
         read->images = now->images;
         read->step = 0;
         read->loss_sum = 0;

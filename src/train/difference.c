@@ -3,11 +3,11 @@
  *   D(h) = (L(v + h) - L(v - h)) / 2h = L' + O(h^2)
  *   R(h) = (4 D(h/2) - D(h)) / 3      = L' + O(h^4)       (Richardson)
  *
- * L is smooth except for the kinks of ReLU and max pooling. An operation with kinks reports which smooth
- * piece its inputs are on (op->side); where that differs between v - h, v - h/2, v, v + h/2 and v + h, the
- * step says nothing and a smaller one is tried, until rounding dominates. Of the steps that met no kink,
- * the best by |D(h) - D(h/2)| and the rounding of L over h is used, whatever gradient it is to be compared
- * with.
+ * L is smooth except for the kinks of ReLU and max pooling. An operation with kinks reports the smooth piece
+ * that its inputs are on (op->side). If the piece differs among v - h, v - h/2, v, v + h/2 and v + h, the
+ * step is not valid, and a smaller one is tried until rounding dominates. Of the valid steps the best by
+ * |D(h) - D(h/2)| and the rounding of L over h is used; the choice does not depend on the gradient under
+ * test.
  *
  * A step evaluates only the nodes between the moved tensor and the loss, and stops at a kink. */
 #include "train/difference.h"
@@ -72,7 +72,7 @@ static bool reads_reached(const fv_differences *d, const fv_node *node)
     return false;
 }
 
-/* Nodes between the tensor and the loss; the layers of a model without an effect on the loss do not exist. */
+/* The nodes between the tensor and the loss. Layers without an effect on the loss are left out. */
 static void find_followers(fv_differences *d, int tensor)
 {
     const fv_graph *const graph = d->reference->graph;
@@ -90,7 +90,7 @@ fv_status fv__differences_of(fv_differences *d, int tensor)
     fv_reference *const reference = d->reference;
     find_followers(d, tensor);
     for (int k = 0; k < d->end;
-         k++) /* left by the steps of an earlier tensor, and not recomputed by any step of this one */
+         k++) /* left by steps of an earlier tensor; no step of this one recomputes it */
         if (d->moved[k] && !d->follows[k]) {
             FV_TRY(fv__reference_run_nodes(reference, k, k + 1));
             d->moved[k] = false;
@@ -110,8 +110,8 @@ double fv__differences_cost(fv_differences *d, int tensor)
     return sum;
 }
 
-/* The loss at the reference's present values. *same becomes false if a kink lies between here and the
- * point; then there is no loss. */
+/* The loss at the reference's present values. *same becomes false, and there is no loss, if a kink is
+ * between the present values and the point. */
 static fv_status loss_here(fv_differences *d, bool *same, double *loss)
 {
     for (int k = 0; k < d->end && *same; k++)
@@ -124,7 +124,7 @@ static fv_status loss_here(fv_differences *d, bool *same, double *loss)
     return FV_OK;
 }
 
-/* Moves the values by t, or back to the point where t is 0; what the one value became is *at. */
+/* Moves the values by t, or back to the point if t is 0. *at receives the new value of a single one. */
 static void move(fv_differences *d, const double *along, size_t index, double t, double *at)
 {
     double *const values = d->reference->value[d->tensor];
@@ -135,7 +135,7 @@ static void move(fv_differences *d, const double *along, size_t index, double t,
     *at = along ? t : values[index];
 }
 
-/* D(h). Of a single value by what it really became: v + h is rounded. */
+/* D(h). For a single value the quotient uses its value after rounding, because v + h is rounded. */
 static fv_status central(fv_differences *d, const double *along, size_t index, double h, bool *same,
                          double *slope)
 {

@@ -1,9 +1,9 @@
 /* evaluate.c - runs a model without dropout over images: probabilities, errors and loss.
  *
- * Sixteen images go side by side, or each goes alone with 16 channels in a vector (c16), where that is
- * faster; the bits are the same. Measured with two workers: alone is faster for up to four images, and for
- * any number where 16 images of one tensor take more than the caches hold (ResNet-50 at 224x224: 19 ms an
- * image and not 38). */
+ * Sixteen images are processed together, or one image alone with 16 channels in a vector (c16), whichever
+ * is faster; the bits are the same. With two workers, single images are faster for up to four images, and
+ * for any number if 16 images of one tensor exceed the caches (ResNet-50 at 224x224: 19 ms an image instead
+ * of 38). */
 #include "train/score.h"
 
 #include "base/pool.h"
@@ -34,7 +34,7 @@ static bool one_by_one(const fv_graph *graph, int n)
     return n <= FV_FEW_IMAGES || largest >= FV_LARGE_TENSOR;
 }
 
-/* Whether most of the work is done in c16: an operation that does not wastes 15 of 16 lanes on one image. */
+/* Whether c16 does most of the work: an operation without it wastes 15 of 16 lanes on one image. */
 static bool mostly_in_c16(const fv_plan *plan)
 {
     double lanes = 0, all = 0;
@@ -46,7 +46,7 @@ static bool mostly_in_c16(const fv_plan *plan)
     return lanes <= 0.02 * all;
 }
 
-/* *plan is untouched on failure. */
+/* *plan does not change on failure. */
 static fv_status choose_plan(fv_context *ctx, const fv_graph *graph, int n, bool loss, fv_plan **plan)
 {
     fv_plan_options options = {.batch = 1,
@@ -123,7 +123,7 @@ size_t fv__evaluator_bytes(const fv_evaluator *e)
     return fv__run_bytes(e->run);
 }
 
-/* Runs samples [first, first + n), n at most the plan's batch. */
+/* Runs samples [first, first + n); n is at most the plan's batch. */
 static fv_status run_some(fv_evaluator *e, const fv_samples *samples, int first, int n)
 {
     fv_given feed[FV_MAX_FEEDS];
@@ -177,7 +177,7 @@ fv_status fv__predict(fv_evaluator *e, const fv_samples *samples, int first, int
         for (int i = 0; i < some; i++)
             for (int k = 0; k < n_outputs; k++) {
                 const float p = fv__score_output(&scoring, i, k);
-                if (!isfinite(p)) /* the parameters overflow on this image, or are no numbers */
+                if (!isfinite(p)) /* the parameters overflow on this image, or are not finite */
                     return fv__fail(e->ctx, FV_ERR_NONFINITE,
                                     "%s: image %d: expected finite probabilities, found NaN or infinity",
                                     samples->name, first + done + i);

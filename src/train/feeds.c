@@ -1,7 +1,7 @@
-/* feeds.c - what a model's feeds are given from: the fields of a data set, arrays of a caller, or noise.
+/* feeds.c - the sources of a model's feeds: the fields of a data set, arrays of a caller, or noise.
  *
- * A feed takes the field of its own name. One of which there is none takes the first field that no feed names
- * and that no feed before it has taken: "input" takes "image". */
+ * A feed takes the field of its own name. A feed without such a field takes the first field that has no
+ * feed's name and that no earlier feed has taken: "input" takes "image". */
 #include "train/train.h"
 
 #include "base/rng.h"
@@ -15,7 +15,7 @@ static fv_shape shape_of(const fv_model *model, int feed)
 
 /* ---- data sets ---------------------------------------------------------------------------------------- */
 
-/* field[f]: of feed f; -1: there is none. */
+/* field[f]: the field of feed f; -1: none. */
 static void match(const fv_model *model, const fv_data *data, int field[FV_MAX_FEEDS])
 {
     bool taken[FV_MAX_FIELDS] = {false};
@@ -104,7 +104,7 @@ float fv__given_value(const fv_given *given, int i, int64_t k)
     return given->scale == FV_SCALE_PIXELS ? byte / 255.0f : byte * given->scale;
 }
 
-/* Class numbers were checked when the data set was made, but for "unknown". */
+/* The data set's class numbers were checked when it was created, except for "unknown". */
 fv_status fv__check_labels(const fv_model *model, const fv_samples *samples, int n)
 {
     for (int f = 0; f < model->graph.n_feeds; f++) {
@@ -145,7 +145,7 @@ fv_given fv__give_values(const fv_model *model, const float *values)
 
 /* ---- noise -------------------------------------------------------------------------------------------- */
 
-/* Bytes, and below the number of classes whole numbers: as many as n samples have. */
+/* Random bytes, and whole numbers below the number of classes, for n samples. */
 static void fill(const fv_feed *feed, uint8_t *bytes, int32_t *numbers, size_t n)
 {
     fv_rng rng = fv__rng(0, FV_STREAM_CHECK, 0, 0);

@@ -1,5 +1,5 @@
-/* folder.c - the files of a run folder: all of them at its beginning, log.csv after each epoch. What they
- * hold and promise stands in docs/runs.md. */
+/* folder.c - the files of a run folder: all of them at the start of the run, log.csv after each epoch.
+ * docs/runs.md says what they contain and guarantee. */
 #include "train/train.h"
 
 #include "io/file.h"
@@ -24,7 +24,7 @@ static fv_status stage_text(fv_context *ctx, const char *folder, const char *nam
     return status;
 }
 
-/* "data": ..., "classes": ..., "limit": ...; null for what is not known or not cut. */
+/* "data": ..., "classes": ..., "limit": ...; null if unknown or not limited. */
 static void add_record(fv_text *text, const fv_data_record *record)
 {
     fv__text_add(text, "  \"data\": ");
@@ -42,7 +42,7 @@ static void add_record(fv_text *text, const fv_data_record *record)
         fv__text_add(text, "null,\n");
 }
 
-/* "epochs": 5, and so on, one a line. */
+/* "epochs": 5, and the other options, one per line. */
 static void add_options(fv_text *text, const fv_train_options *options)
 {
     const fv_train_option *o;
@@ -71,7 +71,7 @@ static void add_options(fv_text *text, const fv_train_options *options)
     fv__text_add(text, "}\n");
 }
 
-/* "run" comes first: open_run.c looks for it there. */
+/* "run" comes first, because open_run.c looks for it there. */
 static fv_status stage_args(const fv_model *model, const char *folder, const fv_train_options *o,
                             uint64_t identity, fv_writer *writer)
 {
@@ -118,8 +118,8 @@ static fv_status remove_best(fv_context *ctx, const char *folder)
     return status;
 }
 
-/* last.safetensors comes first: from then on the run is the new one. args.json comes last: where it names the
- * run, everything else is there, and a best.safetensors of an earlier run is gone. */
+/* last.safetensors comes first: from then on the folder holds the new run. args.json comes last: once it
+ * names the run, all other files are written, and a best.safetensors of an earlier run is removed. */
 fv_status fv__folder_write(const fv_trainer *t, const char *folder, const fv_train_options *options,
                            const fv_position *position)
 {
@@ -153,7 +153,7 @@ fv_status fv__folder_write(const fv_trainer *t, const char *folder, const fv_tra
 
 /* ---- log.csv --------------------------------------------------------------------------------------- */
 
-/* The end of line number n (from 0) of `text`, or its end. */
+/* The end of line number n (from 0) of `text`, or the end of the text. */
 static const char *after_line(const char *text, int n)
 {
     for (; *text && n >= 0; n--) {

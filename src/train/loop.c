@@ -1,5 +1,6 @@
-/* loop.c - the training loop: epochs of shuffled batches, measured after each, saved so that stopping at any
- * moment and going on gives the same parameters as never having stopped. */
+/* loop.c - the training loop: epochs of shuffled batches, with a measurement and a checkpoint after each
+ * epoch, so that a run stopped at any moment and resumed ends with the same parameters as one that never
+ * stopped. */
 #include "train/train.h"
 
 #include "base/clock.h"
@@ -18,16 +19,16 @@ typedef struct loop {
     fv_trainer *trainer;
     fv_evaluator *evaluator;
     int lock;                          /* of the run folder; -1: none */
-    fv_weights last;                   /* while a run is being resumed */
+    fv_weights last;                   /* the checkpoint, while a run is being resumed */
     char optimizer[FV_OPTIMIZER_TEXT]; /* what options.optimizer points to */
     int n_train, batch;
-    int64_t steps;   /* of an epoch */
-    uint32_t *order; /* [n_train]: of this epoch */
+    int64_t steps;   /* of one epoch */
+    uint32_t *order; /* [n_train]: the order of this epoch */
     fv_samples train_samples;
-    const void **each; /* [feed][batch]: where the samples of a batch lie */
+    const void **each; /* [feed][batch]: addresses of a batch's samples */
     fv_position at;
-    double seconds;  /* of training, this call */
-    int64_t samples; /* trained on, this call */
+    double seconds;  /* of training, in this call */
+    int64_t samples; /* trained on in this call */
     double epoch_seconds;
     int64_t epoch_samples;
     fv_progress report;
@@ -72,7 +73,8 @@ static fv_status check_options(fv_context *ctx, const fv_train_options *o, const
     return FV_OK;
 }
 
-/* What of parameter p is not finite: itself (""), "the momentum of ", or NULL. */
+/* The part of parameter p that is not finite: the parameter itself (""), "the momentum of ", or NULL for
+ * none. */
 static const char *find_overflow(const loop *l, int p, char what[48])
 {
     const fv_optimizer *const row = l->trainer->optimizer.row;
@@ -117,7 +119,7 @@ static fv_status save(loop *l)
     return l->options.out ? fv__checkpoint_save(l->trainer, l->options.out, &l->options, &l->at) : FV_OK;
 }
 
-/* The options of a resumed run are the recorded ones; those that may grow are numbers. */
+/* The options of a resumed run are the recorded ones, except for numbers that may grow. */
 static fv_status open_last(loop *l)
 {
     const fv_train_options asked = l->options;
@@ -136,8 +138,8 @@ static fv_status open_last(loop *l)
     return FV_OK;
 }
 
-/* Those of the data, where they are what the model tells apart: an autoencoder learns from labelled pictures,
- * too, and knows nothing of their classes. */
+/* The class names of the data, if the model distinguishes those classes. An autoencoder may be trained on
+ * labelled images, but its model has no classes. */
 static const char *const *class_names(const loop *l)
 {
     const bool known = l->train->n_classes <= fv__model_n_classes(l->model);
@@ -164,12 +166,12 @@ static fv_status begin_run(loop *l)
         FV_TRY(fv__model_draw(l->model, o->seed));
     fv__set_statistics(l->model, &l->train_samples, l->n_train);
     l->at.run = fv__run_identity(l->model, o, l->at.data);
-    /* so that a run killed in its first epoch can go on, too */
+    /* so that a run that is killed in its first epoch can be resumed, too */
     return o->out ? fv__folder_write(l->trainer, o->out, o, &l->at) : FV_OK;
 }
 
-/* A run that goes on with another model text or other data is another run from here on: what was best so
- * far is not its own. */
+/* A run that is resumed with another model text or other data becomes another run, for which the best
+ * result so far does not count. */
 static fv_status resume_run(loop *l)
 {
     const fv_train_options *const o = &l->options;
@@ -180,7 +182,7 @@ static fv_status resume_run(loop *l)
     FV_TRY(fv__checkpoint_load(l->trainer, &l->last, o->force, &l->at, &changed));
     FV_TRY(fv__folder_state(l->ctx, o->out, &l->last, &state));
     if (state == FV_RUN_EDITED && !o->force)
-        return FV_ERR_INPUT; /* the message stands */
+        return FV_ERR_INPUT; /* the message is already set */
     fv__weights_close(&l->last);
     if (l->train->record || changed)
         FV_TRY(fv__model_describe_data(l->model, changed ? class_names(l) : NULL, l->train->n_classes,
@@ -189,7 +191,7 @@ static fv_status resume_run(loop *l)
         l->at.best = INFINITY;
         l->at.run = fv__run_identity(l->model, o, l->at.data);
     }
-    /* A finished run that is whole is left alone. */
+    /* A finished and complete run does not change. */
     const bool idle = state == FV_RUN_WHOLE && !changed && l->at.epoch >= o->epochs;
     return idle ? FV_OK : fv__folder_write(l->trainer, o->out, o, &l->at);
 }
@@ -233,13 +235,13 @@ static void end(loop *l)
     fv__free(l->ctx, l->each);
 }
 
-/* Images a second in this epoch, as far as this call trained it. */
+/* Images a second in this epoch, of the part that this call trained. */
 static double rate(const loop *l)
 {
     return l->epoch_seconds > 0 ? (double)l->epoch_samples / l->epoch_seconds : 0;
 }
 
-/* False: the caller asked to stop. */
+/* False if the caller asked to stop. */
 static bool tell(loop *l, fv_event event)
 {
     fv_progress *const p = &l->report;
@@ -251,7 +253,7 @@ static bool tell(loop *l, fv_event event)
     return !l->progress || l->progress(l->user, p);
 }
 
-/* The samples [first, first + n) of the epoch's order. */
+/* Gives the samples [first, first + n) of the epoch's order. */
 static void choose_samples(loop *l, int first, int n, fv_given feed[FV_MAX_FEEDS])
 {
     for (int f = 0; f < l->model->graph.n_feeds; f++) {
@@ -268,8 +270,7 @@ static double learning_rate(const loop *l, int64_t update)
     return fv__learning_rate(&l->options, l->at.epoch, update, (int64_t)l->options.epochs * l->steps);
 }
 
-/* What the report says of the epoch so far. Told from the position alone: a resumed epoch may have no step
- * left. */
+/* Reports the state of the epoch, from the position alone: a resumed epoch may have no step left. */
 static void report_position(loop *l)
 {
     const int64_t seen = l->at.step * l->batch < l->n_train ? l->at.step * l->batch : l->n_train;
@@ -336,13 +337,13 @@ static fv_status write_epoch(loop *l)
              o->n_valid > 0 ? fv__fixed(l->report.valid_error, 6).text : "",
              l->test ? fv__fixed(l->report.test_error, 6).text : "", fv__general(l->report.lr, 8).text,
              fv__fixed(rate(l), 1).text, fv__fixed(l->seconds, 3).text);
-    /* The checkpoint comes last: killed before it, the epoch is done and logged once more. */
+    /* The checkpoint comes last: if the run is killed before it, the epoch is repeated and logged again. */
     FV_TRY(fv__log_epoch(l->ctx, o->out, l->at.epoch, line));
     return save(l);
 }
 
-/* The score of images [first, first + n). A loss that is not finite says in which epoch and on which images.
- */
+/* The score of images [first, first + n). The message for a loss that is not finite names the epoch and the
+ * images. */
 static fv_status measure(loop *l, const char *images, const fv_data *data, int first, int n, fv_score *score)
 {
     const fv_status status = fv__evaluate(l->evaluator, data, first, n, score);
@@ -369,7 +370,7 @@ static fv_status measure_all(loop *l)
     return FV_OK;
 }
 
-/* After the last step: measures, saves, tells. */
+/* After the last step of an epoch: measures, saves and reports. */
 static fv_status finish_epoch(loop *l)
 {
     FV_TRY(check_values(l));
@@ -425,12 +426,12 @@ fv_status fv__train(fv_model *model, const fv_data *train, const fv_data *test,
         status = run_epochs(&l);
     }
     if (status == FV_OK) {
-        if (l.samples == 0) /* resumed a finished run: say how good it is */
+        if (l.samples == 0) /* a finished run was resumed: its score is reported */
             status = measure_all(&l);
     }
     if (status == FV_OK) {
         l.report.epoch = l.at.epoch;
-        l.epoch_seconds = l.seconds; /* the whole call's rate */
+        l.epoch_seconds = l.seconds; /* the rate of the whole call */
         l.epoch_samples = l.samples;
         l.report.hash = fv__model_hash(model);
         tell(&l, FV_EVENT_DONE);

@@ -1,5 +1,5 @@
-/* open_run.c - from a run folder to its model. Each weights' file contains its complete model, so it is
- * sufficient by itself; this file finds out whether the files of the folder belong together. */
+/* open_run.c - opens the model of a run folder. Each weights file contains its complete model and is
+ * sufficient by itself; this file checks whether the files of the folder belong together. */
 #include "train/train.h"
 
 #include "io/file.h"
@@ -10,7 +10,7 @@
 
 enum { MAX_ARGS_BYTES = 1 << 20 };
 
-/* *path is released with fv__free, also on failure; *there is false where the folder has no such file. */
+/* *path is released with fv__free, also on failure; *there is false if the folder has no such file. */
 static fv_status look(fv_context *ctx, const char *folder, const char *name, char **path, bool *there)
 {
     *there = false;
@@ -20,7 +20,7 @@ static fv_status look(fv_context *ctx, const char *folder, const char *name, cha
 
 /* ---- whether the files belong together ------------------------------------------------------------- */
 
-/* Of a line, for messages. */
+/* The characters of a line that messages show. */
 static int shown(const char *line)
 {
     const size_t n = strcspn(line, "\r\n");
@@ -29,7 +29,7 @@ static int shown(const char *line)
 
 fv_status fv__fail_text(fv_context *ctx, const char *path, const char *expected, const char *found)
 {
-    const char *lines[2] = {expected, found}; /* the first ones that differ */
+    const char *lines[2] = {expected, found}; /* the first lines that differ */
     int number = 1;
     for (; *expected && *expected == *found; expected++, found++)
         if (*expected == '\n') {
@@ -43,7 +43,7 @@ fv_status fv__fail_text(fv_context *ctx, const char *path, const char *expected,
                     path, number, shown(lines[0]), lines[0], shown(lines[1]), lines[1]);
 }
 
-/* Whether model.fovea is there, and is `text`; where it is another, the message says so. */
+/* Whether model.fovea exists, and whether it equals `text`; if it differs, the message says so. */
 static fv_status compare_text(fv_context *ctx, const char *folder, const char *text, bool *there, bool *same)
 {
     char *path = NULL;
@@ -55,7 +55,7 @@ static fv_status compare_text(fv_context *ctx, const char *folder, const char *t
         status = fv__file_read(ctx, path, FV_TEXT_MAX_BYTES, &bytes, &n);
     if (status == FV_OK && *there) {
         *same = n == strlen(text) && memcmp(bytes, text, n) == 0;
-        const size_t n_text = strlen((const char *)bytes); /* a NUL follows what is read */
+        const size_t n_text = strlen((const char *)bytes); /* a NUL follows the bytes that were read */
         if (n_text < n)
             fv__fail(ctx, FV_ERR_INPUT, "%s: byte %zu: expected text, found a NUL" FV_FORCE_HINT, path,
                      n_text);
@@ -67,7 +67,7 @@ static fv_status compare_text(fv_context *ctx, const char *folder, const char *t
     return status;
 }
 
-/* The text after {"run": at the beginning of args.json; NULL where there is none. */
+/* The text after {"run": at the beginning of args.json; NULL if there is none. */
 static fv_status read_run(fv_arena *arena, const char *folder, char **run)
 {
     fv_context *const ctx = arena->ctx;
@@ -88,7 +88,7 @@ static fv_status read_run(fv_arena *arena, const char *folder, char **run)
             status = fv__json_expect(&json, ':');
         if (status == FV_OK && strcmp(key, "run") == 0)
             status = fv__json_string(&json, run);
-        if (status == FV_ERR_INPUT) { /* somebody rewrote it: it names no run */
+        if (status == FV_ERR_INPUT) { /* somebody rewrote it, and it names no run */
             *run = NULL;
             status = FV_OK;
         }
@@ -122,7 +122,7 @@ fv_status fv__folder_state(fv_context *ctx, const char *folder, const fv_weights
 
 /* ---- opening --------------------------------------------------------------------------------------- */
 
-/* Adds to the message of a failure that another file is there. */
+/* Adds to the message of a failure that the folder has another file. */
 static fv_status mention(fv_context *ctx, fv_status status, const char *path)
 {
     char message[FV_MESSAGE_BYTES];
@@ -130,8 +130,8 @@ static fv_status mention(fv_context *ctx, fv_status status, const char *path)
     return fv__fail(ctx, status, "%s; %s is there, and can be opened by its own name", message, path);
 }
 
-/* Chooses the weights: the best ones, unless they belong to another run than the last ones, as an
- * interrupted replacement leaves them. A damaged file is never silently replaced by the other. */
+/* Chooses the weights: the best ones, unless they belong to another run than the last ones, which happens
+ * when a replacement is interrupted. A damaged file is never silently replaced by the other. */
 static fv_status choose(fv_context *ctx, const char *folder, fv_weights *chosen)
 {
     fv_weights last = {0}, best = {0};
@@ -173,7 +173,7 @@ fv_status fv__open_text(fv_context *ctx, const char *path, fv_model **out)
     return status;
 }
 
-/* Weights from elsewhere, without a text, in a folder with a model.fovea. */
+/* Weights of another program, without a model text, in a folder with a model.fovea. */
 static fv_status open_foreign(fv_context *ctx, const char *path, const fv_weights *weights, fv_model **out)
 {
     fv_model *model = NULL;
@@ -186,12 +186,12 @@ static fv_status open_foreign(fv_context *ctx, const char *path, const fv_weight
     return status;
 }
 
-/* FV_ERR_INPUT where somebody changed model.fovea. */
+/* FV_ERR_INPUT if model.fovea has been edited. */
 static fv_status check_state(fv_context *ctx, const char *folder, const fv_weights *weights)
 {
     fv_run_state state;
     FV_TRY(fv__folder_state(ctx, folder, weights, &state));
-    return state == FV_RUN_EDITED ? FV_ERR_INPUT : FV_OK; /* the message stands */
+    return state == FV_RUN_EDITED ? FV_ERR_INPUT : FV_OK; /* the message is already set */
 }
 
 fv_status fv__open_run(fv_context *ctx, const char *folder, fv_model **out)
@@ -219,7 +219,7 @@ fv_status fv__open_run(fv_context *ctx, const char *folder, fv_model **out)
     return status;
 }
 
-/* The text of model.fovea with the values of the checkpoint. */
+/* The model text of model.fovea with the values of the checkpoint. */
 static fv_status open_edited(fv_context *ctx, const char *folder, const fv_weights *last, fv_model **out)
 {
     char *const path = fv__path_join(ctx, folder, "model.fovea");

@@ -1,10 +1,10 @@
-/* score.c - how far results are from targets: wrong classes, of samples or of their pixels, and distances. */
+/* score.c - compares results with targets: wrong classes of samples or of their pixels, and distances. */
 #include "train/score.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Value k of sample i in the lanes of the first result. */
+/* Value k of sample i in the first result, which is stored in lanes. */
 static float result_at(const fv_scoring *s, int i, int64_t k)
 {
     return s->output[((int64_t)(i / FV_LANES) * s->n_outputs + k) * FV_LANES + i % FV_LANES];
@@ -73,7 +73,7 @@ static int most_probable(const fv_scoring *s, int i, int64_t position)
     return best;
 }
 
-/* Whether the label is among the most probable classes; of equal ones the first come first. */
+/* Whether the label is among the most probable classes; of equally probable classes the first count. */
 static bool is_among_top(const fv_scoring *s, int i, int64_t position, int label)
 {
     const float value = fv__score_output(s, i, label * s->positions + position);

@@ -12,25 +12,25 @@
 
 typedef struct fv_evaluator fv_evaluator;
 
-/* The plan by which n images at a time are evaluated. */
+/* The plan that evaluates n images at a time. */
 fv_status fv__inference_plan(const fv_model *model, int n, bool loss, fv_plan **plan);
 
-/* What all feeds of a model are given from, one sample after the other: feeds.c. */
+/* The sources of all feeds of a model, sample after sample (feeds.c). */
 typedef struct fv_samples {
     const char *name;            /* for messages */
     fv_given feed[FV_MAX_FEEDS]; /* [the graph's n_feeds] */
 } fv_samples;
 
-/* The first input of the model's size, from bytes or floats. */
+/* The first input, from bytes or floats of the model's size. */
 fv_given fv__give_pixels(const fv_model *model, const uint8_t *pixels);
 fv_given fv__give_values(const fv_model *model, const float *values);
-/* Those of a data set. FV_ERR_INPUT where it does not fit the model. */
+/* The feeds from a data set. FV_ERR_INPUT if it does not fit the model. */
 fv_status fv__samples_of(const fv_model *model, const fv_data *data, bool targets, fv_samples *out);
-/* Value k of what is given with sample i, as kernels see it. */
+/* Value k of sample i, as kernels read it. */
 float fv__given_value(const fv_given *given, int i, int64_t k);
-/* FV_ERR_INPUT where one of the first n samples has no class number, or one that is none. */
+/* FV_ERR_INPUT if the class number of one of the first n samples is missing or invalid. */
 fv_status fv__check_labels(const fv_model *model, const fv_samples *samples, int n);
-/* n samples of noise for every feed: for measurements, where it does not matter what is in a picture. */
+/* n samples of noise for every feed, for measurements of time. */
 typedef struct fv_noise {
     fv_context *ctx;
     void *block[FV_MAX_FEEDS];
@@ -39,78 +39,79 @@ typedef struct fv_noise {
 fv_status fv__noise_create(const fv_model *model, int n, fv_noise *out);
 void fv__noise_destroy(fv_noise *noise);
 
-/* For about n images at a time. With `loss`, labels are needed; without, only probabilities are computed. */
+/* For about n images at a time. `loss` requires labels; without it only probabilities are computed. */
 fv_status fv__evaluator_create(fv_model *model, bool loss, int n, fv_evaluator **out);
 void fv__evaluator_destroy(fv_evaluator *evaluator);
-/* Images [first, first + n), with the model's values as they are now. FV_ERR_INPUT where the data does not
- * fit the model. */
+/* Scores images [first, first + n) with the model's present values. FV_ERR_INPUT if the data does not fit
+ * the model. */
 fv_status fv__evaluate(fv_evaluator *evaluator, const fv_data *data, int first, int n, fv_score *score);
 /* As fv_evaluate_classes. */
 fv_status fv__evaluate_classes(fv_evaluator *evaluator, const fv_data *data, int first, int n,
                                fv_score *score, fv_class_score *per_class, int *confusion);
-/* With the values that the model had at the first call, or at the first after a refresh. */
+/* The evaluator uses the values that the model had at the first call, or at the first call after a refresh.
+ */
 void fv__evaluator_refresh(fv_evaluator *evaluator);
 /* As fv__run_bytes. */
 size_t fv__evaluator_bytes(const fv_evaluator *evaluator);
 fv_status fv__predict(fv_evaluator *evaluator, const fv_samples *samples, int first, int n,
                       float *probabilities);
-/* Shapes, elements and classes of the data's fields against those of the model's inputs and, with `targets`,
- * of its targets, which else may be missing. */
+/* Checks the shapes, element types and classes of the data's fields against the model's inputs and, with
+ * `targets`, its targets, which may be missing otherwise. */
 fv_status fv__check_data(const fv_model *model, const fv_data *data, bool targets);
 
-/* Binds every parameter and statistic of the model to `run`. The plan is of the model's graph, or of one that
- * grew from it. */
+/* Binds every parameter and statistic of the model to `run`, whose plan is of the model's graph or of an
+ * extension of it. */
 void fv__bind_model(fv_run *run, const fv_model *model);
 
 /* ---- one update ------------------------------------------------------------------------------------ */
 
-/* Images that go through the plan at once, at most: larger batches are several runs of one update. */
+/* The most images that pass through the plan at once; a larger batch is several runs and one update. */
 #define FV_MAX_RUN 512
 
 typedef struct fv_trainer {
     fv_context *ctx;
     fv_model *model;
-    fv_graph graph; /* forward, loss, gradients, updates */
+    fv_graph graph; /* forward pass, loss, gradients, updates */
     fv_plan *plan;
     fv_run *run;
     fv_optimizer_choice optimizer;
-    float *states; /* [state of the optimiser][as model->values] */
+    float *states; /* [state of the optimiser][layout of model->values] */
     float settings[FV_MAX_SETTINGS];
 } fv_trainer;
 
-/* optimizer: as fv_train_options has it, "adam:beta2=0.99"; shift: pixels by which training moves its
- * images, at most; 0: none. */
+/* optimizer: as in fv_train_options, such as "adam:beta2=0.99". shift: the most pixels by which training
+ * shifts its images; 0: none. */
 fv_status fv__trainer_create(fv_model *model, int batch, const char *optimizer, int shift, fv_trainer **out);
 /* The values of one state of a parameter, as many as it has. */
 float *fv__trainer_state(const fv_trainer *trainer, int state, int param);
 void fv__trainer_destroy(fv_trainer *trainer);
-/* One update from `batch`, of any size, at `rates` (NULL: a rate of 0). Adds each image's loss, in order, to
- * *loss_sum. On FV_ERR_NONFINITE nothing was changed and the message names the layer. */
+/* One update from `batch`, of any size, with `rates` (NULL: a rate of 0). Adds each image's loss, in order,
+ * to *loss_sum. On FV_ERR_NONFINITE nothing has changed, and the message names the layer. */
 fv_status fv__trainer_step(fv_trainer *trainer, const fv_batch *batch, const fv_rates *rates,
                            double *loss_sum);
 
-/* The mean and inv_std of each input over samples [0, n): of bytes exactly, from integer sums. */
+/* The mean and inv_std of each input over samples [0, n); for bytes they are exact, from integer sums. */
 void fv__set_statistics(fv_model *model, const fv_samples *samples, int n);
 
 /* ---- the loop -------------------------------------------------------------------------------------- */
 
-/* Where training stands: all that a checkpoint must hold beside the tensors. */
+/* The state of training: everything that a checkpoint holds beside the tensors. */
 typedef struct fv_position {
-    int images;      /* of an epoch: a run goes on with as many as it began with */
-    int epoch;       /* epochs finished */
-    int64_t step;    /* updates done in the next one */
-    int64_t updates; /* in all */
+    int images;      /* of an epoch; a resumed run keeps this number */
+    int epoch;       /* finished epochs */
+    int64_t step;    /* finished updates of the next epoch */
+    int64_t updates; /* in total */
     double loss_sum; /* over the images of the unfinished epoch */
     double best;     /* lowest validation error or training loss; infinity before the first */
-    uint64_t run;    /* which run this is: fv__run_identity when it began */
-    uint64_t data;   /* fv__data_digest of what it is trained on */
+    uint64_t run;    /* identity of the run: fv__run_identity at its start */
+    uint64_t data;   /* fv__data_digest of the training data */
 } fv_position;
 
 fv_status fv__train(fv_model *model, const fv_data *train, const fv_data *test,
                     const fv_train_options *options, fv_progress_fn progress, void *user);
 /* lr of update `update` of `updates`, in epoch `epoch` (from 0). */
 double fv__learning_rate(const fv_train_options *options, int epoch, int64_t update, int64_t updates);
-/* Image numbers 0..n-1 in the order of an epoch. */
+/* The image numbers 0..n-1 in the order of an epoch. */
 void fv__shuffle(uint64_t seed, int epoch, uint32_t *order, int n);
 
 /* ---- options -------------------------------------------------------------------------------------- */
@@ -118,55 +119,55 @@ void fv__shuffle(uint64_t seed, int epoch, uint32_t *order, int n);
 #define FV_MAX_VALID 100000000
 const fv_train_option *fv__train_option_at(int index);
 fv_train_options fv__train_options_default(void);
-/* Their ranges, and the optimiser's text. FV_ERR_ARGUMENT, "lr: expected 0 to 1000000, found nan". */
+/* Checks their ranges, and the optimiser's text. FV_ERR_ARGUMENT, "lr: expected 0 to 1000000, found nan". */
 fv_status fv__train_options_check(fv_context *ctx, const fv_train_options *options);
 
 /* ---- the run folder -------------------------------------------------------------------------------- */
 
-/* Tells runs apart: of the model text, its parameters as they are now, the options and the data. The same run
- * begun twice is one run: time and place do not count. Never 0. */
+/* Identifies a run by its model text, its present parameters, the options and the data. Time and place do
+ * not count: the same run started twice has one identity. Never 0. */
 uint64_t fv__run_identity(const fv_model *model, const fv_train_options *options, uint64_t data);
 
 /* Replaces last.safetensors. */
 fv_status fv__checkpoint_save(const fv_trainer *trainer, const char *folder, const fv_train_options *options,
                               const fv_position *position);
-/* As far as fv__writer_stage: *writer is then to be committed or abandoned. */
+/* Writes the file as far as fv__writer_stage does; the caller then commits or abandons *writer. */
 fv_status fv__checkpoint_stage(const fv_trainer *trainer, const char *folder, const fv_train_options *options,
                                const fv_position *position, fv_writer *writer);
 /* folder/last.safetensors, which must be a checkpoint. */
 fv_status fv__checkpoint_open(fv_context *ctx, const char *folder, fv_weights *out);
 /* The recorded options, without `out`; their texts live as long as `last` is open. */
 fv_status fv__checkpoint_options(fv_context *ctx, const fv_weights *last, fv_train_options *options);
-/* All or nothing: the model's values, and its class names and record; the optimiser's states. On entry
- * position->images and position->data are what there is now, position->step the steps of an epoch.
- * FV_ERR_INPUT where the run began with another model text, other images or another number of them; with
- * `force`, goes on with what there is now, and *changed says that the run is another one from here on. */
+/* Loads everything or nothing: the model's values, class names and record, and the optimiser's states. On
+ * entry position->images and position->data describe the present data, and position->step holds the steps
+ * of an epoch. FV_ERR_INPUT if the run began with another model text, other images or another number of
+ * them. With `force` the run continues with the present ones, and *changed says that it is another run from
+ * then on. */
 fv_status fv__checkpoint_load(fv_trainer *trainer, const fv_weights *last, bool force, fv_position *position,
                               bool *changed);
 
-/* What messages add about a run that began with something else. */
+/* Ends messages about a run that began with something else. */
 #define FV_FORCE_HINT "; to go on with what is there now, force it (--force)"
 
-/* FV_ERR_ARGUMENT where the folder holds a checkpoint or weights. */
+/* FV_ERR_ARGUMENT if the folder holds a checkpoint or weights. */
 fv_status fv__folder_refuse_run(fv_context *ctx, const char *folder);
-/* What a run needs to go on, in a folder that is there: last.safetensors, model.fovea, args.json and, where
- * no epoch is finished, an empty log.csv. Nothing of what was there is changed before all of it is safe on
- * the disk, and nothing that was there counts any more once last.safetensors is renamed, which comes first.
- *  */
+/* Writes the files with which a run can be resumed into an existing folder: last.safetensors, model.fovea,
+ * args.json and, before the first finished epoch, an empty log.csv. No old file changes before all new ones
+ * are safe on the disk, and the old files are void once last.safetensors, the first, is renamed. */
 fv_status fv__folder_write(const fv_trainer *trainer, const char *folder, const fv_train_options *options,
                            const fv_position *position);
-/* log.csv: rewritten with `line` as the line of `epoch` (from 1); later lines are dropped. */
+/* log.csv: `line` becomes the line of `epoch` (from 1); later lines are dropped. */
 fv_status fv__log_epoch(fv_context *ctx, const char *folder, int epoch, const char *line);
 
 typedef enum fv_run_state {
     FV_RUN_WHOLE,       /* model.fovea and args.json belong to the weights */
-    FV_RUN_INTERRUPTED, /* they are of an earlier run, or missing: the text in the weights' file counts */
-    FV_RUN_EDITED       /* args.json belongs to them, or there is none, but model.fovea was changed */
+    FV_RUN_INTERRUPTED, /* they are of an earlier run, or missing: the text in the weights file counts */
+    FV_RUN_EDITED       /* args.json belongs to the weights, or is missing, but model.fovea was edited */
 } fv_run_state;
-/* `weights` is a file of that folder, with a text. */
+/* `weights` is a file of that folder with a model text. */
 fv_status fv__folder_state(fv_context *ctx, const char *folder, const fv_weights *weights,
                            fv_run_state *state);
-/* FV_ERR_INPUT that says where two texts, which differ, part. */
+/* FV_ERR_INPUT; the message says where the two texts, which differ, begin to differ. */
 fv_status fv__fail_text(fv_context *ctx, const char *path, const char *expected, const char *found);
 
 /* The model of a text file. */

@@ -1,4 +1,4 @@
-/* weights.c - a model in a safetensors file: what is written, and how it is checked when it is opened; see
+/* weights.c - a model in a safetensors file: what is written, and the checks when it is opened; see
  * weights.h. */
 #include "train/weights.h"
 
@@ -220,7 +220,7 @@ static fv_status check(fv_context *ctx, fv_weights *w)
     if (!found || strcmp(found, expected) != 0)
         return fv__fail(ctx, FV_ERR_INPUT, "%s: the file is damaged: expected checksum %s, found %s", path,
                         expected, found ? found : "none");
-    if (!w->ours) /* its checksum matches, but it does not say what it is */
+    if (!w->ours) /* its checksum matches, but its format is unknown */
         return fv__fail(ctx, FV_ERR_INPUT, "%s: metadata 'format': expected '%s' or '%s', found '%s'", path,
                         FV_FORMAT_WEIGHTS, FV_FORMAT_CHECKPOINT, format ? format : "");
     w->text = fv__safetensors_meta(w->file, "model");

@@ -1,5 +1,5 @@
-/* weights_load.c - from an open weights' file into a model: its tensors, the names of its classes, the record
- * of its data. */
+/* weights_load.c - loads an open weights file into a model: its tensors, its class names and the record of
+ * its data. */
 #include "train/weights.h"
 
 #include "base/record.h"
@@ -14,7 +14,7 @@
 
 /* ---- class names and the record of the data -------------------------------------------------------- */
 
-/* Begins to read the JSON under `key`; *there is false if there is none. */
+/* Begins to read the JSON under `key`; *there is false if it is missing. */
 static fv_status open_value(fv_arena *arena, const fv_weights *w, const char *key, fv_json *json, bool *there)
 {
     const char *const text = fv__safetensors_meta(w->file, key);
@@ -26,8 +26,8 @@ static fv_status open_value(fv_arena *arena, const fv_weights *w, const char *ke
     return json->path ? FV_OK : FV_ERR_MEMORY;
 }
 
-/* A list of strings or, where that is NULL, of the numbers of classes: at most `most`; *n is 0 where there is
- * none. */
+/* Reads a list of strings or, if `strings` is NULL, of class numbers: at most `most`; *n is 0 if there is
+ * no list. */
 static fv_status read_list(fv_arena *arena, const fv_weights *w, const char *key, int most,
                            const char **strings, int *wholes, int *n)
 {
@@ -111,11 +111,11 @@ static void dims_text(fv_text *text, const fv_tensor_entry *entry)
         fv__text_add(text, "a scalar");
 }
 
-/* A parameter that is NaN or infinite makes every prediction NaN. */
+/* A parameter that is NaN or infinite would make every prediction NaN. */
 static fv_status check_values(const fv_model *model, const fv_tensor_entry *entry, const char *path)
 {
     for (size_t i = 0; i < entry->n_bytes / sizeof(float); i++) {
-        float value; /* the file's may be unaligned */
+        float value; /* values may be unaligned in the file */
         memcpy(&value, (const char *)entry->values + i * sizeof value, sizeof value);
         if (!isfinite(value))
             return fv__fail(model->ctx, FV_ERR_INPUT,
@@ -151,7 +151,7 @@ static fv_status check_entry(const fv_model *model, const fv_tensor *tensor, con
     return status;
 }
 
-/* The tensors of the file are those of the model, neither fewer nor more nor of another shape. */
+/* The tensors of the file must be those of the model, no more, no fewer, and of the same shapes. */
 static fv_status check_tensors(const fv_model *model, const fv_safetensors *file)
 {
     const char *const path = fv__safetensors_path(file);
@@ -176,7 +176,7 @@ fv_status fv__weights_load(const fv_weights *w, fv_model *model)
     FV_TRY(fv__model_allocate(model));
     const fv_status status = fv__weights_describe(w, model);
     if (status != FV_OK) {
-        if (empty) { /* as it was: those of seed 0, when somebody needs them */
+        if (empty) { /* restores the former state: the parameters of seed 0, drawn when they are needed */
             fv__free(model->ctx, model->values);
             model->values = NULL;
         }
