@@ -1,10 +1,11 @@
 /* bench_api.c - fv_bench: this machine's FMA peak, and each kernel's share of it.
  *
- * The peak: every worker multiplies and adds in registers, nothing else. The kernels: whole training steps
- * are run and every call of every kernel is timed where it stands, with the caches and the neighbours that
+ * For the peak every worker only multiplies and adds in registers. For the kernels whole training steps run,
+ * and every call of every kernel is timed in place, so that caches and neighbouring steps are those of
+ * training. Seconds are summed over the workers, so with F flops in S seconds on T workers
  * training gives it. Seconds are summed over the workers, so with F flops in S seconds on T workers
  *
- *   gflops = F T / S / 1e9     is what T workers reach together, as the peak is. */
+ *   gflops = F T / S / 1e9     is the rate of T workers together, as the peak is. */
 #include "base/clock.h"
 #include "base/pool.h"
 #include "base/rng.h"
@@ -15,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PEAK_TASKS    60     /* a worker */
-#define PEAK_ROUNDS   500000 /* of the fma loop, a task: about 2 ms */
-#define N_ROUNDS      21     /* their median counts */
+#define PEAK_TASKS    60     /* per worker */
+#define PEAK_ROUNDS   500000 /* of the fma loop in one task: about 2 ms */
+#define N_ROUNDS      21     /* the median counts */
 #define ROUND_SECONDS 0.05
 #define TEXT_BYTES    160
 #define BENCH_FLOPS   (100 * 1000 * 1000)
@@ -62,7 +63,7 @@ static double median(double *values, size_t n)
     return values[n / 2];
 }
 
-/* All workers at once, each task timed by its worker: as the kernels are. */
+/* All workers run at once, and each times its own tasks, as it does for the kernels. */
 static fv_status measure_peak(bench *b)
 {
     const int threads = fv__pool_threads(b->ctx->pool);
@@ -87,9 +88,9 @@ static fv_status report_peak(const bench *b)
     return b->report(b->user, &result) ? FV_OK : FV_STOPPED;
 }
 
-/* ---- what a step is called -------------------------------------------------------------------------- */
+/* ---- the name of a step ------------------------------------------------------------------------------- */
 
-/* "conv forward c1": the family of the operation, which of its parts, and the layer. */
+/* "conv forward c1": the family of the operation, its part, and the layer. */
 static void name_step(const fv_node *node, char name[TEXT_BYTES])
 {
     static const char *const parts[] = {
@@ -100,8 +101,8 @@ static void name_step(const fv_node *node, char name[TEXT_BYTES])
     snprintf(name, TEXT_BYTES, "%s %s %s", fv__op_family(node->op), parts[node->op->part], node->layer);
 }
 
-/* The weights [o][i/groups][window...] that a node multiplies or whose gradient it makes; rank 0: it has
- * none. */
+/* The weights [o][i/groups][window...] that a node multiplies or whose gradient it computes; rank 0 if it
+ * has none. */
 static fv_shape weights_of(const fv_graph *graph, const fv_node *node, int o, int i)
 {
     const fv_tensor *const second = &graph->tensors[node->input[node->n_inputs > 1]];
@@ -112,8 +113,8 @@ static fv_shape weights_of(const fv_graph *graph, const fv_node *node, int o, in
     return multiplied && s.rank >= 2 && s.dim[0] == o && i % s.dim[1] == 0 ? s : (fv_shape){0};
 }
 
-/* "6@28x28 5x5 from 1" for convolutions, followed by ", 3 groups" where there are several, "10 from 84" for
- * linear layers, else the shape of the result. A weight gradient is described as its forward pass is. */
+/* "6@28x28 5x5 from 1" for convolutions, followed by ", 3 groups" if there are several; "10 from 84" for
+ * linear layers; otherwise the shape of the result. A weight gradient is described like its forward pass. */
 static void describe_step(const fv_graph *graph, const fv_node *node, char shape[TEXT_BYTES])
 {
     const fv_part part = node->op->part;
@@ -142,8 +143,8 @@ static void describe_step(const fv_graph *graph, const fv_node *node, char shape
 
 /* ---- the kernels ------------------------------------------------------------------------------------ */
 
-/* seconds[step][round]: of one training step, summed over the workers. The learning rate is 0, so the numbers
- * that the kernels meet stay ordinary ones. */
+/* seconds[step][round] of one training step, summed over the workers. The learning rate is 0, so the values
+ * stay ordinary numbers. */
 static fv_status time_steps(fv_run *run, const fv_batch *batch, size_t n_steps, double *seconds)
 {
     double start = fv__seconds();
@@ -151,7 +152,7 @@ static fv_status time_steps(fv_run *run, const fv_batch *batch, size_t n_steps, 
     for (; repeats < 2 || fv__seconds() - start < ROUND_SECONDS; repeats++) /* also warms the caches */
         FV_TRY(fv__run_step(run, batch, true));
     for (int round = 0; round < N_ROUNDS; round++) {
-        FV_TRY(fv__run_profile(run, true)); /* from 0 again */
+        FV_TRY(fv__run_profile(run, true)); /* resets the counts */
         for (int i = 0; i < repeats; i++)
             FV_TRY(fv__run_step(run, batch, true));
         const double *const sum = fv__run_seconds(run);
@@ -161,7 +162,7 @@ static fv_status time_steps(fv_run *run, const fv_batch *batch, size_t n_steps, 
     return FV_OK;
 }
 
-/* Steps that only move data have no flops, and are left out. */
+/* Steps that only move data have no flops and are left out. */
 static fv_status report_steps(const bench *b, const fv_plan *plan, const char *model, double *seconds)
 {
     for (size_t s = 0; s < plan->n_steps; s++) {
@@ -183,7 +184,7 @@ static fv_status report_steps(const bench *b, const fv_plan *plan, const char *m
     return FV_OK;
 }
 
-/* `small`: a network of more than BENCH_FLOPS an image is passed over, unless it was asked for by name. */
+/* `small`: skips a network of more than BENCH_FLOPS an image, unless it was asked for by name. */
 static fv_status bench_model(const bench *b, const fv_zoo_entry *entry, bool small)
 {
     fv_model *model = NULL;
@@ -216,7 +217,7 @@ static fv_status bench_model(const bench *b, const fv_zoo_entry *entry, bool sma
     return status;
 }
 
-/* All names are looked up before anything is measured. */
+/* All names are checked before anything is measured. */
 static fv_status check_names(fv_context *ctx, const char *const *models)
 {
     const char *known[64];

@@ -1,4 +1,4 @@
-/* check_api.c - fv_model_check: what a caller can get wrong. */
+/* check_api.c - fv_model_check: checks the caller's arguments. */
 #include "base/context.h"
 #include "train/check.h"
 

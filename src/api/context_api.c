@@ -1,4 +1,4 @@
-/* context_api.c - contexts: fv_context_create and what can be asked of one. */
+/* context_api.c - creates contexts and describes them. */
 #include "base/context.h"
 #include "base/cpu.h"
 #include "base/system.h"
@@ -33,7 +33,7 @@ static void describe(const fv_machine *m, char *text, size_t room)
         snprintf(text, room, "%s, caches unknown", m->family);
 }
 
-/* What can be settled before there is a context: `first` lives on the caller's stack. */
+/* Checks the options before there is a context; `first` is on the caller's stack. */
 static fv_status settle(const fv_context_options *options, fv_context *first, int *n_threads)
 {
     first->allocator = (fv_allocator){default_allocate, default_release, NULL};

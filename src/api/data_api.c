@@ -1,4 +1,4 @@
-/* data_api.c - fovea.h's data sets: finding one by its name, and looking into it. */
+/* data_api.c - fovea.h's data sets: finds one by its name, and reads its contents. */
 #include "base/record.h"
 #include "data/dataset.h"
 #include "data/digit_drawing.h"
@@ -11,11 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- finding -------------------------------------------------------------------------------------- */
+/* ---- finding a data set --------------------------------------------------------------------------- */
 
 enum { MAX_KNOWN = 64 };
 
-/* The names that could have been meant: "digits", and the folders under the roots. */
+/* The names that the user may have meant: "digits", and the folders under the roots. */
 static int known_names(fv_arena *arena, const char *const *roots, const char *names[MAX_KNOWN])
 {
     int n = 0;
@@ -41,7 +41,8 @@ static fv_status unknown(fv_context *ctx, const char *spec, const char *const *r
     int fd;
     size_t n_bytes;
     if (fv__file_exists(spec)) {
-        FV_TRY(fv__file_open(ctx, spec, SIZE_MAX, &fd, &n_bytes)); /* a folder that may not be entered */
+        FV_TRY(fv__file_open(ctx, spec, SIZE_MAX, &fd,
+                             &n_bytes)); /* fails for a folder that may not be entered */
         close(fd);
         return fv__fail(ctx, FV_ERR_INPUT, "%s: expected \"digits\" or a folder of IDX files, found a file",
                         spec);
@@ -109,7 +110,7 @@ fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split, const 
     return FV_OK;
 }
 
-/* ---- from elsewhere ------------------------------------------------------------------------------- */
+/* ---- data of the caller --------------------------------------------------------------------------- */
 
 static fv_status check_image(fv_context *ctx, const char *call, int c, int h, int w)
 {
@@ -185,14 +186,14 @@ fv_status fv_data_open_image(fv_context *ctx, const char *path, int c, int h, in
     return FV_OK;
 }
 
-/* ---- looking -------------------------------------------------------------------------------------- */
+/* ---- reading contents ----------------------------------------------------------------------------- */
 
 void fv_data_destroy(fv_data *data)
 {
     fv__data_destroy(data);
 }
 
-/* Whether there is a picture of that number. */
+/* Whether a picture of that number exists. */
 static bool has(const fv_data *data, int index)
 {
     return data && index >= 0 && index < data->n;

@@ -1,4 +1,4 @@
-/* model_api.c - the model part of fovea.h: opening, parameters, looking at layers. */
+/* model_api.c - the model part of fovea.h: opening, parameters, descriptions of layers. */
 #include "io/file.h"
 #include "model/model.h"
 #include "train/train.h"
@@ -22,7 +22,7 @@ static bool ends_with(const char *text, const char *end)
     return n >= n_end && strcmp(text + n - n_end, end) == 0;
 }
 
-/* A weights' file, which holds a model whole, or a model text. */
+/* Opens a weights file, which contains its model, or a model text. */
 static fv_status open_file(fv_context *ctx, const char *path, fv_model **out)
 {
     fv_weights weights;
@@ -164,12 +164,13 @@ fv_status fv_model_set_parameter(fv_model *model, const char *name, const float 
                             "fv_model_set_parameter: %s: expected finite values, found %s at place %zu", name,
                             isnan(values[i]) ? "NaN" : "infinity", i);
     FV_TRY(fv__model_ensure(model));
-    memmove(fv__model_values(model, param), values, n * sizeof *values); /* the caller's may be these */
+    memmove(fv__model_values(model, param), values,
+            n * sizeof *values); /* the caller's array may be the model's own */
     model->settled = true;
     return FV_OK;
 }
 
-/* ---- looking at it -------------------------------------------------------------------------------- */
+/* ---- descriptions --------------------------------------------------------------------------------- */
 
 static double node_flops(const fv_graph *graph, const fv_node *node)
 {
@@ -179,14 +180,14 @@ static double node_flops(const fv_graph *graph, const fv_node *node)
     return node->op->cost ? node->op->cost(node->attrs, in, graph->tensors[node->output].shape).flops : 0;
 }
 
-/* The node's parameters under three ways to connect its input to its output; a bias an output, where it has
- * one: one a channel where they are shared. */
+/* Counts the node's parameters under three ways to connect its input to its output, with one bias for each
+ * output if it has any (one for each channel if weights are shared). */
 static void count_connections(const fv_graph *graph, const fv_node *node, fv_layer_info *info)
 {
     const fv_shape x = graph->tensors[node->input[0]].shape, y = graph->tensors[node->output].shape;
     const fv_shape w = graph->tensors[node->input[1]].shape;
     const bool bias = node->n_inputs > 2;
-    int64_t terms = w.dim[1]; /* that an output sums */
+    int64_t terms = w.dim[1]; /* terms that an output sums */
     for (int d = 1; d < x.rank; d++)
         terms *= w.dim[w.rank - d];
     info->n_fully_connected = fv__shape_count(y) * (fv__shape_count(x) + bias);
@@ -217,7 +218,7 @@ fv_layer_info fv_model_layer(const fv_model *model, int index)
     info.rank = shape.rank;
     memcpy(info.shape, shape.dim, sizeof info.shape);
     info.n_parameters = layer->n_parameters;
-    /* an absurd but valid text: the sum over all layers has to stay an int64 */
+    /* The limit for an absurd but valid text: the sum over all layers must fit an int64. */
     info.flops = flops < 4e14 ? (int64_t)flops : (int64_t)4e14;
     return info;
 }

@@ -3,7 +3,7 @@
 #include "model/model.h"
 #include "train/train.h"
 
-/* What the plan is made from, with the same passes as training and prediction use. */
+/* The graph that training lowers, made with the same passes. */
 static fv_status training_graph(const fv_model *model, fv_graph *graph)
 {
     const int *gradient;

@@ -1,4 +1,4 @@
-/* predict_api.c - prediction, as fovea.h has it: a model made ready, and images in three forms. */
+/* predict_api.c - the prediction part of fovea.h: a predictor, and images in three forms. */
 #include "train/train.h"
 
 #include <limits.h>
@@ -42,7 +42,7 @@ void fv_predictor_refresh(fv_predictor *p)
         fv__evaluator_refresh(p->evaluator);
 }
 
-/* n images from `first` on are there, of the model's size. */
+/* The data has n images from `first` on, of the model's size. */
 static fv_status check_images(const fv_model *model, const fv_data *data, int first, int n)
 {
     if (first < 0 || n < 0 || first > data->n - n)
@@ -64,7 +64,7 @@ fv_status fv_predictor_run(fv_predictor *predictor, const fv_data *data, int fir
     return fv__predict(predictor->evaluator, &samples, first, n, probabilities);
 }
 
-/* An array holds one input: with others a data set has to say which is which. */
+/* An array contains one input only; a model with several inputs needs a data set, whose fields have names. */
 static fv_status check_single(const fv_model *model, const char *call)
 {
     int n = 0;

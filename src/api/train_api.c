@@ -1,4 +1,4 @@
-/* train_api.c - training and evaluation, as fovea.h has them. */
+/* train_api.c - the training and evaluation part of fovea.h. */
 #include "train/train.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* weights_api.c - weights' files and what they say beside the weights, as fovea.h has it. */
+/* weights_api.c - the part of fovea.h for weights files and the data that they describe. */
 #include "base/record.h"
 #include "train/weights.h"
 
@@ -11,7 +11,7 @@ fv_status fv_model_save(fv_model *model, const char *path)
     return fv__weights_save(model, path, 0);
 }
 
-/* Closes the file, too. */
+/* Also closes the file. */
 static fv_status load_and_close(fv_model *model, fv_weights *weights)
 {
     const fv_status status = fv__weights_load(weights, model);

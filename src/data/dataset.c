@@ -1,4 +1,4 @@
-/* dataset.c - labelled pictures in memory: made, filtered by class, cut short, destroyed. */
+/* dataset.c - labelled pictures in memory: creates, filters, shortens and destroys a data set. */
 #include "data/dataset.h"
 
 #include "base/digest.h"
@@ -62,7 +62,7 @@ int fv__data_field(const fv_data *data, const char *name)
     return -1;
 }
 
-/* What is known by other names, from the fields. */
+/* Finds the members that are fields under another name, such as `pixels`. */
 static void find_views(fv_data *data)
 {
     const fv_field *const first = &data->field[0];
@@ -76,7 +76,7 @@ static void find_views(fv_data *data)
     data->labels = is_label ? labels->values : NULL;
 }
 
-/* Takes `values`, also on failure. */
+/* Takes ownership of `values`, also on failure. */
 static fv_status add_field(fv_data *data, const char *name, fv_field field)
 {
     field.name = fv__strdup(data->ctx, name);
@@ -91,10 +91,10 @@ static fv_status add_field(fv_data *data, const char *name, fv_field field)
     return FV_OK;
 }
 
-/* Bytes of n pictures; SIZE_MAX, which no allocator gives, where that overflows. */
+/* Bytes of n pictures; on overflow SIZE_MAX, which fv__alloc refuses. */
 static size_t pixel_bytes(int n, int c, int h, int w)
 {
-    const size_t one = (size_t)c * (size_t)h * (size_t)w; /* checked: below 2^31 */
+    const size_t one = (size_t)c * (size_t)h * (size_t)w; /* checked before: below 2^31 */
     size_t all;
     return fv__mul((size_t)n, one, &all) ? all : SIZE_MAX;
 }
@@ -184,7 +184,7 @@ fv_status fv__data_check_options(fv_context *ctx, const fv_data_options *options
     return FV_OK;
 }
 
-/* Label `label`'s number among the classes kept, or -1. */
+/* The number of label `label` among the kept classes, or -1. */
 static int renumber(const fv_data_options *options, int label)
 {
     if (options->n_classes == 0)
@@ -195,7 +195,7 @@ static int renumber(const fv_data_options *options, int label)
     return -1;
 }
 
-/* Moves what is kept to the front. */
+/* Moves the kept samples to the front. */
 static void compact(fv_data *data, const fv_data_options *options)
 {
     int n = 0;
@@ -213,7 +213,7 @@ static void compact(fv_data *data, const fv_data_options *options)
     data->n = n;
 }
 
-/* Gives back the memory of samples not kept. */
+/* Frees the memory of samples that are not kept. */
 static fv_status shrink(fv_data *data)
 {
     for (int f = 0; f < data->n_fields; f++) {
@@ -255,7 +255,7 @@ fv_status fv__data_select(fv_data *data, const fv_data_options *options)
     return data->n < n ? shrink(data) : FV_OK;
 }
 
-/* Two fields, a picture of bytes and a label, have the digest that they had before there were others. */
+/* A data set of two fields, a picture of bytes and a label, keeps the digest of earlier versions. */
 static bool is_pictures(const fv_data *data)
 {
     return data->n_fields == 2 && data->pixels && data->labels && data->field[0].shape.rank == 3 &&

@@ -1,4 +1,4 @@
-/* dataset.h - labelled pictures in memory: what every source of data ends up as. */
+/* dataset.h - labelled pictures in memory, the result of every source of data. */
 #ifndef FV_DATA_DATASET_H
 #define FV_DATA_DATASET_H
 
@@ -21,31 +21,31 @@ struct fv_data {
     int n;
     fv_field field[FV_MAX_FIELDS]; /* of pictures: "image" and "label" */
     int n_fields;
-    int c, h, w;            /* of the first field; 0 where it is no image */
-    int n_classes;          /* of the field "label"; 0: no labels */
-    uint8_t *pixels;        /* the first field's, [n][c][h][w]; NULL where it is not of bytes */
-    int *labels;            /* the field "label", [n], 0..n_classes-1, or -1: unknown; NULL: there is none */
-    char **class_names;     /* [n_classes], one block */
-    fv_data_record *record; /* NULL: cannot be opened again */
+    int c, h, w;        /* of the first field; 0 if it is no image */
+    int n_classes;      /* of the field "label"; 0: no labels */
+    uint8_t *pixels;    /* of the first field, [n][c][h][w]; NULL if it is not of bytes */
+    int *labels;        /* of the field "label", [n], 0..n_classes-1, or -1: unknown; NULL: no such field */
+    char **class_names; /* [n_classes], one block */
+    fv_data_record *record; /* NULL: it cannot be opened again */
 };
 
-/* The number of the field of that name; -1: none. */
+/* The number of the field of that name; -1: not found. */
 int fv__data_field(const fv_data *data, const char *name);
-/* An empty set with room for n pictures; every label -1, every pixel 0, classes named "0", "1", ... */
+/* An empty set with room for n pictures: labels are -1, pixels 0, and classes are named "0", "1", ... */
 fv_status fv__data_create(fv_context *ctx, const char *name, int n, int c, int h, int w, int n_classes,
                           fv_data **out);
-/* What create and adopt expect of sizes, before anything is read or allocated for them. */
+/* Checks the sizes for create and adopt, before anything is read or allocated. */
 fv_status fv__data_check_sizes(fv_context *ctx, const char *name, int n, int c, int h, int w, int n_classes);
 void fv__data_destroy(fv_data *data);
 fv_status fv__data_name_classes(fv_data *data, const char *const *names); /* [n_classes], copied */
-/* Over all that training sees: sizes, pixels and labels. */
+/* A digest of everything that training reads: sizes, pixels and labels. */
 uint64_t fv__data_digest(const fv_data *data);
-/* The same as create, but takes `pixels`, a block of fv__alloc, also on failure. */
+/* As create, but takes ownership of `pixels`, a block of fv__alloc, also on failure. */
 fv_status fv__data_adopt(fv_context *ctx, const char *name, uint8_t *pixels, int n, int c, int h, int w,
                          int n_classes, fv_data **out);
-/* Keeps the classes and the number of pictures that the options ask for; renumbers labels and names. */
+/* Keeps the classes and the number of pictures that the options choose; renumbers labels and names. */
 fv_status fv__data_select(fv_data *data, const fv_data_options *options);
-/* The options make sense for a set of n_classes classes: classes in range and distinct, limit >= 0. */
+/* Checks the options for a set of n_classes classes: classes in range and distinct, limit >= 0. */
 fv_status fv__data_check_options(fv_context *ctx, const fv_data_options *options, int n_classes,
                                  const char *name);
 

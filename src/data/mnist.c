@@ -1,6 +1,6 @@
 /* mnist.c - a folder in the MNIST layout: four IDX files, pictures and labels of the train and test splits,
- * raw or gzipped, e.g. train-images-idx3-ubyte.gz. Ten classes, gray pictures of one size. Labels are read
- * first and wholly; of the pictures only those that are asked for stay in memory. */
+ * raw or gzipped, such as train-images-idx3-ubyte.gz. There are ten classes and gray pictures of one size.
+ * All labels are read first; only the pictures that the options choose stay in memory. */
 #include "data/dataset.h"
 
 #include "io/file.h"
@@ -10,7 +10,7 @@
 
 enum { MNIST_CLASSES = 10 };
 
-/* The path of the file, whichever way it is called; *out is released with fv__free. */
+/* The path of the file under any of its names; *out is released with fv__free. */
 static fv_status find_file(fv_context *ctx, const char *folder, const char *const names[2], char **out)
 {
     static const char *const endings[2] = {"", ".gz"};
@@ -32,7 +32,7 @@ static fv_status find_file(fv_context *ctx, const char *folder, const char *cons
                     folder, names[0], names[0]);
 }
 
-/* The labels of a whole file, 16 MiB at most, all of them checked. */
+/* The labels of a whole file, 16 MiB at most; all of them are checked. */
 static fv_status read_labels(fv_context *ctx, const char *path, uint8_t **out, int *n)
 {
     uint8_t *labels = NULL;
@@ -50,8 +50,8 @@ static fv_status read_labels(fv_context *ctx, const char *path, uint8_t **out, i
     return FV_OK;
 }
 
-/* Moves the labels that the options ask for to the front and returns their number; wanted[i] says whether
- * picture i is asked for. Where the limit is reached, *n becomes the number of pictures up to there. */
+/* Moves the labels that the options choose to the front and returns their number; wanted[i] says whether
+ * picture i is chosen. If the limit is reached, *n becomes the number of pictures up to there. */
 static int choose(const fv_data_options *options, uint8_t *labels, bool *wanted, int *n)
 {
     int kept = 0, end = 0;
@@ -68,8 +68,8 @@ static int choose(const fv_data_options *options, uint8_t *labels, bool *wanted,
     return kept;
 }
 
-/* The pictures that are wanted of the first n of `all`. The file is read no further than that: damage behind
- * it goes unnoticed, and a large file costs no more than what is asked of it. */
+/* Reads the wanted pictures among the first n of `all`. The file is not read beyond them, so damage behind
+ * them is not detected, and a large file costs no more than the pictures that are wanted. */
 static fv_status read_pictures(fv_idx *images, int all, size_t one, const bool *wanted, int n,
                                fv_idx_values *pixels)
 {
@@ -82,7 +82,7 @@ static fv_status read_pictures(fv_idx *images, int all, size_t one, const bool *
     return n == all ? fv__idx_finish(images) : FV_OK;
 }
 
-/* The set of what the options ask for, with its labels as they are in the file. */
+/* The chosen part of the set, with its labels as they are in the file. */
 static fv_status take_set(fv_context *ctx, fv_idx *images, const int dim[3], uint8_t *labels,
                           const char *name, const fv_data_options *options, fv_data **out)
 {

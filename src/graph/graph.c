@@ -1,5 +1,5 @@
-/* graph.c - building a graph: tensors and nodes are appended, each checked as it comes. A failed append
- * leaves the graph as it was. */
+/* graph.c - builds a graph: appends tensors and nodes and checks each of them. A failed append does not
+ * change the graph. */
 #include "graph/graph.h"
 
 #include "graph/graph_rules.h"
@@ -14,7 +14,7 @@ void fv__graph_init(fv_graph *graph, fv_context *ctx, const char *source)
     *graph = (fv_graph){.ctx = ctx};
     fv__arena_init(&graph->arena, ctx);
     fv__names_init(&graph->names, ctx);
-    /* NULL where memory fails: the first append then says so. */
+    /* NULL if memory fails; the first append then reports it. */
     graph->source = source ? fv__arena_strdup(&graph->arena, source) : "model";
 }
 
@@ -32,7 +32,7 @@ int fv__graph_find_tensor(const fv_graph *graph, const char *name)
     return fv__names_find(&graph->names, name);
 }
 
-/* "relu", "relu2", "relu3"; after a digit with a line between: "c1", "c1_2". */
+/* "relu", "relu2", "relu3"; after a digit with an underscore: "c1", "c1_2". */
 const char *fv__graph_free_name(fv_graph *graph, const char *wish)
 {
     const char *name = fv__arena_strdup(&graph->arena, wish);
@@ -110,7 +110,7 @@ static fv_status check_inputs(fv_graph *graph, const fv_node_spec *spec, const c
     return FV_OK;
 }
 
-/* The inputs in the graph's arena; NULL: no memory. */
+/* Copies the inputs into the graph's arena; NULL: no memory. */
 static int *copy_inputs(fv_graph *graph, int n, const int *inputs)
 {
     int *const own = fv__arena_alloc(&graph->arena, (size_t)(n > 0 ? n : 1), sizeof *own);
@@ -135,8 +135,8 @@ static fv_status copy_attrs(fv_graph *graph, const fv_op *op, const void *attrs,
     return FV_OK;
 }
 
-/* A gradient and a state belong to a parameter (a state perhaps to a statistic) and have its shape; nothing
- * else belongs to one. */
+/* A gradient and a state belong to a parameter (a state also to a statistic) and have its shape; no other
+ * tensor belongs to one. */
 static fv_status check_of(fv_graph *graph, const fv_node_spec *spec, fv_shape shape, const char *what)
 {
     if (spec->role != FV_ROLE_GRADIENT && spec->role != FV_ROLE_STATE)
@@ -154,7 +154,7 @@ static fv_status check_of(fv_graph *graph, const fv_node_spec *spec, fv_shape sh
     return FV_OK;
 }
 
-/* "model.fovea:3: conv c1"; a node that bears its operation's name is not named twice. */
+/* "model.fovea:3: conv c1"; a node that has its operation's name is not named twice. */
 static void describe(const fv_graph *graph, const fv_op *op, const char *name, int line, char *what)
 {
     const bool same = strcmp(op->name, name) == 0;

@@ -1,4 +1,4 @@
-/* graph_ends.c - where a graph begins and ends: its feeds, results and losses. */
+/* graph_ends.c - the ends of a graph: its feeds, results and losses. */
 #include "graph/graph_rules.h"
 
 #include <string.h>
@@ -67,8 +67,8 @@ int fv__graph_forward_end(const fv_graph *graph)
     return end;
 }
 
-/* The node is appended, so that everything about it is checked, and moved to the front. Draws of the others
- * are counted by what they were before. */
+/* The node is appended, which checks everything about it, and then moved to the front. The other nodes keep
+ * the counters of their draws. */
 fv_status fv__graph_insert_behind(fv_graph *graph, int tensor, const fv_op *op, const void *attrs)
 {
     int made;

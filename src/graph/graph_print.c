@@ -1,4 +1,4 @@
-/* graph_print.c - a graph as text, a tensor or a node a line:
+/* graph_print.c - a graph as text, with one tensor or node per line:
  *
  *     lenet5.fovea: 9 tensors, 4 nodes
  *       input      image       1x28x28

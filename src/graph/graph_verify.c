@@ -1,4 +1,4 @@
-/* graph_verify.c - everything that must hold of a graph, checked after every pass. */
+/* graph_verify.c - checks all invariants of a graph, after every pass. */
 #include "graph/graph_rules.h"
 
 #include <string.h>
@@ -25,7 +25,7 @@ static bool belongs(fv_role role)
 
 /* ---- names ---------------------------------------------------------------------------------------- */
 
-/* Unique among tensors. A node has its output's name, so nodes are unique with them. */
+/* Names are unique among tensors. A node has its output's name, so names of nodes are unique too. */
 static fv_status verify_names(const fv_graph *graph)
 {
     fv_names names;
