@@ -2,9 +2,9 @@
  *
  *   p[i][.] = softmax over j of q[.][i] . k[.][j] / sqrt(size),   y[.][i] = sum over j of p[i][j] * v[.][j]
  *
- * x [3c][tokens]: queries, keys and values, each [heads][size][tokens] with c = heads * size; y [c][queries]:
- * of all tokens, or of the first few, where only these are read further on. The probabilities are made again
- * for the gradient: tokens^2 of them a head are not worth their memory. */
+ * x [3c][tokens]: queries, keys and values, each [heads][size][tokens] with c = heads * size. y
+ * [c][queries]: of all tokens, or of the first few if later layers read only these. The gradient recomputes
+ * the probabilities: tokens^2 of them per head are not worth their memory. */
 #include "plan/lower.h"
 #include "ops/layer_shapes.h"
 #include "ops/ops.h"
@@ -66,7 +66,7 @@ static fv_status grad(fv_grad *g)
                          FV_ROLE_VALUE, -1, &g->dx[0]);
 }
 
-/* ---- the reference: one query of one head at a time -------------------------------------------------- */
+/* ---- the reference: one query of one head at a time ------------------------------------------------ */
 
 typedef struct head {
     const fv_ref *r;
@@ -83,7 +83,7 @@ static head head_of(const fv_ref *r, const double *x, fv_shape shape, int heads,
     return (head){r, q, q + part, q + 2 * part, size, shape.dim[1], 1 / sqrt((double)size)};
 }
 
-/* sum over d of a[d][i] * b[d][j]; a's channels lie a_plane apart. */
+/* sum over d of a[d][i] * b[d][j]; the channels of a are a_plane apart. */
 static double dot(const head *h, const double *a, int a_plane, int i, const double *b, int j)
 {
     double sum = 0;
@@ -97,7 +97,7 @@ static double score(const head *h, int i, int j)
     return h->scale * dot(h, h->q, h->tokens, i, h->k, j);
 }
 
-/* Of query i: the largest score, and the sum of exp(score - largest). */
+/* The largest score of query i, and the sum of exp(score - largest). */
 typedef struct query {
     int i;
     double most, sum;
@@ -140,7 +140,8 @@ static void ref(const fv_ref *r)
         }
 }
 
-/* What the output of query i gives back, added to the gradients of its head: dq, and behind it dk and dv. */
+/* Adds the gradient through the output of query i to the gradients of its head: dq, and behind it dk and
+ * dv. */
 static void ref_dx_query(const head *h, int i, int queries, const double *dy, double *dq, int64_t part)
 {
     const query q = query_of(h, i);
@@ -182,8 +183,8 @@ static fv_attention_args args_of(const void *attrs, fv_shape x)
                                (float)(1 / sqrt((double)size))};
 }
 
-/* n products of queries, tokens and channels; the probabilities, made again, are not counted. x passes so
- * often, y once. */
+/* Cost of n products of queries, tokens and channels, without the recomputed probabilities. x is read
+ * `passes` times, y once. */
 static fv_cost cost_of(const void *attrs, fv_shape x, int n, int passes)
 {
     const fv_attention_args g = args_of(attrs, x);
@@ -220,7 +221,7 @@ static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
     return cost_of(attrs, in[1], 4, 2);
 }
 
-/* Scratch: the scores of all queries; few of them would do, but the gradient needs as much anyway. */
+/* Scratch holds the scores of all queries; fewer would do, but the gradient needs this much anyway. */
 static fv_status lower(fv_lower *l)
 {
     return lower_step(l, FV_KERNEL_attention, l->in_shape[0], cost(l->attrs, l->in_shape, l->out_shape), 1);
@@ -271,7 +272,7 @@ static const fv_parameter_spec out_projection[] = {
     {.suffix = "out_proj.bias", .role = FV_ROLE_PARAMETER, .shape = fv__shape_per_channel, .optional = true},
 };
 
-/* Queries, keys and values by one product, the heads, and a product that combines what they say. */
+/* One product gives queries, keys and values; the heads; and a product combines their outputs. */
 static const fv_layer_part parts[] = {
     {.op = &fv_op_linear, .suffix = "in_proj", FV_PARAMETERS(in_projection)},
     {.op = &fv_op_attention, .suffix = "heads"},
@@ -291,7 +292,7 @@ static const fv_layer_kind layers[] = {{
 const fv_op fv_op_attention = {
     .name = "attention",
     .tolerance = FV_TOLERANCE_LONG,
-    .input_size = 2, /* products of larger ones would leave each query a single key */
+    .input_size = 2, /* products of larger inputs would leave each query a single key */
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
     .attr_bytes = sizeof(attention_attrs),
@@ -325,7 +326,7 @@ const fv_op fv_op_attention_dx = {
     .family = "attention",
     .part = FV_PART_DATA,
     .tolerance = FV_TOLERANCE_LONG,
-    .input_size = 2, /* products of larger ones would leave each query a single key */
+    .input_size = 2, /* products of larger inputs would leave each query a single key */
     .n_inputs = 2,
     .role = {FV_ROLE_VALUE, FV_ROLE_VALUE},
     .no_gradient = true,

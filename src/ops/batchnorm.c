@@ -7,11 +7,11 @@
  *   dx     = gamma * inv_std * (dy - (dbeta + xhat * dgamma) / N)
  *
  * dx is the complete derivative, including the dependence of the statistics on x. It needs the sums of its
- * own run, while gradients may be added over several runs of one update: therefore the sums are a tensor of
- * the batch, from which the gradients are computed.
+ * own run only, while gradients may be added over several runs of one update. Therefore the sums are a tensor
+ * of the batch, from which the gradients are computed.
  *
  * Inputs: x, stats [3][c], gamma [c], beta [c], running mean and variance [c] (BN_X ... in batchnorm.h).
- * The last two are not read here: they follow the batch (batchnorm_track), and in a graph for inference
+ * The operation does not read the last two: batchnorm_track updates them, and in a graph for inference
  * batchnorm_inference replaces the node and reads them instead of stats. */
 #include "ops/layer_shapes.h"
 #include "ops/batchnorm.h"
@@ -47,7 +47,8 @@ static fv_status grad(fv_grad *g)
                          FV_ROLE_VALUE, -1, &g->dx[BN_X]);
 }
 
-/* One running statistic follows its row of the batch's, after each update's last run. */
+/* Appends the update of one running statistic from its row of the batch's statistics, in the last run of an
+ * update. */
 static fv_status append_track(fv_graph *graph, const fv_node *node, int running, int row, const char *suffix)
 {
     const fv_row_attrs attrs = {row};
@@ -82,7 +83,7 @@ static void ref(const fv_ref *r)
 static fv_status lower(fv_lower *l)
 {
     const fv_plane_args args = fv__batchnorm_planes(l->out_shape);
-    l->n_inputs = BN_RUNNING_MEAN; /* the running statistics are for inference */
+    l->n_inputs = BN_RUNNING_MEAN; /* the running statistics are for inference only */
     return fv__lower_simple(l, FV_KERNEL_batchnorm, &args, sizeof args);
 }
 

@@ -2,7 +2,7 @@
  *
  *   y = gamma * (x - running mean) / sqrt(running variance + eps) + beta       per channel
  *
- * Replaces batchnorm in a graph for inference, through which no gradient flows. */
+ * Replaces batchnorm in a graph for inference. It has no gradient. */
 #include "ops/batchnorm.h"
 #include "ops/conv_c16.h"
 

@@ -1,13 +1,12 @@
-/* batchnorm_stats.c - the statistics of a batch, channel by channel, and the running statistics that follow
- * them.
+/* batchnorm_stats.c - the statistics of a batch, per channel, and the update of the running statistics.
  *
  *   mean[c] = 1/N sum over images and pixels of x[c][h][w]               N = images * h * w
  *   var[c]  = 1/N sum over images and pixels of (x[c][h][w] - mean[c])^2
  *   out     = [3][c]: mean, 1 / sqrt(var + eps), var * N / (N - 1)
  *
  * A batch is one run of the plan: if an update consists of several runs (more than FV_MAX_RUN images), each
- * is normalised by its own statistics. No gradient is passed back here: the gradient of batchnorm with
- * respect to x includes the path through the statistics. */
+ * run is normalised by its own statistics. This operation has no gradient, because the gradient of
+ * batchnorm with respect to x includes the path through the statistics. */
 #include "ops/batchnorm.h"
 
 #include <math.h>
@@ -36,7 +35,7 @@ fv_status fv__batchnorm_reduce(fv_lower *l, fv_kernel_id kernel, int numbers, fv
     const fv_plane_args args = fv__batchnorm_planes(l->in_shape[0]);
     const double n = (double)fv__shape_count(l->in_shape[0]);
     const int blocks = (l->max_batch + FV_LANES - 1) / FV_LANES;
-    /* rows of images: a block has FV_LANES of them, together a slot */
+    /* In rows of FV_LANES images: a block has one row per image, which together make its slot. */
     const int64_t row = ((int64_t)numbers * args.channels + FV_LANES - 1) / FV_LANES;
     FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, row, &slots));
     fv_step_spec block = {.kernel = kernel,
@@ -127,8 +126,8 @@ const fv_op fv_op_batchnorm_stats = {
 
 /* ---- batchnorm_track: running = (1 - momentum) running + momentum * row of the batch's -------------
  *
- * Inputs: a running statistic, changed where it is, and the statistics of the batch. As with an update, the
- * output holds nothing and only gives the node its place. */
+ * Inputs: a running statistic, changed in place, and the statistics of the batch. As in an update, the
+ * output is empty and only gives the node its place. */
 
 static const fv_attr_spec specs_row[] = {
     {"row", FV_ATTR_INT, offsetof(fv_row_attrs, row), 0, FV_BATCHNORM_ROWS - 1, 0},
@@ -167,7 +166,7 @@ static fv_status lower_track(fv_lower *l)
     return fv__lower_step(l, &spec);
 }
 
-/* Once a batch, whatever its size. */
+/* Runs once per batch, whatever the batch size. */
 static fv_cost cost_track(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs, (void)in, (void)out;

@@ -1,9 +1,9 @@
-/* inference.c - replaces every node by what stands for it in inference: fv_op.inference. */
+/* inference.c - replaces every node by its inference counterpart, fv_op.inference. */
 #include "ops/inference.h"
 
 #include <string.h>
 
-/* The node reads a choice of what it read, and has no attributes but those of the same operation. */
+/* The new node reads some of the old node's inputs, and has no attributes. */
 static void replace(fv_node *node, const fv_inference *by)
 {
     int input[FV_CASE_INPUTS];

@@ -54,7 +54,7 @@ typedef struct moments {
     double mean, inv_std;
 } moments;
 
-/* Of the c values x[0], x[step] ... */
+/* Moments of the c values x[0], x[step] ... */
 static moments moments_of(const fv_ref *r, const double *x, int64_t c, int64_t step)
 {
     double sum = 0, squares = 0;
@@ -84,7 +84,7 @@ static fv_status lower(fv_lower *l)
     return fv__lower_simple(l, FV_KERNEL_layernorm, &args, sizeof args);
 }
 
-/* Mean, variance, output: a pass each. */
+/* Mean, variance and output take one pass each. */
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs, (void)out;

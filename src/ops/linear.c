@@ -1,12 +1,12 @@
-/* linear.c - the fully connected layer and its gradients, of a vector or of every token of a sequence.
+/* linear.c - the fully connected layer and its gradients, for a vector or for every token of a sequence.
  *
  *   y[o][t] = sum over i of w[o][i] * x[i][t] + b[o]
  *   dx[i][t] = sum over o of w[o][i] * dy[o][t]
  *   dw[o][i] = sum over images n, tokens t of dy[n][o][t] * x[n][i][t]
  *
  * x [i] or [i][tokens], w [o][i], b [o], y [o] or [o][tokens]. (Lecture "Backprop".) A vector is a sequence
- * of one token. Several tokens are a signal and the layer its convolution by a window of one pixel: the same
- * sums, in the same memory, so forward and data gradient are those of convolution. */
+ * of one token. Several tokens are a signal, and the layer is its convolution with a window of one pixel:
+ * the sums and the layout in memory are the same, so forward and data gradient are those of convolution. */
 #include "plan/lower.h"
 #include "ops/conv.h"
 #include "ops/ops.h"
@@ -20,7 +20,7 @@ static int tokens_of(fv_shape x)
     return x.rank == 2 ? x.dim[1] : 1;
 }
 
-/* x with `features` in place of its own. */
+/* x with `features` features. */
 static fv_shape with_features(fv_shape x, int features)
 {
     x.dim[0] = features;
@@ -113,7 +113,7 @@ static void ref_dw(const fv_ref *r)
         }
 }
 
-/* A vector is a signal of one pixel. */
+/* A vector becomes a signal of one pixel. */
 static fv_shape as_signal(fv_shape x)
 {
     return FV_SHAPE(x.dim[0], tokens_of(x));

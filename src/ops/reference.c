@@ -1,5 +1,5 @@
-/* reference.c - evaluates a graph node by node with the operations' plain references, in double. Nothing is
- * shared, fused or vectorised: this is what the kernels are compared with. */
+/* reference.c - evaluates a graph node by node with the operations' references, in double. Nothing is
+ * shared, fused or vectorised: the kernels are compared with these results. */
 #include "ops/reference.h"
 
 #include <string.h>

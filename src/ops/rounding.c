@@ -1,18 +1,18 @@
-/* rounding.c - evaluates a graph as floats might: node by node in double, with every value perturbed a
- * little.
+/* rounding.c - evaluates a graph as float arithmetic might: node by node in double, with every value
+ * perturbed a little.
  *
  * A rounding error of a kernel affects a stored value or a partial sum. The first is a relative change of
  * an element of a tensor. The second is at most as large as the effect of changing each term, however much
- * cancels in the sum: the error of 1e8 + 1 - 1e8 in float is as large as the rounding of 1e8. Both are
- * covered by multiplying the elements of every tensor, each by a factor of its own. The spread of the results
- * shows how far two correct programs may differ, given the conditioning of the network itself. */
+ * cancels in the sum: the error of 1e8 + 1 - 1e8 in float is as large as the rounding of 1e8. To cover
+ * both, the elements of every tensor are multiplied by random factors of their own. The spread of the
+ * results shows how far two correct programs may differ, given the conditioning of the network itself. */
 #include "ops/rounding.h"
 
 #include "base/rng.h"
 
 #include <math.h>
 
-/* About how many terms each element of a node's output sums. */
+/* The approximate number of terms that each element of a node's output sums. */
 static double terms_of(const fv_reference *reference, int index)
 {
     const fv_graph *const graph = reference->graph;
@@ -45,7 +45,7 @@ void fv__rounding_destroy(fv_rounding *rounding)
     fv__free(rounding->ctx, rounding->size);
 }
 
-/* Uniform in -sqrt(3) to sqrt(3): of deviation 1. */
+/* Uniform in -sqrt(3) to sqrt(3), which has deviation 1. */
 static double draw_one(fv_rng *rng)
 {
     return sqrt(3.0) / 0x1p31 * (int32_t)fv__rng_u32(rng);
@@ -123,9 +123,9 @@ static double squares(const double *values, int64_t n)
     return sum;
 }
 
-/* A gradient is linear in dy, the first input of its node, or of the node before if that one sums over the
- * batch. With random signs of dy the terms do not cancel: their sum is of the size of the root of their
- * squares. */
+/* A gradient is linear in dy, the first input of its node, or of the node before if the gradient's node
+ * sums over the batch. With random signs of dy the terms do not cancel: the sum has the size of the root of
+ * the sum of their squares. */
 fv_status fv__rounding_terms(fv_reference *reference, int tensor, uint64_t seed, double *terms)
 {
     const fv_graph *const graph = reference->graph;

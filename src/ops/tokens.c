@@ -1,11 +1,11 @@
-/* tokens.c - sequences of tokens [channels][tokens]: made from an image, lengthened by a learned token, given
- * learned positions. slice.c cuts them.
+/* tokens.c - sequences of tokens [channels][tokens]: conversion from an image, a learned class token, and
+ * learned positions. slice.c cuts sequences.
  *
  *   tokens       an image [c][h][w] read as h * w tokens; a view
  *   class_token  y[.][0] = v, y[.][1 + t] = x[.][t]          v [1][1][c]   (Dosovitskiy et al. 2020, eq. 1)
  *   position     y[.][t] = x[.][t] + p[t][.]                 p [1][tokens][c]
  *
- * Parameters lie as in PyTorch, where the channel comes last. */
+ * Parameters have PyTorch's layout, where the channel comes last. */
 #include "plan/lower.h"
 #include "ops/layer_shapes.h"
 #include "ops/ops.h"
@@ -55,7 +55,7 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
     return (fv_cost){0, 4 * ((double)fv__shape_count(in[0]) + (double)fv__shape_count(out))};
 }
 
-/* n tokens of x, from `from` on, to y, from `to` on; zeros around them. */
+/* Copies n tokens of x, from `from` on, to y, from `to` on, with zeros around them. */
 static void copy(const fv_ref *r, int from, int to, int n)
 {
     const int64_t c = r->out_shape.dim[0], tx = r->in_shape[0].dim[1], ty = r->out_shape.dim[1];
@@ -228,7 +228,7 @@ static fv_shape position_shape(fv_layer_shapes *q)
     return FV_SHAPE(1, q->in.dim[1], q->in.dim[0]);
 }
 
-/* Drawn small: the deviation is that of Dosovitskiy et al. 2020. */
+/* The small deviation is that of Dosovitskiy et al. 2020. */
 static const fv_parameter_spec position_parameters[] = {
     {.role = FV_ROLE_PARAMETER, .shape = position_shape, .init = {FV_INIT_NORMAL, .scale = 0.02}},
 };
