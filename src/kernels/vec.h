@@ -4,6 +4,7 @@
  * rounded (IEEE 754), so that a kernel written once gives the same bits on every instruction set.
  *
  *   fv_load fv_store fv_set1 fv_zero    memory and constants; any alignment
+ *   fv_keep(a)                          a, in a register: the compiler does not load it again for every use
  *   fv_add fv_sub fv_mul fv_div fv_sqrt
  *   fv_fma(a, b, c)                     a * b + c, rounded once
  *   fv_max(a, b) fv_min(a, b)           a > b ? a : b and a < b ? a : b: a NaN in either gives b

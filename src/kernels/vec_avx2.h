@@ -10,6 +10,7 @@ typedef __m256 fv_v;
 /* clang-format off */
 FV_INLINE fv_v fv_load(const float *p) { return _mm256_loadu_ps(p); }
 FV_INLINE void fv_store(float *p, fv_v a) { _mm256_storeu_ps(p, a); }
+FV_INLINE fv_v fv_keep(fv_v a) { __asm__("" : "+x"(a)); return a; }
 FV_INLINE fv_v fv_set1(float a) { return _mm256_set1_ps(a); }
 FV_INLINE fv_v fv_zero(void) { return _mm256_setzero_ps(); }
 FV_INLINE fv_v fv_add(fv_v a, fv_v b) { return _mm256_add_ps(a, b); }

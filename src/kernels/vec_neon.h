@@ -12,6 +12,7 @@ typedef float32x4_t fv_v;
 /* clang-format off */
 FV_INLINE fv_v fv_load(const float *p) { return vld1q_f32(p); }
 FV_INLINE void fv_store(float *p, fv_v a) { vst1q_f32(p, a); }
+FV_INLINE fv_v fv_keep(fv_v a) { __asm__("" : "+w"(a)); return a; }
 FV_INLINE fv_v fv_set1(float a) { return vdupq_n_f32(a); }
 FV_INLINE fv_v fv_zero(void) { return vdupq_n_f32(0.0f); }
 FV_INLINE fv_v fv_add(fv_v a, fv_v b) { return vaddq_f32(a, b); }

@@ -31,6 +31,7 @@ FV_INLINE float fv_float(uint32_t u)
 /* clang-format off */
 FV_INLINE fv_v fv_load(const float *p) { FV_EACH(p[i]); }
 FV_INLINE void fv_store(float *p, fv_v a) { memcpy(p, a.f, sizeof a.f); }
+FV_INLINE fv_v fv_keep(fv_v a) { return a; }
 FV_INLINE fv_v fv_set1(float a) { FV_EACH(a); }
 FV_INLINE fv_v fv_zero(void) { FV_EACH(0.0f); }
 FV_INLINE fv_v fv_add(fv_v a, fv_v b) { FV_EACH(a.f[i] + b.f[i]); }

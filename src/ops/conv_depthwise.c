@@ -4,6 +4,15 @@
 
 #include <string.h>
 
+/* Whether the last output's window begins within x, which tiles rely on; of a data gradient (from dy to dx)
+ * the last pixel's. */
+static bool ends_inside(const fv_axis *row, bool back)
+{
+    const int last = back ? (row->in - 1 + row->before) / row->stride - (row->window - 1) / row->stride
+                          : (row->out - 1) * row->stride - row->before;
+    return last < (back ? row->out : row->in);
+}
+
 /* Dense rows of 3, 5 or 7 taps, the last without a stride. */
 bool fv__depthwise_can(const fv_conv_task *task)
 {
@@ -11,7 +20,8 @@ bool fv__depthwise_can(const fv_conv_task *task)
     const fv_axis *const row = &conv->at[FV_WIDTH];
     return conv->groups > 1 && conv->i == 1 && (!task->forward || conv->o == 1) &&
            (row->window == 3 || row->window == 5 || (row->window == 7 && row->stride == 1)) &&
-           row->stride <= 2 && row->dilation == 1 && row->before >= 0 && row->before < row->window;
+           row->stride <= 2 && row->dilation == 1 && row->before >= 0 && row->before < row->window &&
+           ends_inside(row, task->forward != NULL);
 }
 
 static fv_depthwise_args args_of(const fv_conv_args *conv, bool back)
