@@ -80,6 +80,7 @@ typedef struct fv_ref {
     uint32_t step, epoch, node;
     double rounding;      /* not 0: fv__ref_rounded changes its argument by about this share ... */
     struct fv_rng *draws; /* ... of it, at random, as rounding may */
+    struct fv_pool *pool; /* NULL: the calling thread works alone */
 } fv_ref;
 /* An intermediate value which a subtraction may cancel completely: unchanged, or changed by a rounding. */
 double fv__ref_rounded(const fv_ref *r, double value);

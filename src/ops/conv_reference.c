@@ -1,4 +1,5 @@
 /* conv_reference.c - the references of convolution and its gradients: plain loops in double, line by line. */
+#include "base/pool.h"
 #include "ops/conv.h"
 
 #include <string.h>
@@ -96,67 +97,117 @@ typedef struct operands {
     double *y, *w, *x; /* of one image */
 } operands;
 
-/* All products of the sum, weight by weight (o, i, kz, ky, kx) and line by line; the three references share
- * it. i counts within the group. */
-static void each_line(const fv_conv_args *conv, const fv_choice *border, operands v, void (*visit)(row r))
+/* All products of output channel o, weight by weight (i, kz, ky, kx) and line by line; the three references
+ * share it. i counts within the group. */
+static void each_line(const fv_conv_args *conv, const fv_choice *border, int64_t o, operands v,
+                      void (*visit)(row r))
 {
     const fv_axis *const at = conv->at;
-    double *w = v.w;
-    for (int64_t o = 0; o < (int64_t)conv->groups * conv->o; o++)
-        for (int64_t i = o / conv->o * conv->i, end = i + conv->i; i < end; i++) {
-            const row r = {.x = v.x + i * fv__conv_in(conv), .y = v.y + o * fv__conv_out(conv)};
-            int tap[FV_AXES];
-            for (tap[0] = 0; tap[0] < at[0].window; tap[0]++)
-                for (tap[1] = 0; tap[1] < at[1].window; tap[1]++)
-                    for (tap[2] = 0; tap[2] < at[2].window; tap[2]++) {
-                        row of_weight = r;
-                        of_weight.w = w++;
-                        if (border->index > 0)
-                            outputs_of_weight(at, border, tap, of_weight, visit);
-                        else
-                            lines_of_weight(at, tap, of_weight, visit);
-                    }
-        }
+    double *w = v.w + o * conv->i * at[0].window * at[1].window * at[2].window;
+    for (int64_t i = o / conv->o * conv->i, end = i + conv->i; i < end; i++) {
+        const row r = {.x = v.x + i * fv__conv_in(conv), .y = v.y + o * fv__conv_out(conv)};
+        int tap[FV_AXES];
+        for (tap[0] = 0; tap[0] < at[0].window; tap[0]++)
+            for (tap[1] = 0; tap[1] < at[1].window; tap[1]++)
+                for (tap[2] = 0; tap[2] < at[2].window; tap[2]++) {
+                    row of_weight = r;
+                    of_weight.w = w++;
+                    if (border->index > 0)
+                        outputs_of_weight(at, border, tap, of_weight, visit);
+                    else
+                        lines_of_weight(at, tap, of_weight, visit);
+                }
+    }
 }
 
-static const fv_choice *border_of(const fv_ref *r)
+/* ---- tasks: what no other task adds to, so that workers change no sum --------------------------------- */
+
+typedef struct job {
+    const fv_ref *r;
+    fv_conv_args conv;
+    const fv_choice *border;
+    int64_t x, y; /* values of one image */
+    int outputs;
+} job;
+
+/* The forward convolution, by what its operands' shapes are; x and y are those of that convolution. */
+static job job_of(const fv_ref *r, fv_shape x, fv_shape w, fv_shape y)
 {
-    return &((const fv_conv_attrs *)r->attrs)->border;
+    job j = {.r = r, .conv = fv__conv_forward_args(r->attrs, x, w, y)};
+    j.border = &((const fv_conv_attrs *)r->attrs)->border;
+    j.x = fv__shape_count(x);
+    j.y = fv__shape_count(y);
+    j.outputs = j.conv.groups * j.conv.o;
+    return j;
+}
+
+/* Small ones alone: to wake workers takes longer. */
+static void run_tasks(job *j, int n_tasks, fv_task_fn task)
+{
+    const double smallest = 1e6; /* products */
+    if (j->r->pool && fv__conv_products(&j->conv) * j->r->n >= smallest)
+        fv__pool_run(j->r->pool, n_tasks, task, j);
+    else
+        for (int t = 0; t < n_tasks; t++)
+            task(j, t, 0);
+}
+
+/* An output channel of an image. */
+static void forward_task(void *user, int task, int worker)
+{
+    const job *const j = user;
+    const fv_ref *const r = j->r;
+    const int n = task / j->outputs, o = task % j->outputs;
+    const int64_t pixels = fv__conv_out(&j->conv);
+    const operands v = {r->out + n * j->y, (double *)r->in[1], (double *)r->in[0] + n * j->x};
+    (void)worker;
+    for (int64_t k = o * pixels; k < (o + 1) * pixels; k++)
+        v.y[k] = r->n_inputs > 2 ? r->in[2][o] : 0.0;
+    each_line(&j->conv, j->border, o, v, to_y);
+}
+
+/* An image. */
+static void dx_task(void *user, int n, int worker)
+{
+    const job *const j = user;
+    const fv_ref *const r = j->r;
+    const int64_t pixels = fv__conv_in(&j->conv);
+    const operands v = {(double *)r->in[0] + n * j->y, (double *)r->in[1], r->out + n * j->x};
+    (void)worker;
+    for (int64_t k = 0; k < j->x; k++)
+        v.x[k] = r->n_inputs > 2 ? r->in[2][k / pixels] : 0.0;
+    for (int o = 0; o < j->outputs; o++)
+        each_line(&j->conv, j->border, o, v, to_x);
+}
+
+/* The weights of an output channel. */
+static void dw_task(void *user, int o, int worker)
+{
+    const job *const j = user;
+    const fv_ref *const r = j->r;
+    const int64_t weights = fv__shape_count(r->out_shape) / j->outputs;
+    (void)worker;
+    memset(r->out + o * weights, 0, (size_t)weights * sizeof *r->out);
+    for (int n = 0; n < r->n; n++) {
+        const operands v = {(double *)r->in[0] + n * j->y, r->out, (double *)r->in[1] + n * j->x};
+        each_line(&j->conv, j->border, o, v, to_w);
+    }
 }
 
 void fv__conv_ref(const fv_ref *r)
 {
-    const fv_conv_args conv = fv__conv_forward_args(r->attrs, r->in_shape[0], r->in_shape[1], r->out_shape);
-    const int64_t in = fv__shape_count(r->in_shape[0]), out = fv__shape_count(r->out_shape);
-    const int64_t pixels = fv__conv_out(&conv);
-    for (int n = 0; n < r->n; n++) {
-        const operands v = {r->out + n * out, (double *)r->in[1], (double *)r->in[0] + n * in};
-        for (int64_t k = 0; k < out; k++)
-            v.y[k] = r->n_inputs > 2 ? r->in[2][k / pixels] : 0.0;
-        each_line(&conv, border_of(r), v, to_y);
-    }
+    job j = job_of(r, r->in_shape[0], r->in_shape[1], r->out_shape);
+    run_tasks(&j, r->n * j.outputs, forward_task);
 }
 
 void fv__conv_ref_dx(const fv_ref *r)
 {
-    const fv_conv_args conv = fv__conv_forward_args(r->attrs, r->out_shape, r->in_shape[1], r->in_shape[0]);
-    const int64_t in = fv__shape_count(r->in_shape[0]), out = fv__shape_count(r->out_shape);
-    const int64_t pixels = fv__conv_in(&conv);
-    for (int n = 0; n < r->n; n++) {
-        const operands v = {(double *)r->in[0] + n * in, (double *)r->in[1], r->out + n * out};
-        for (int64_t k = 0; k < out; k++)
-            v.x[k] = r->n_inputs > 2 ? r->in[2][k / pixels] : 0.0;
-        each_line(&conv, border_of(r), v, to_x);
-    }
+    job j = job_of(r, r->out_shape, r->in_shape[1], r->in_shape[0]);
+    run_tasks(&j, r->n, dx_task);
 }
 
 void fv__conv_ref_dw(const fv_ref *r)
 {
-    const fv_conv_args conv = fv__conv_forward_args(r->attrs, r->in_shape[1], r->out_shape, r->in_shape[0]);
-    const int64_t dy = fv__shape_count(r->in_shape[0]), x = fv__shape_count(r->in_shape[1]);
-    memset(r->out, 0, (size_t)fv__shape_count(r->out_shape) * sizeof *r->out);
-    for (int n = 0; n < r->n; n++) {
-        const operands v = {(double *)r->in[0] + n * dy, r->out, (double *)r->in[1] + n * x};
-        each_line(&conv, border_of(r), v, to_w);
-    }
+    job j = job_of(r, r->in_shape[1], r->out_shape, r->in_shape[0]);
+    run_tasks(&j, j.outputs, dw_task);
 }

@@ -60,6 +60,7 @@ static fv_ref arguments(const fv_reference *reference, int index)
         .node = (uint32_t)node->counter,
         .rounding = reference->rounding,
         .draws = reference->draws,
+        .pool = reference->ctx->pool,
     };
     for (int i = 0; i < node->n_inputs; i++) {
         r.in[i] = reference->value[node->input[i]];

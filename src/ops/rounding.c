@@ -102,7 +102,9 @@ fv_status fv__rounding_run(const fv_rounding *rounding, fv_reference *reference,
     return status;
 }
 
-#define N_SIGNS 4
+/* Draws of signs. Many values are their own average. */
+#define N_SIGNS     4
+#define MANY_VALUES 256
 
 /* Multiplies each element by 1 or -1; a second call restores them. */
 static void sign(fv_reference *reference, int t, uint64_t seed, uint32_t draw)
@@ -144,15 +146,16 @@ fv_status fv__rounding_terms(fv_reference *reference, int tensor, uint64_t seed,
     const int read = graph->nodes[last].input[0];
     const int first = graph->tensors[read].role == FV_ROLE_BATCH ? graph->tensors[read].source : last;
     const int64_t n = fv__shape_count(graph->tensors[tensor].shape);
+    const uint32_t n_signs = n < MANY_VALUES ? N_SIGNS : 1;
     double sum = 0;
-    for (uint32_t draw = 0; draw < N_SIGNS; draw++) {
+    for (uint32_t draw = 0; draw < n_signs; draw++) {
         sign(reference, graph->nodes[first].input[0], seed, draw);
         FV_TRY(fv__reference_run_nodes(reference, first, first + 1));
         FV_TRY(fv__reference_run_nodes(reference, last, last + 1));
         sum += squares(reference->value[tensor], n);
         sign(reference, graph->nodes[first].input[0], seed, draw);
     }
-    *terms = sqrt(sum / N_SIGNS / (double)n);
+    *terms = sqrt(sum / n_signs / (double)n);
     FV_TRY(fv__reference_run_nodes(reference, first, first + 1));
     return fv__reference_run_nodes(reference, last, last + 1);
 }
