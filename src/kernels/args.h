@@ -34,6 +34,14 @@ typedef struct fv_shift_args {
     bool back;
 } fv_shift_args;
 
+/* A border other than zeros: the convolution's `in` pixels of an axis are those of x with its border, and
+ * pixel k of them shows pixel seen[k] of x; -1: `value`. */
+typedef struct fv_conv_border {
+    int x[FV_AXES]; /* pixels of x */
+    const int32_t *seen[FV_AXES];
+    float value;
+} fv_conv_border;
+
 /* y[o][p] = sum over i and taps k of w[o][i][k] * x[i][p * stride + k * dilation - before] + b[o],
  * with p and k in three directions, and one group of channels o and i after the other. y may be every
  * step-th pixel of a larger image, beginning at pixel `first`, and the weights may begin at an offset in
@@ -48,7 +56,29 @@ typedef struct fv_conv_args {
     int in_w;           /* width of a staged row, which holds every column that a tile reads */
     const int32_t *tap; /* [taps]: offset of each tap from the first column that a row reads, in floats */
     bool staged;        /* rows are copied to scratch with their padding; otherwise they are read in place */
+    const fv_conv_border *border; /* NULL: x lies in memory as `at` says. Of few ways: fv_conv_way */
 } fv_conv_args;
+
+/* Pixels of x in memory, along an axis. */
+static inline int fv__conv_x(const fv_conv_args *conv, int axis)
+{
+    return conv->border ? conv->border->x[axis] : conv->at[axis].in;
+}
+
+/* Pixels of one channel of x in memory. */
+static inline int64_t fv__conv_plane(const fv_conv_args *conv)
+{
+    return (int64_t)fv__conv_x(conv, FV_DEPTH) * fv__conv_x(conv, FV_HEIGHT) * fv__conv_x(conv, FV_WIDTH);
+}
+
+/* The number of the pixel of x that pixel (z, y, x) of x with its border shows; -1: the border's value. */
+static inline int64_t fv__border_pixel(const fv_conv_border *b, int z, int y, int x)
+{
+    const int32_t depth = b->seen[FV_DEPTH][z], row = b->seen[FV_HEIGHT][y], column = b->seen[FV_WIDTH][x];
+    return depth < 0 || row < 0 || column < 0
+               ? -1
+               : ((int64_t)depth * b->x[FV_HEIGHT] + row) * b->x[FV_WIDTH] + column;
+}
 
 /* Taps of the window. 0: the window is empty, and every output is its bias. */
 static inline int64_t fv__conv_taps(const fv_conv_args *conv)
@@ -173,12 +203,14 @@ static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pa
                            .dilation = dilation / t};
 }
 
-/* x as rows: [h][w][16][padded], with zeros for the channels from i on, and one pixel of zeros behind
- * the image. */
+/* x as rows: [h][w][16][padded], with zeros for the channels from i on, and behind the image one pixel of
+ * zeros, and one of the border's constant. */
 typedef struct fv_conv_rows_args {
     int i, h, w;   /* h and w of one depth */
     int padded;    /* channels, rounded up to 16 */
     int64_t pixel; /* floats from one pixel to the next: 16 * padded, or a little more */
+    bool border;   /* with a constant */
+    float value;
 } fv_conv_rows_args;
 
 /* Weight gradient over rows; `conv` is the forward convolution. A chunk of dy is several whole lines or

@@ -39,8 +39,6 @@ typedef struct fv_conv_task {
 const fv_map *fv__conv_border(const fv_conv_attrs *a, fv_shape x, fv_conv_args *conv, fv_map *map);
 /* FV_ERR_INPUT where x has no values for it. */
 fv_status fv__conv_check_border(const fv_infer *q, int directions, const fv_axis at[FV_AXES]);
-/* Puts x with its border in a buffer, which stands for the node's input x from there on. */
-fv_status fv__conv_lower_border(fv_lower *l, const fv_conv_task *task);
 
 /* A way to compute a convolution. Of each list the first that `can` and `pays` is taken: both look at the
  * shape alone, so that the sums are the same on every machine. The plan's option `way` asks for one that
@@ -51,13 +49,19 @@ typedef struct fv_conv_way {
     bool (*can)(const fv_conv_task *task);
     bool (*pays)(const fv_conv_task *task); /* NULL: always */
     fv_status (*lower)(fv_lower *l, const fv_conv_task *task);
+    /* Whether it reads x through fv_conv_args.border; NULL: never. Else it is given a copy. */
+    bool (*border)(const fv_conv_task *task);
 } fv_conv_way;
 
 fv_status fv__conv_lower_by(fv_lower *l, const fv_conv_way *ways, int n_ways, const fv_conv_task *task);
 
+/* A task with a border: x is read through the map, or first copied with its border to a buffer. */
+fv_status fv__conv_lower_border(fv_lower *l, const fv_conv_way *way, const fv_conv_task *task);
+
 /* Winograd's F(4x4, 3x3): whether it can, and whether there is enough to multiply. */
 bool fv__conv_winograd_can(const fv_conv_task *task);
 bool fv__conv_winograd_pays(const fv_conv_task *task);
+bool fv__conv_winograd_border(const fv_conv_task *task);
 /* conv_pixels.c: im2col and a product. */
 bool fv__conv_pixels_can(const fv_conv_task *task);
 bool fv__conv_pixels_pays(const fv_conv_task *task);

@@ -48,7 +48,8 @@ static fv_status copy(fv_lower *l, const void *map)
     return fv__map_lower(l, map);
 }
 
-fv_status fv__conv_lower_border(fv_lower *l, const fv_conv_task *task)
+/* x with its border in a buffer, which stands for the node's input x from there on. */
+static fv_status lower_copy(fv_lower *l, const fv_conv_task *task)
 {
     fv_map map = *task->border;
     fv_lower to_buffer = *l;
@@ -69,4 +70,41 @@ fv_status fv__conv_lower_border(fv_lower *l, const fv_conv_task *task)
     }
     l->in[task->x] = to_buffer.out;
     return to_buffer.status;
+}
+
+static fv_status make_tables(fv_lower *l, const fv_map *map, fv_conv_border *border)
+{
+    static const int32_t first[] = {0};
+    border->value = map->value;
+    for (int a = 0; a < FV_AXES; a++) {
+        border->x[a] = 1;
+        border->seen[a] = first;
+    }
+    for (int d = 1; d < map->x.rank; d++) {
+        int32_t *const seen = fv__arena_alloc(l->arena, (size_t)map->y.dim[d], sizeof *seen);
+        if (!seen)
+            return FV_ERR_MEMORY;
+        for (int k = 0; k < map->y.dim[d]; k++)
+            seen[k] = fv__map_seen(map->outside, map->x.dim[d], k - map->before[d]);
+        border->x[FV_AXES - map->x.rank + d] = map->x.dim[d];
+        border->seen[FV_AXES - map->x.rank + d] = seen;
+    }
+    return FV_OK;
+}
+
+fv_status fv__conv_lower_border(fv_lower *l, const fv_conv_way *way, const fv_conv_task *task)
+{
+    if (!way->border || !way->border(task)) {
+        FV_TRY(lower_copy(l, task));
+        return way->lower(l, task);
+    }
+    fv_conv_border *const border = fv__arena_alloc(l->arena, 1, sizeof *border);
+    if (!border)
+        return FV_ERR_MEMORY;
+    FV_TRY(make_tables(l, task->border, border));
+    fv_conv_args part = *task->part;
+    fv_conv_task through = *task;
+    part.border = border;
+    through.part = &part;
+    return way->lower(l, &through);
 }

@@ -195,10 +195,10 @@ static fv_status lower_windows(fv_lower *l, const fv_conv_task *task)
 }
 
 static const fv_conv_way ways[] = {
-    {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, lower_winograd},
-    {"points", false, points_can, NULL, lower_points},
-    {"lines", false, lines_can, NULL, lower_lines},
-    {"windows", false, always, NULL, lower_windows},
+    {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, lower_winograd, NULL},
+    {"points", false, points_can, NULL, lower_points, NULL},
+    {"lines", false, lines_can, NULL, lower_lines, NULL},
+    {"windows", false, always, NULL, lower_windows, NULL},
 };
 
 fv_status fv__c16_lower_conv(fv_lower *l, const fv_conv_args *conv, const fv_map *border)

@@ -90,9 +90,9 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, bool by_block,
                                 .padded = fv__ceil_div(conv->i, FV_LANES) * FV_LANES,
                                 .slices = by_block ? 0 : count_slices(l, conv)};
     fv_conv_args *const c = &g->conv;
-    g->sees_all = fv__conv_taps(c) == 1;
+    g->sees_all = fv__conv_taps(c) == 1 && !c->border;
     for (int a = 0; a < FV_AXES; a++) {
-        g->whole[a] = c->at[a].in;
+        g->whole[a] = fv__conv_x(c, a);
         g->sees_all = g->sees_all && c->at[a].before == 0;
     }
     for (int a = 0; a < FV_AXES && g->sees_all; a++) { /* of the pixels that it picks, and no others */
@@ -240,11 +240,12 @@ static bool outputs_pay(const fv_conv_task *task)
 }
 
 static const fv_conv_way ways[] = {
-    {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, fv__conv_lower_winograd_dw},
-    {"rows", false, always, rows_pay, lower_rows_of_batch},
-    {"outputs", false, outputs_can, outputs_pay, lower_outputs},
-    {"depthwise", false, fv__depthwise_can, NULL, fv__depthwise_lower_dw},
-    {"blocks", false, always, NULL, fv__conv_lower_dw_blocks},
+    {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, fv__conv_lower_winograd_dw,
+     fv__conv_winograd_border},
+    {"rows", false, always, rows_pay, lower_rows_of_batch, always},
+    {"outputs", false, outputs_can, outputs_pay, lower_outputs, NULL},
+    {"depthwise", false, fv__depthwise_can, NULL, fv__depthwise_lower_dw, NULL},
+    {"blocks", false, always, NULL, fv__conv_lower_dw_blocks, NULL},
 };
 
 fv_status fv__conv_lower_dw(fv_lower *l)

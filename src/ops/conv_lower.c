@@ -13,9 +13,7 @@ fv_status fv__conv_lower_by(fv_lower *l, const fv_conv_way *ways, int n_ways, co
         if (!asked || !way->can(task))
             continue;
         l->chosen = way->name;
-        if (task->border)
-            FV_TRY(fv__conv_lower_border(l, task));
-        return way->lower(l, task);
+        return task->border ? fv__conv_lower_border(l, way, task) : way->lower(l, task);
     }
     return fv__fail(l->ctx, FV_ERR_INPUT,
                     "no way to compute this convolution is called '%s' and can do its shape",
@@ -133,6 +131,12 @@ bool fv__conv_winograd_pays(const fv_conv_task *task)
     const int64_t rows = (conv->at[FV_HEIGHT].out + 3) / 4, columns = (conv->at[FV_WIDTH].out + 3) / 4;
     return conv->i >= FV_WINOGRAD_CHANNELS && conv->o >= FV_WINOGRAD_CHANNELS &&
            rows * columns * 16 <= 2 * fv__conv_out(conv);
+}
+
+/* Of images: depths of a border would be whole tiles. */
+bool fv__conv_winograd_border(const fv_conv_task *task)
+{
+    return task->part->at[FV_DEPTH].in == 1;
 }
 
 /* The node's output from its first input. A data gradient takes the weights as they are, and flips them as it
@@ -272,11 +276,12 @@ static fv_status lower_linear(fv_lower *l, const fv_conv_task *task)
 
 /* Of the forward pass, the data gradient, and transposed convolution. */
 static const fv_conv_way sums[] = {
-    {"linear", false, linear_can, NULL, lower_linear},
-    {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, lower_winograd},
-    {"pixels", false, fv__conv_pixels_can, fv__conv_pixels_pays, fv__conv_lower_pixels},
-    {"depthwise", false, fv__depthwise_can, NULL, fv__depthwise_lower},
-    {"lines", false, always, NULL, lower_lines},
+    {"linear", false, linear_can, NULL, lower_linear, NULL},
+    {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, lower_winograd,
+     fv__conv_winograd_border},
+    {"pixels", false, fv__conv_pixels_can, fv__conv_pixels_pays, fv__conv_lower_pixels, always},
+    {"depthwise", false, fv__depthwise_can, NULL, fv__depthwise_lower, NULL},
+    {"lines", false, always, NULL, lower_lines, NULL},
 };
 
 fv_status fv__conv_lower(fv_lower *l)

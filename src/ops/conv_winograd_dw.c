@@ -46,14 +46,18 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, const fv_winog
     return *out ? FV_OK : FV_ERR_MEMORY;
 }
 
-/* x as rows of its own width, and a pixel of zeros for what lies outside. */
+/* x as rows of its own width, and a pixel of zeros for what lies outside, one of the border's constant. */
 static fv_status lower_rows(fv_lower *l, const fv_winograd_dw_args *g, int *rows)
 {
     const fv_conv_args *const c = &g->conv;
-    const fv_conv_rows_args args = {
-        .i = c->i, .h = c->at[FV_HEIGHT].in, .w = c->at[FV_WIDTH].in, .padded = g->padded, .pixel = g->pixel};
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS,
-                            ((int64_t)c->at[FV_HEIGHT].in * c->at[FV_WIDTH].in + 1) * g->pixel / FV_LANES,
+    const fv_conv_rows_args args = {.i = c->i,
+                                    .h = fv__conv_x(c, FV_HEIGHT),
+                                    .w = fv__conv_x(c, FV_WIDTH),
+                                    .padded = g->padded,
+                                    .pixel = g->pixel,
+                                    .border = c->border != NULL,
+                                    .value = c->border ? c->border->value : 0};
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, (fv__conv_plane(c) + 1 + args.border) * g->pixel / FV_LANES,
                             rows));
     fv_step_spec turn = {.kernel = FV_KERNEL_conv_rows,
                          .domain = FV_PER_BLOCK,
@@ -62,7 +66,7 @@ static fv_status lower_rows(fv_lower *l, const fv_winograd_dw_args *g, int *rows
                          .operand = {*rows, l->in[1]},
                          .access = {FV_WRITE, FV_READ},
                          .bytes = 8.0 * (double)fv__shape_count(l->in_shape[1])};
-    fv__lower_split(l, 2 * fv__conv_products(c), c->at[FV_HEIGHT].in, 1, &turn);
+    fv__lower_split(l, 2 * fv__conv_products(c), args.h, 1, &turn);
     return turn.args ? fv__lower_step(l, &turn) : FV_ERR_MEMORY;
 }
 
