@@ -78,7 +78,8 @@ void op_call_check(op_call *call)
 /* A sum over images is the gradient of a parameter, so the graph needs one of its shape. */
 static int gradient_of(fv_graph *graph, const op_call *call, const op_graph *g, const void *attrs)
 {
-    fv_infer q = {.ctx = graph->ctx, .what = call->what, .attrs = attrs, .n_inputs = op_n_inputs(call)};
+    fv_infer q = {
+        .ctx = graph->ctx, .what = call->what, .op = call->op, .attrs = attrs, .n_inputs = op_n_inputs(call)};
     for (int i = 0; i < q.n_inputs; i++)
         q.input[i] = &graph->tensors[g->input[i]];
     int of = -1;

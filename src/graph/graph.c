@@ -169,7 +169,8 @@ fv_status fv__node_shape(const fv_graph *graph, const fv_node *node, fv_shape *o
 {
     char what[WHAT_BYTES];
     describe(graph, node->op, node->name, node->line, what);
-    fv_infer q = {.ctx = graph->ctx, .what = what, .attrs = node->attrs, .n_inputs = node->n_inputs};
+    fv_infer q = {
+        .ctx = graph->ctx, .what = what, .op = node->op, .attrs = node->attrs, .n_inputs = node->n_inputs};
     for (int i = 0; i < node->n_inputs; i++)
         q.input[i] = &graph->tensors[node->input[i]];
     FV_TRY(node->op->infer(&q));

@@ -48,6 +48,7 @@ typedef struct fv_attr_spec {
 typedef struct fv_infer {
     fv_context *ctx;
     const char *what; /* prefix of messages: "model.fovea:3: conv c1" */
+    const struct fv_op *op;
     const void *attrs;
     int n_inputs;
     const fv_tensor *input[FV_MAX_INPUTS];
@@ -68,6 +69,7 @@ fv_status fv__grad_node(fv_grad *g, const struct fv_op *op, const char *suffix, 
 /* Arguments of the reference, plain loops in double. Per-image tensors are [n][...], others have their own
  * shape. */
 typedef struct fv_ref {
+    const struct fv_op *op;
     const void *attrs;
     int n; /* images */
     int n_inputs;
@@ -245,6 +247,7 @@ typedef struct fv_op {
     const fv_attr_spec *attrs; /* n_attrs of them */
     int n_attrs;
     fv_target target;
+    const struct fv_map_rule *map; /* it moves values along axes by this rule: ops/axis_map.h */
     bool has_window;   /* input 1 is weights whose last dimensions are a window that slides over input 0 */
     bool is_view;      /* the output is the first input under another shape */
     unsigned in_place; /* bit i: may write its output over input i */

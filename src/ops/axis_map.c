@@ -335,3 +335,51 @@ fv_status fv__map_dx_lower(fv_lower *l, const fv_map *map)
 {
     return lower_sums(l, map, true);
 }
+
+/* ---- operations that are their map ------------------------------------------------------------------- */
+
+static fv_status infer_dx(fv_infer *q)
+{
+    const fv_shape dy = q->input[0]->shape;
+    char found[FV_SHAPE_TEXT], expected[FV_SHAPE_TEXT];
+    fv_shape y;
+    FV_TRY(q->op->map->x_of(q, dy, &q->out));
+    FV_TRY(fv__shape_check(q->ctx, q->out, q->what));
+    FV_TRY(q->op->map->y_of(q, q->out, &y));
+    if (!fv__shape_equal(y, dy))
+        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a gradient of %s, found %s", q->what,
+                        fv__shape_text(y, expected), fv__shape_text(dy, found));
+    return FV_OK;
+}
+
+fv_status fv__map_op_infer(fv_infer *q)
+{
+    if (q->op->part == FV_PART_DATA)
+        return infer_dx(q);
+    FV_TRY(q->op->map->y_of(q, q->input[0]->shape, &q->out));
+    return fv__shape_check(q->ctx, q->out, q->what);
+}
+
+/* The shapes of a row's input and output are x's and y's, or of a gradient y's and x's. */
+static fv_map map_between(const fv_op *op, const void *attrs, fv_shape in, fv_shape out)
+{
+    return op->part == FV_PART_DATA ? op->map->map_of(attrs, out, in) : op->map->map_of(attrs, in, out);
+}
+
+void fv__map_op_ref(const fv_ref *r)
+{
+    const fv_map map = map_between(r->op, r->attrs, r->in_shape[0], r->out_shape);
+    walk_images(r, &map, r->op->part == FV_PART_DATA);
+}
+
+fv_status fv__map_op_lower(fv_lower *l)
+{
+    const fv_map map = map_between(l->op, l->attrs, l->in_shape[0], l->out_shape);
+    return l->op->part == FV_PART_DATA ? fv__map_dx_lower(l, &map) : fv__map_lower(l, &map);
+}
+
+fv_status fv__map_op_grad(fv_grad *g)
+{
+    return fv__grad_node(g, g->node->op->map->dx, "dx", g->node->attrs, 1, &g->dy, FV_ROLE_VALUE, -1,
+                         &g->dx[0]);
+}

@@ -36,6 +36,31 @@ fv_map_outside fv__map_outside(int index);
 int fv__map_seen(fv_map_outside outside, int n, int64_t i);
 /* FV_ERR_INPUT where a picture of n pixels has no values for a border of so many. */
 fv_status fv__map_expect_border(const fv_infer *q, fv_choice mode, int n, int begin, int end);
+
+/* What an operation says whose rows are made by FV_MAP and FV_MAP_DX: it is its map and its shapes. Of its
+ * gradient the attributes are the same, and x's shape follows from them and from y's. */
+typedef struct fv_map_rule {
+    const fv_op *dx;                                             /* NULL: the row has a gradient of its own */
+    fv_map (*map_of)(const void *attrs, fv_shape x, fv_shape y); /* of shapes that fit */
+    fv_status (*y_of)(const fv_infer *q, fv_shape x, fv_shape *y);
+    fv_status (*x_of)(const fv_infer *q, fv_shape y, fv_shape *x); /* NULL where dx is; y_of checks it */
+} fv_map_rule;
+
+#define FV_MAP(rule)                                                                                         \
+    .n_inputs = 1, .role = {FV_ROLE_VALUE}, .cheap = true, .map = &(rule), .infer = fv__map_op_infer,        \
+    .ref = fv__map_op_ref, .lower = fv__map_op_lower, .cost = fv__map_cost
+#define FV_MAP_DX(rule, of_family)                                                                           \
+    .family = (of_family), .part = FV_PART_DATA, .n_inputs = 1, .role = {FV_ROLE_VALUE},                     \
+    .no_gradient = true, .map = &(rule), .infer = fv__map_op_infer, .ref = fv__map_op_ref,                   \
+    .lower = fv__map_op_lower, .cost = fv__map_cost
+
+/* Of the rows that FV_MAP and FV_MAP_DX make: the part that the row is of its family says which way. */
+fv_status fv__map_op_infer(fv_infer *q);
+void fv__map_op_ref(const fv_ref *r);
+fv_status fv__map_op_lower(fv_lower *l);
+/* Appends rule->dx, with the attributes of the node. */
+fv_status fv__map_op_grad(fv_grad *g);
+
 /* The map that copies x; callers change what they need. */
 fv_map fv__map_identity(fv_shape x);
 /* y from x; and dx from dy. */

@@ -42,16 +42,16 @@ static int first_of(const crop_attrs *a, int direction, int pixels, int size)
     return at < 0 ? (pixels - size) / 2 : at;
 }
 
-static fv_map crop_map(const crop_attrs *a, fv_shape x, fv_shape y)
+static fv_map map_of(const void *attrs, fv_shape x, fv_shape y)
 {
     fv_map map = fv__map_identity(x);
     map.y = y;
     for (int d = 1; d < x.rank; d++)
-        map.before[d] = -first_of(a, d - 1, x.dim[d], y.dim[d]);
+        map.before[d] = -first_of(attrs, d - 1, x.dim[d], y.dim[d]);
     return map;
 }
 
-static fv_status check(const fv_infer *q, fv_shape x, fv_shape *y)
+static fv_status y_of(const fv_infer *q, fv_shape x, fv_shape *y)
 {
     const crop_attrs *const a = q->attrs;
     int size[FV_DIRECTIONS], at[FV_DIRECTIONS];
@@ -73,9 +73,12 @@ static fv_status check(const fv_infer *q, fv_shape x, fv_shape *y)
     return FV_OK;
 }
 
-static fv_status infer(fv_infer *q)
+static fv_status x_of(const fv_infer *q, fv_shape y, fv_shape *x)
 {
-    return check(q, q->input[0]->shape, &q->out);
+    const crop_attrs *const a = q->attrs;
+    *x = (fv_shape){.rank = 1 + a->n, .dim = {y.dim[0]}};
+    memcpy(&x->dim[1], a->full, (size_t)a->n * sizeof *a->full);
+    return FV_OK;
 }
 
 static fv_status grad(fv_grad *g)
@@ -87,17 +90,7 @@ static fv_status grad(fv_grad *g)
     return fv__grad_node(g, &fv_op_crop_dx, "dx", &attrs, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
 }
 
-static void ref(const fv_ref *r)
-{
-    const fv_map map = crop_map(r->attrs, r->in_shape[0], r->out_shape);
-    fv__map_ref(r, &map);
-}
-
-static fv_status lower(fv_lower *l)
-{
-    const fv_map map = crop_map(l->attrs, l->in_shape[0], l->out_shape);
-    return fv__map_lower(l, &map);
-}
+static const fv_map_rule rule = {&fv_op_crop_dx, map_of, y_of, x_of};
 
 static const fv_case cases[] = {
     {17, {{3, {3, 5, 7}}}, "size=3"},       {16, {{3, {2, 8, 8}}}, "size=4x8 at=1x0"},
@@ -115,52 +108,18 @@ static const fv_layer_kind layers[] = {{
 
 const fv_op fv_op_crop = {
     .name = "crop",
-    .n_inputs = 1,
-    .role = {FV_ROLE_VALUE},
+    FV_MAP(rule),
     .attr_bytes = sizeof(crop_attrs),
     .attrs = specs,
     .n_attrs = N_FORWARD_SPECS,
-    .cheap = true,
     .by_channel = true,
-    .infer = infer,
     .grad = grad,
-    .ref = ref,
-    .lower = lower,
-    .cost = fv__map_cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
     FV_LAYERS(layers),
 };
 
 /* ---- the gradient: input dy --------------------------------------------------------------------------- */
-
-static fv_status infer_dx(fv_infer *q)
-{
-    const crop_attrs *const a = q->attrs;
-    const fv_shape dy = q->input[0]->shape;
-    char found[FV_SHAPE_TEXT], expected[FV_SHAPE_TEXT];
-    fv_shape y;
-    q->out = (fv_shape){.rank = 1 + a->n, .dim = {dy.dim[0]}};
-    memcpy(&q->out.dim[1], a->full, (size_t)a->n * sizeof *a->full);
-    FV_TRY(fv__shape_check(q->ctx, q->out, q->what));
-    FV_TRY(check(q, q->out, &y));
-    if (!fv__shape_equal(y, dy))
-        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a gradient of %s, found %s", q->what,
-                        fv__shape_text(y, expected), fv__shape_text(dy, found));
-    return FV_OK;
-}
-
-static void ref_dx(const fv_ref *r)
-{
-    const fv_map map = crop_map(r->attrs, r->out_shape, r->in_shape[0]);
-    fv__map_dx_ref(r, &map);
-}
-
-static fv_status lower_dx(fv_lower *l)
-{
-    const fv_map map = crop_map(l->attrs, l->out_shape, l->in_shape[0]);
-    return fv__map_dx_lower(l, &map);
-}
 
 static const fv_case cases_dx[] = {
     {17, {{3, {3, 3, 3}}}, "size=3 full=5x7"},
@@ -171,18 +130,10 @@ static const fv_case cases_dx[] = {
 
 const fv_op fv_op_crop_dx = {
     .name = "crop_dx",
-    .family = "crop",
-    .part = FV_PART_DATA,
-    .n_inputs = 1,
-    .role = {FV_ROLE_VALUE},
-    .no_gradient = true,
+    FV_MAP_DX(rule, "crop"),
     .attr_bytes = sizeof(crop_attrs),
     .attrs = specs,
     .n_attrs = sizeof specs / sizeof *specs,
-    .infer = infer_dx,
-    .ref = ref_dx,
-    .lower = lower_dx,
-    .cost = fv__map_cost,
     .cases = cases_dx,
     .n_cases = sizeof cases_dx / sizeof *cases_dx,
 };

@@ -17,23 +17,22 @@ static const fv_attr_spec specs[] = {
      .count = FV_MAX_RANK},
 };
 
-static fv_status infer(fv_infer *q)
+static fv_status y_of(const fv_infer *q, fv_shape x, fv_shape *y)
 {
     const permute_attrs *const a = q->attrs;
-    const fv_shape x = q->input[0]->shape;
     char found[FV_SHAPE_TEXT];
     bool is_there[FV_MAX_RANK] = {false};
     bool well = a->n == x.rank;
+    *y = x;
     for (int d = 0; d < a->n && well; d++) {
         well = a->order[d] < x.rank && !is_there[a->order[d]];
         is_there[a->order[d]] = true;
-        q->out.dim[d] = x.dim[a->order[d]];
+        y->dim[d] = x.dim[a->order[d]];
     }
     if (!well)
         return fv__fail(q->ctx, FV_ERR_INPUT,
                         "%s: expected the numbers 0 to %d in an order, for the dimensions of %s", q->what,
                         x.rank - 1, fv__shape_text(x, found));
-    q->out.rank = x.rank;
     return FV_OK;
 }
 
@@ -46,8 +45,9 @@ static fv_status grad(fv_grad *g)
     return fv__grad_node(g, &fv_op_permute, "dx", &inverse, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
 }
 
-static fv_map permute_map(const permute_attrs *a, fv_shape x, fv_shape y)
+static fv_map map_of(const void *attrs, fv_shape x, fv_shape y)
 {
+    const permute_attrs *const a = attrs;
     fv_map map = fv__map_identity(x);
     map.y = y;
     for (int d = 0; d < a->n; d++)
@@ -55,17 +55,7 @@ static fv_map permute_map(const permute_attrs *a, fv_shape x, fv_shape y)
     return map;
 }
 
-static void ref(const fv_ref *r)
-{
-    const fv_map map = permute_map(r->attrs, r->in_shape[0], r->out_shape);
-    fv__map_ref(r, &map);
-}
-
-static fv_status lower(fv_lower *l)
-{
-    const fv_map map = permute_map(l->attrs, l->in_shape[0], l->out_shape);
-    return fv__map_lower(l, &map);
-}
+static const fv_map_rule rule = {NULL, map_of, y_of, NULL};
 
 static const fv_case cases[] = {
     {17, {{3, {3, 5, 7}}}, "order=1x2x0"},
@@ -87,17 +77,11 @@ static const fv_layer_kind layers[] = {{
 
 const fv_op fv_op_permute = {
     .name = "permute",
-    .n_inputs = 1,
-    .role = {FV_ROLE_VALUE},
+    FV_MAP(rule),
     .attr_bytes = sizeof(permute_attrs),
     .attrs = specs,
     .n_attrs = sizeof specs / sizeof *specs,
-    .cheap = true,
-    .infer = infer,
     .grad = grad,
-    .ref = ref,
-    .lower = lower,
-    .cost = fv__map_cost,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
     FV_LAYERS(layers),

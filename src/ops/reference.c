@@ -49,6 +49,7 @@ static fv_ref arguments(const fv_reference *reference, int index)
     const fv_graph *graph = reference->graph;
     const fv_node *node = &graph->nodes[index];
     fv_ref r = {
+        .op = node->op,
         .attrs = node->attrs,
         .n = reference->n,
         .n_inputs = node->n_inputs,

@@ -28,8 +28,9 @@ static const fv_attr_spec specs[] = {
     {.word = "mode", .type = FV_ATTR_CHOICE, .offset = offsetof(upsample_attrs, mode), .choices = modes},
 };
 
-static fv_map upsample_map(const upsample_attrs *a, fv_shape x, fv_shape y)
+static fv_map map_of(const void *attrs, fv_shape x, fv_shape y)
 {
+    const upsample_attrs *const a = attrs;
     fv_map map = fv__map_identity(x);
     map.y = y;
     map.interpolate = a->mode.index == BILINEAR;
@@ -46,37 +47,35 @@ static fv_status find_factors(const fv_infer *q, fv_shape shape, int factor[FV_D
     return fv__sizes_spread(q->ctx, &a->factor, shape.rank - 1, "factor", q->what, factor);
 }
 
-static fv_status infer(fv_infer *q)
+static fv_status y_of(const fv_infer *q, fv_shape x, fv_shape *y)
 {
     int factor[FV_DIRECTIONS];
-    q->out = q->input[0]->shape;
-    FV_TRY(find_factors(q, q->out, factor));
-    for (int d = 1; d < q->out.rank; d++) {
-        if (q->out.dim[d] > FV_MAX_DIM / factor[d - 1])
+    FV_TRY(find_factors(q, x, factor));
+    *y = x;
+    for (int d = 1; d < x.rank; d++) {
+        if (x.dim[d] > FV_MAX_DIM / factor[d - 1])
             return fv__fail(q->ctx, FV_ERR_INPUT, "%s: %d pixels %d times are more than %d", q->what,
-                            q->out.dim[d], factor[d - 1], FV_MAX_DIM);
-        q->out.dim[d] *= factor[d - 1];
+                            x.dim[d], factor[d - 1], FV_MAX_DIM);
+        y->dim[d] *= factor[d - 1];
     }
-    return fv__shape_check(q->ctx, q->out, q->what);
+    return FV_OK;
 }
 
-static fv_status grad(fv_grad *g)
+static fv_status x_of(const fv_infer *q, fv_shape y, fv_shape *x)
 {
-    return fv__grad_node(g, &fv_op_upsample_dx, "dx", g->node->attrs, 1, &g->dy, FV_ROLE_VALUE, -1,
-                         &g->dx[0]);
+    int factor[FV_DIRECTIONS];
+    FV_TRY(find_factors(q, y, factor));
+    *x = y;
+    for (int d = 1; d < y.rank; d++) {
+        if (y.dim[d] % factor[d - 1])
+            return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a multiple of %d pixels, found %d", q->what,
+                            factor[d - 1], y.dim[d]);
+        x->dim[d] /= factor[d - 1];
+    }
+    return FV_OK;
 }
 
-static void ref(const fv_ref *r)
-{
-    const fv_map map = upsample_map(r->attrs, r->in_shape[0], r->out_shape);
-    fv__map_ref(r, &map);
-}
-
-static fv_status lower(fv_lower *l)
-{
-    const fv_map map = upsample_map(l->attrs, l->in_shape[0], l->out_shape);
-    return fv__map_lower(l, &map);
-}
+static const fv_map_rule rule = {&fv_op_upsample_dx, map_of, y_of, x_of};
 
 static const fv_case cases[] = {
     {17, {{3, {3, 5, 7}}}, ""},
@@ -99,50 +98,18 @@ static const fv_layer_kind layers[] = {{
 
 const fv_op fv_op_upsample = {
     .name = "upsample",
-    .n_inputs = 1,
-    .role = {FV_ROLE_VALUE},
+    FV_MAP(rule),
     .attr_bytes = sizeof(upsample_attrs),
     .attrs = specs,
     .n_attrs = sizeof specs / sizeof *specs,
-    .cheap = true,
     .by_channel = true,
-    .infer = infer,
-    .grad = grad,
-    .ref = ref,
-    .lower = lower,
-    .cost = fv__map_cost,
+    .grad = fv__map_op_grad,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
     FV_LAYERS(layers),
 };
 
 /* ---- the gradient: input dy --------------------------------------------------------------------------- */
-
-static fv_status infer_dx(fv_infer *q)
-{
-    int factor[FV_DIRECTIONS];
-    q->out = q->input[0]->shape;
-    FV_TRY(find_factors(q, q->out, factor));
-    for (int d = 1; d < q->out.rank; d++) {
-        if (q->out.dim[d] % factor[d - 1])
-            return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a multiple of %d pixels, found %d", q->what,
-                            factor[d - 1], q->out.dim[d]);
-        q->out.dim[d] /= factor[d - 1];
-    }
-    return FV_OK;
-}
-
-static void ref_dx(const fv_ref *r)
-{
-    const fv_map map = upsample_map(r->attrs, r->out_shape, r->in_shape[0]);
-    fv__map_dx_ref(r, &map);
-}
-
-static fv_status lower_dx(fv_lower *l)
-{
-    const fv_map map = upsample_map(l->attrs, l->out_shape, l->in_shape[0]);
-    return fv__map_dx_lower(l, &map);
-}
 
 static const fv_case cases_dx[] = {
     {17, {{3, {3, 10, 14}}}, ""},
@@ -156,18 +123,10 @@ static const fv_case cases_dx[] = {
 
 const fv_op fv_op_upsample_dx = {
     .name = "upsample_dx",
-    .family = "upsample",
-    .part = FV_PART_DATA,
-    .n_inputs = 1,
-    .role = {FV_ROLE_VALUE},
-    .no_gradient = true,
+    FV_MAP_DX(rule, "upsample"),
     .attr_bytes = sizeof(upsample_attrs),
     .attrs = specs,
     .n_attrs = sizeof specs / sizeof *specs,
-    .infer = infer_dx,
-    .ref = ref_dx,
-    .lower = lower_dx,
-    .cost = fv__map_cost,
     .cases = cases_dx,
     .n_cases = sizeof cases_dx / sizeof *cases_dx,
 };

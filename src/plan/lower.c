@@ -284,6 +284,7 @@ static fv_status lower_node(fv_plan *plan, int k)
     fv_lower l = {.ctx = plan->ctx,
                   .arena = &plan->arena,
                   .blocks = plan->blocks,
+                  .op = node->op,
                   .attrs = node->attrs,
                   .out = graph->nodes[how->last].output,
                   .out_shape = graph->tensors[node->output].shape,

@@ -58,6 +58,7 @@ typedef struct fv_lower {
     fv_context *ctx;
     fv_arena *arena;
     const fv_blocks *blocks; /* block sizes: the order of a sum must not depend on them */
+    const struct fv_op *op;  /* NULL: a step of no node */
     const void *attrs;
     int n_inputs;
     int in[FV_LOWER_INPUTS], out;
