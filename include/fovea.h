@@ -243,7 +243,7 @@ FV_API void fv_builder_destroy(fv_builder *b);
 /* What a model's outputs are, by the layer that it ends in. Either way an image counts as the class of its
  * largest output. */
 typedef enum fv_output {
-    FV_OUTPUT_PROBABILITIES, /* softmax or sigmoid: each in 0 to 1; those of a softmax add up to 1   */
+    FV_OUTPUT_PROBABILITIES, /* softmax, sigmoid, hardsigmoid: each in 0 to 1; of a softmax the sum is 1 */
     FV_OUTPUT_VALUES         /* anything else, under squared error: numbers of any size and sign     */
 } fv_output;
 

@@ -9,6 +9,7 @@
 #include "op_harness.h"
 
 #include "base/rng.h"
+#include "model/layers.h"
 #include "ops/reference.h"
 
 #include <math.h>
@@ -16,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEED = 20, MAX_ATTR_BYTES = 512, CHECKED_VALUES = 40 };
+enum { SEED = 20, CHECKED_VALUES = 40 };
 
 /* ---- the operation -------------------------------------------------------------------------------- */
 
@@ -47,7 +48,7 @@ int op_n_inputs(const op_call *call)
 
 static void read_words(const op_call *call, fv_context *ctx, void *attrs)
 {
-    char words[128], *rest = words;
+    char words[8192], *rest = words;
     snprintf(words, sizeof words, "%s", call->words ? call->words : "");
     fv__attrs_default(call->op, attrs);
     for (char *word; (word = strtok_r(rest, " ", &rest));) {
@@ -113,7 +114,7 @@ static fv_status add_input(op_graph *g, const op_call *call, int i)
 
 void op_graph_build(op_graph *g, const op_call *call, fv_context *ctx)
 {
-    _Alignas(16) unsigned char attrs[MAX_ATTR_BYTES];
+    _Alignas(16) unsigned char attrs[FV_ATTR_MAX_BYTES];
     assert_true(call->op->attr_bytes <= sizeof attrs);
     read_words(call, ctx, attrs);
     fv__graph_init(&g->graph, ctx, "case");

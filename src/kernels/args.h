@@ -417,7 +417,7 @@ typedef struct fv_classes_args {
 
 /* Cross-entropy of n classes at each of `positions`; the loss of an image is the mean over the
  * positions. */
-#define FV_MAX_CLASS_WEIGHTS 100
+#define FV_MAX_CLASS_WEIGHTS 1000
 typedef struct fv_cross_entropy_args {
     int n;
     int64_t positions;

@@ -256,10 +256,11 @@ static fv_status use_words(fv_parse *p, use *u)
             u->binding[i].scope = p->scope;
         u->binding[i].name = d->parameter[i].name;
         /* the line's bytes are copied, for the next line overwrites them */
-        u->binding[i].text = u->value[i] ? u->bytes + (u->value[i] - line->bytes) : d->parameter[i].initial;
+        u->binding[i].text =
+            u->value[i] ? u->bytes + (u->value[i] - line->room->bytes) : d->parameter[i].initial;
         u->binding[i].next = i > 0 ? &u->binding[i - 1] : NULL;
     }
-    memcpy(u->bytes, line->bytes, sizeof u->bytes);
+    memcpy(u->bytes, line->room->bytes, sizeof u->bytes);
     return FV_OK;
 }
 

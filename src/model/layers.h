@@ -7,7 +7,7 @@
 #include "model/words.h"
 
 #define FV_MAX_LAYERS     20000
-#define FV_ATTR_MAX_BYTES 512
+#define FV_ATTR_MAX_BYTES 4096 /* of an operation's attributes */
 
 /* A full name, of a layer or a use, with room for a prefix, the word and the number of an automatic one. */
 #define FV_LAYER_NAME_BYTES (FV_NAME_MAX_BYTES + 48)

@@ -175,9 +175,8 @@ int fv__model_n_outputs(const fv_model *model)
 fv_output fv__model_output(const fv_model *model)
 {
     const fv_graph *graph = &model->graph;
-    const char *last = graph->nodes[graph->tensors[graph->result[0]].source].op->name;
-    const bool bounded = strcmp(last, "softmax") == 0 || strcmp(last, "sigmoid") == 0;
-    return bounded ? FV_OUTPUT_PROBABILITIES : FV_OUTPUT_VALUES;
+    const fv_op *const last = graph->nodes[graph->tensors[graph->result[0]].source].op;
+    return last->gives_probabilities ? FV_OUTPUT_PROBABILITIES : FV_OUTPUT_VALUES;
 }
 
 fv_status fv__model_describe_data(fv_model *model, const char *const *class_names, int n,

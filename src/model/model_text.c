@@ -263,10 +263,12 @@ fv_status fv__model_text_parse(fv_model *model, const char *text, size_t n_bytes
                       .init = {.kind = FV_INIT_HE, .scale = 1}};
     while (fv__layer_kind_at(parse.n_kinds))
         parse.n_kinds++;
+    parse.line.room = fv__alloc(model->ctx, 1, sizeof *parse.line.room);
     scope.counts = fv__alloc(model->ctx, (size_t)parse.n_kinds, sizeof *scope.counts);
     fv__names_init(&parse.names, model->ctx);
-    const fv_status status = scope.counts ? read_text(&parse) : FV_ERR_MEMORY;
+    const fv_status status = scope.counts && parse.line.room ? read_text(&parse) : FV_ERR_MEMORY;
     fv__names_deinit(&parse.names);
+    fv__free(model->ctx, parse.line.room);
     fv__free(model->ctx, scope.counts);
     fv__free(model->ctx, parse.named);
     fv__definitions_deinit(&parse);

@@ -21,12 +21,12 @@ fv_status fv__line_fail(const fv_line *line, int column, const char *format, ...
 
 int fv__line_column(const fv_line *line, int column)
 {
-    return line->filled ? line->column_of[column - 1] : column;
+    return line->filled ? line->room->column_of[column - 1] : column;
 }
 
 const struct fv_text_scope *fv__line_scope(const fv_line *line, int column)
 {
-    return line->filled ? line->scope_of[column - 1] : line->scope;
+    return line->filled ? line->room->scope_of[column - 1] : line->scope;
 }
 
 fv_status fv__text_check(fv_context *ctx, const char *text, size_t n_bytes, const char *source)
@@ -109,9 +109,9 @@ static fv_status append(fv_line *line, int *n, const char *bytes, size_t length,
                              FV_LINE_MAX_BYTES);
     }
     for (size_t i = 0; i < length; i++, ++*n) {
-        line->bytes[*n] = bytes[i];
-        line->column_of[*n] = (int16_t)(column + (own ? (int)i : 0));
-        line->scope_of[*n] = scope;
+        line->room->bytes[*n] = bytes[i];
+        line->room->column_of[*n] = (int16_t)(column + (own ? (int)i : 0));
+        line->room->scope_of[*n] = scope;
     }
     return FV_OK;
 }
@@ -136,9 +136,9 @@ static fv_status fill(fv_line *line, const char *raw)
         FV_TRY(append(line, &n, b->text, strlen(b->text), (int)i + 1, b->scope, false));
         i += 1 + length;
     }
-    line->bytes[n] = 0;
-    line->column_of[n] = (int16_t)(strlen(raw) + 1);
-    line->scope_of[n] = line->scope;
+    line->room->bytes[n] = 0;
+    line->room->column_of[n] = (int16_t)(strlen(raw) + 1);
+    line->room->scope_of[n] = line->scope;
     line->filled = line->bindings != NULL;
     return FV_OK;
 }
@@ -157,9 +157,9 @@ fv_status fv__line_split(fv_line *line, const char *text, size_t n_bytes, size_t
     line->n_words = 0;
     line->end_column = 1;
     FV_TRY(fill(line, raw));
-    for (char *s = line->bytes; *(s += strspn(s, " \t\r"));) {
+    for (char *s = line->room->bytes; *(s += strspn(s, " \t\r"));) {
         const size_t n = strcspn(s, " \t\r");
-        const int column = (int)(s - line->bytes) + 1;
+        const int column = (int)(s - line->room->bytes) + 1;
         if (line->n_words == FV_LINE_MAX_WORDS)
             return fv__line_fail(line, column, "more than %d words in a line", FV_LINE_MAX_WORDS);
         line->word[line->n_words++] = (fv_word){.text = s, .column = column};

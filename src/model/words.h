@@ -5,7 +5,7 @@
 #include "base/context.h"
 
 #define FV_TEXT_MAX_BYTES (1 << 20)
-#define FV_LINE_MAX_BYTES 500
+#define FV_LINE_MAX_BYTES 8000 /* weights of 1,000 classes fit */
 #define FV_LINE_MAX_WORDS 24
 #define FV_NAME_MAX_BYTES 48
 
@@ -24,6 +24,13 @@ typedef struct fv_binding {
     const struct fv_binding *next;
 } fv_binding;
 
+/* The bytes of a line with its parameters filled in, and of each of them: */
+typedef struct fv_line_room {
+    char bytes[FV_LINE_MAX_BYTES + 1];
+    int16_t column_of[FV_LINE_MAX_BYTES + 1];                    /* its column in the text ... */
+    const struct fv_text_scope *scope_of[FV_LINE_MAX_BYTES + 1]; /* ... and the place where it was written */
+} fv_line_room;
+
 /* One line, its parameters filled in, split into words. A '#' and all behind it is removed. */
 typedef struct fv_line {
     fv_context *ctx;
@@ -32,12 +39,10 @@ typedef struct fv_line {
     int end_column; /* just past the last word: where a missing one would stand */
     int n_words;
     fv_word word[FV_LINE_MAX_WORDS];
-    char bytes[FV_LINE_MAX_BYTES + 1];
-    const fv_binding *bindings;               /* of the place where the line stands; NULL: none */
-    const struct fv_text_scope *scope;        /* of the line itself */
-    bool filled;                              /* the line has parameters; then for each byte: */
-    int16_t column_of[FV_LINE_MAX_BYTES + 1]; /* its column in the text */
-    const struct fv_text_scope *scope_of[FV_LINE_MAX_BYTES + 1]; /* the place where it was written */
+    fv_line_room *room;                /* not owned; NULL: a line that messages name and nobody splits */
+    const fv_binding *bindings;        /* of the place where the line stands; NULL: none */
+    const struct fv_text_scope *scope; /* of the line itself */
+    bool filled;                       /* the line has parameters */
 } fv_line;
 
 /* Columns of words count the bytes of the line as it was filled in. This is the column in the text, for a

@@ -189,14 +189,33 @@ static void describe(const fv_attr_spec *spec, fv_text *text)
                      !spec->choices[i + 1] && (*expected[spec->type] || i) ? "or " : "", spec->choices[i]);
 }
 
+enum { MAX_SHOWN = 80 }; /* bytes of a value that a message shows whole */
+
+/* A value as messages show it: a long one by its beginning, or by the number that is meant (from 0; -1:
+ * none).
+ */
+static const char *shown(const char *value, const parsed *found, int number, char text[MAX_SHOWN + 40])
+{
+    if (strlen(value) <= MAX_SHOWN)
+        return value;
+    if (number >= 0)
+        snprintf(text, MAX_SHOWN + 40, "%s', number %d of '%.20s...",
+                 fv__general(found->number[number], 10).text, number + 1, value);
+    else
+        snprintf(text, MAX_SHOWN + 40, "%.*s...", MAX_SHOWN, value);
+    return text;
+}
+
 static fv_status no_value(fv_context *ctx, const fv_attr_spec *spec, const char *value, const char *what)
 {
+    char start[MAX_SHOWN + 40];
     fv_text text;
     fv__text_init(&text, ctx);
     describe(spec, &text);
     const bool failed = text.failed;
     if (!failed)
-        fv__fail(ctx, FV_ERR_INPUT, "%s: %s: expected %s, found '%s'", what, spec->word, text.data, value);
+        fv__fail(ctx, FV_ERR_INPUT, "%s: %s: expected %s, found '%s'", what, spec->word, text.data,
+                 shown(value, NULL, -1, start));
     fv__text_deinit(&text);
     return failed ? FV_ERR_MEMORY : FV_ERR_INPUT;
 }
@@ -204,14 +223,16 @@ static fv_status no_value(fv_context *ctx, const fv_attr_spec *spec, const char 
 static fv_status check_value(fv_context *ctx, const fv_attr_spec *spec, const parsed *found,
                              const char *value, const char *what)
 {
+    char text[MAX_SHOWN + 40];
     if (found->n > found->room)
         return fv__fail(ctx, FV_ERR_INPUT, "%s: %s: expected at most %d numbers, found '%s'", what,
-                        spec->word, found->room, value);
+                        spec->word, found->room, shown(value, found, -1, text));
     for (int i = 0; i < found->n; i++) {
         const bool row_end = spec->type == FV_ATTR_TABLE && found->number[i] < 0;
         if (!row_end && (found->number[i] < spec->min || found->number[i] > spec->max))
             return fv__fail(ctx, FV_ERR_INPUT, "%s: %s: expected %s to %s, found '%s'", what, spec->word,
-                            fv__general(spec->min, 10).text, fv__general(spec->max, 10).text, value);
+                            fv__general(spec->min, 10).text, fv__general(spec->max, 10).text,
+                            shown(value, found, i, text));
     }
     return FV_OK;
 }

@@ -155,16 +155,6 @@ static void walk_images(const fv_ref *r, const fv_map *map, bool back)
     }
 }
 
-void fv__map_ref(const fv_ref *r, const fv_map *map)
-{
-    walk_images(r, map, false);
-}
-
-void fv__map_dx_ref(const fv_ref *r, const fv_map *map)
-{
-    walk_images(r, map, true);
-}
-
 fv_status fv__map_expect_pixels(const fv_infer *q, fv_shape shape)
 {
     char found[FV_SHAPE_TEXT];

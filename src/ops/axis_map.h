@@ -63,9 +63,7 @@ fv_status fv__map_op_grad(fv_grad *g);
 
 /* The map that copies x; callers change what they need. */
 fv_map fv__map_identity(fv_shape x);
-/* y from x; and dx from dy. */
-void fv__map_ref(const fv_ref *r, const fv_map *map);
-void fv__map_dx_ref(const fv_ref *r, const fv_map *map);
+/* The steps that make y of x; and dx of dy. */
 fv_status fv__map_lower(fv_lower *l, const fv_map *map);
 fv_status fv__map_dx_lower(fv_lower *l, const fv_map *map);
 /* FV_ERR_INPUT where `shape` is not [c] and one to three directions. */

@@ -47,9 +47,9 @@ static int end_at(const fv_border_attrs *a, int d)
     return end < 0 ? begin_at(a, d) : end;
 }
 
-/* Of shapes that fit. */
-static fv_map border_map(const fv_border_attrs *a, fv_shape x, fv_shape y)
+static fv_map map_of(const void *attrs, fv_shape x, fv_shape y)
 {
+    const fv_border_attrs *const a = attrs;
     fv_map map = fv__map_identity(x);
     map.y = y;
     map.outside = fv__map_outside(a->mode.index);
@@ -60,7 +60,7 @@ static fv_map border_map(const fv_border_attrs *a, fv_shape x, fv_shape y)
 }
 
 /* x [c] and n directions; y, 2 * size larger in each. */
-static fv_status check(const fv_infer *q, fv_shape x, fv_shape *y)
+static fv_status y_of(const fv_infer *q, fv_shape x, fv_shape *y)
 {
     const fv_border_attrs *const a = q->attrs;
     int size[FV_DIRECTIONS];
@@ -73,30 +73,23 @@ static fv_status check(const fv_infer *q, fv_shape x, fv_shape *y)
         FV_TRY(fv__map_expect_border(q, a->mode, x.dim[d], begin, end));
         y->dim[d] += begin + end;
     }
-    return fv__shape_check(q->ctx, *y, q->what);
+    return FV_OK;
 }
 
-static fv_status infer(fv_infer *q)
+static fv_status x_of(const fv_infer *q, fv_shape y, fv_shape *x)
 {
-    return check(q, q->input[0]->shape, &q->out);
+    const fv_border_attrs *const a = q->attrs;
+    *x = y;
+    for (int d = 1; d < y.rank; d++) {
+        x->dim[d] -= begin_at(a, d - 1) + end_at(a, d - 1);
+        if (x->dim[d] < 1)
+            return fv__fail(q->ctx, FV_ERR_INPUT, "%s: a gradient of %d pixels is all border", q->what,
+                            y.dim[d]);
+    }
+    return FV_OK;
 }
 
-static fv_status grad(fv_grad *g)
-{
-    return fv__grad_node(g, &fv_op_border_dx, "dx", g->node->attrs, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
-}
-
-static void ref(const fv_ref *r)
-{
-    const fv_map map = border_map(r->attrs, r->in_shape[0], r->out_shape);
-    fv__map_ref(r, &map);
-}
-
-static fv_status lower(fv_lower *l)
-{
-    const fv_map map = border_map(l->attrs, l->in_shape[0], l->out_shape);
-    return fv__map_lower(l, &map);
-}
+static const fv_map_rule rule = {&fv_op_border_dx, map_of, y_of, x_of};
 
 static const fv_case cases[] = {
     {17, {{3, {3, 5, 7}}}, "size=1"},
@@ -125,51 +118,18 @@ static const fv_layer_kind layers[] = {{
 
 const fv_op fv_op_border = {
     .name = "border",
-    .n_inputs = 1,
-    .role = {FV_ROLE_VALUE},
+    FV_MAP(rule),
     .attr_bytes = sizeof(fv_border_attrs),
     .attrs = specs,
     .n_attrs = sizeof specs / sizeof *specs,
-    .cheap = true,
     .by_channel = true,
-    .infer = infer,
-    .grad = grad,
-    .ref = ref,
-    .lower = lower,
-    .cost = fv__map_cost,
+    .grad = fv__map_op_grad,
     .cases = cases,
     .n_cases = sizeof cases / sizeof *cases,
     FV_LAYERS(layers),
 };
 
 /* ---- the gradient: input dy --------------------------------------------------------------------------- */
-
-static fv_status infer_dx(fv_infer *q)
-{
-    const fv_border_attrs *const a = q->attrs;
-    const fv_shape dy = q->input[0]->shape;
-    fv_shape y;
-    q->out = dy;
-    for (int d = 1; d < dy.rank; d++) {
-        q->out.dim[d] -= begin_at(a, d - 1) + end_at(a, d - 1);
-        if (q->out.dim[d] < 1)
-            return fv__fail(q->ctx, FV_ERR_INPUT, "%s: a gradient of %d pixels is all border", q->what,
-                            dy.dim[d]);
-    }
-    return check(q, q->out, &y);
-}
-
-static void ref_dx(const fv_ref *r)
-{
-    const fv_map map = border_map(r->attrs, r->out_shape, r->in_shape[0]);
-    fv__map_dx_ref(r, &map);
-}
-
-static fv_status lower_dx(fv_lower *l)
-{
-    const fv_map map = border_map(l->attrs, l->out_shape, l->in_shape[0]);
-    return fv__map_dx_lower(l, &map);
-}
 
 static const fv_case cases_dx[] = {
     {17, {{3, {3, 7, 9}}}, "size=1"},
@@ -186,18 +146,10 @@ static const fv_case cases_dx[] = {
 
 const fv_op fv_op_border_dx = {
     .name = "border_dx",
-    .family = "border",
-    .part = FV_PART_DATA,
-    .n_inputs = 1,
-    .role = {FV_ROLE_VALUE},
-    .no_gradient = true,
+    FV_MAP_DX(rule, "border"),
     .attr_bytes = sizeof(fv_border_attrs),
     .attrs = specs,
     .n_attrs = sizeof specs / sizeof *specs,
-    .infer = infer_dx,
-    .ref = ref_dx,
-    .lower = lower_dx,
-    .cost = fv__map_cost,
     .cases = cases_dx,
     .n_cases = sizeof cases_dx / sizeof *cases_dx,
 };

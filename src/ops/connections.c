@@ -9,6 +9,8 @@
 
 #include "plan/lower.h"
 
+#include <string.h>
+
 static const fv_attr_spec specs[] = {
     {"table", FV_ATTR_TABLE, offsetof(fv_table_attrs, n), 0, FV_MAX_DIM - 1, 0, .count = FV_TABLE_NUMBERS},
 };
@@ -22,14 +24,24 @@ static int count_rows(const fv_table_attrs *a)
     return rows;
 }
 
-bool fv__table_reads(const fv_table_attrs *a, int output, int input)
+/* The inputs of one output: numbers [begin, end). */
+typedef struct table_row {
+    int begin, end;
+} table_row;
+
+static table_row row_from(const fv_table_attrs *a, int begin)
 {
-    int row = 0;
-    for (int k = 0; k < a->n && row <= output; k++) {
-        if (row == output && a->number[k] == input)
+    table_row row = {begin, begin};
+    while (row.end < a->n && a->number[row.end] >= 0)
+        row.end++;
+    return row;
+}
+
+static bool row_reads(const fv_table_attrs *a, table_row row, int input)
+{
+    for (int k = row.begin; k < row.end; k++)
+        if (a->number[k] == input)
             return true;
-        row += a->number[k] < 0;
-    }
     return false;
 }
 
@@ -85,9 +97,12 @@ int64_t fv__table_absent(const fv_table_attrs *a, fv_shape w)
 
 void fv__table_clear(const fv_table_attrs *a, fv_shape w, float *values)
 {
-    for (int64_t k = 0; k < fv__shape_count(w); k++)
-        if (!fv__table_reads(a, (int)(k / taps(w) / w.dim[1]), (int)(k / taps(w) % w.dim[1])))
-            values[k] = 0;
+    const int64_t n = taps(w);
+    table_row row = row_from(a, 0);
+    for (int o = 0; o < w.dim[0]; o++, row = row_from(a, row.end + 1))
+        for (int i = 0; i < w.dim[1]; i++, values += n)
+            if (!row_reads(a, row, i))
+                memset(values, 0, (size_t)n * sizeof *values);
 }
 
 static fv_status grad(fv_grad *g)
@@ -99,11 +114,18 @@ static fv_status grad(fv_grad *g)
 static void ref(const fv_ref *r)
 {
     const fv_shape w = r->out_shape;
-    for (int64_t k = 0; k < fv__shape_count(w); k++) {
-        const int64_t pair = k / taps(w);
-        r->out[k] =
-            fv__table_reads(r->attrs, (int)(pair / w.dim[1]), (int)(pair % w.dim[1])) ? r->in[0][k] : 0;
-    }
+    const int64_t n = taps(w);
+    const double *in = r->in[0];
+    double *out = r->out;
+    table_row row = row_from(r->attrs, 0);
+    for (int o = 0; o < w.dim[0]; o++, row = row_from(r->attrs, row.end + 1))
+        for (int i = 0; i < w.dim[1]; i++) {
+            const bool there = row_reads(r->attrs, row, i);
+            for (int64_t k = 0; k < n; k++)
+                out[k] = there ? in[k] : 0;
+            in += n;
+            out += n;
+        }
 }
 
 static fv_status lower_as(fv_lower *l, bool gradient)
@@ -112,10 +134,12 @@ static fv_status lower_as(fv_lower *l, bool gradient)
     const int64_t pairs = (int64_t)w.dim[0] * w.dim[1];
     const double n = (double)fv__shape_count(w);
     uint8_t *const there = fv__arena_alloc(l->arena, (size_t)pairs, sizeof *there);
-    for (int64_t k = 0; there && k < pairs; k++)
-        there[k] = fv__table_reads(l->attrs, (int)(k / w.dim[1]), (int)(k % w.dim[1]));
     if (!there)
         return FV_ERR_MEMORY;
+    table_row row = row_from(l->attrs, 0);
+    for (int64_t o = 0; o < w.dim[0]; o++, row = row_from(l->attrs, row.end + 1))
+        for (int i = 0; i < w.dim[1]; i++)
+            there[o * w.dim[1] + i] = row_reads(l->attrs, row, i);
     const fv_table_args args = {.there = there, .taps = taps(w)};
     const fv_step_spec s = {.kernel = FV_KERNEL_table,
                             .domain = FV_PER_RANGE,

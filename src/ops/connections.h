@@ -4,13 +4,12 @@
 
 #include "ops/ops.h"
 
-#define FV_TABLE_NUMBERS 120 /* connections and rows, at most */
+#define FV_TABLE_NUMBERS 1000 /* connections and rows, at most */
 
 typedef struct fv_table_attrs {
     int n, number[FV_TABLE_NUMBERS]; /* inputs; -1 ends the row of an output */
 } fv_table_attrs;
 
-bool fv__table_reads(const fv_table_attrs *table, int output, int input);
 int fv__table_connections(const fv_table_attrs *table);
 /* Of weights of this shape, the number that the table leaves out. */
 int64_t fv__table_absent(const fv_table_attrs *table, fv_shape w);

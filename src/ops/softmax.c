@@ -65,6 +65,7 @@ const fv_op fv_op_softmax = {
     .name = "softmax",
     .n_inputs = 1,
     .role = {FV_ROLE_VALUE},
+    .gives_probabilities = true,
     .in_place = 1,
     .infer = infer,
     .grad = grad,

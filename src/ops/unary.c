@@ -57,7 +57,7 @@ static double logistic(double x)
 typedef double (*unary_fn)(double v, double p, double q, double at0);
 typedef int (*piece_fn)(double x, double p, double q);
 
-enum { FV_CHEAP = 1, FV_RELU = 2, FV_KINKS = 4, FV_LIMITS = 8 };
+enum { FV_CHEAP = 1, FV_RELU = 2, FV_KINKS = 4, FV_LIMITS = 8, FV_SHARES = 16 };
 
 static fv_unary_attrs attrs_of(const void *attrs)
 {
@@ -244,6 +244,7 @@ static fv_status lower_by(fv_lower *l, fv_unary function)
         .finish = (traits)&FV_RELU ? FV_FINISH_RELU : FV_FINISH_NONE,                                        \
         .by_channel = true,                                                                                  \
         FV_TAKES_WORDS(fn),                                                                                  \
+        .gives_probabilities = ((traits)&FV_SHARES) != 0,                                                    \
         .side = (traits)&FV_KINKS ? fn##_side : NULL,                                                        \
         .infer = (traits)&FV_LIMITS ? infer_limits : fv__unary_infer,                                        \
         .grad = fn##_grad,                                                                                   \
