@@ -1,11 +1,11 @@
-/* nearest_name.c - the known name that a mistyped one stands for: what other programs call the same thing, a
- * few wrong letters by Damerau's distance (neighbours swapped count one edit), or a word that one begins with
- * the other. Small and capital letters are the same; '-' and '_' do not count. */
+/* nearest_name.c - the known name that a mistyped one stands for: what other programs call the same thing, or
+ * what fv_nearest finds. */
 #include <string.h>
 
+#include "fovea.h"
 #include "options.h"
 
-#define LONGEST 48 /* nobody mistypes a longer name */
+enum { MAX_NAMES = 64 }; /* of commands, of options of a command, of models */
 
 /* What others call it, and what it is called here: commands, and options without their dashes. */
 static const char *const synonyms[][2] = {
@@ -57,76 +57,26 @@ static const char *const synonyms[][2] = {
     {"silent", "quiet"},
 };
 
-/* Copies the letters that count. Returns how many; 0 where there are none or too many. */
-static int squeeze(const char *word, char out[LONGEST + 1])
+/* Capital letters, '-' and '_' make no difference. */
+static bool same_letters(const char *a, const char *b)
 {
-    int n = 0;
-    for (; *word; word++) {
-        if (*word == '-' || *word == '_')
-            continue;
-        if (n == LONGEST)
-            return 0;
-        out[n++] = *word >= 'A' && *word <= 'Z' ? (char)(*word - 'A' + 'a') : *word;
+    for (;; a++, b++) {
+        a += strspn(a, "-_");
+        b += strspn(b, "-_");
+        const char small = *a >= 'A' && *a <= 'Z' ? (char)(*a - 'A' + 'a') : *a;
+        if (small != *b || !*b)
+            return small == *b;
     }
-    out[n] = '\0';
-    return n;
-}
-
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-static int distance(const char *a, int n, const char *b, int m)
-{
-    int d[LONGEST + 1][LONGEST + 1]; /* of the first i letters of a from the first j of b */
-    for (int i = 0; i <= n; i++)
-        d[i][0] = i;
-    for (int j = 0; j <= m; j++)
-        d[0][j] = j;
-    for (int i = 1; i <= n; i++) {
-        for (int j = 1; j <= m; j++) {
-            d[i][j] = least(least(d[i - 1][j], d[i][j - 1]) + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
-        }
-    }
-    return d[n][m];
-}
-
-/* 0 for the same letters, more the farther; -1: too far to be meant. */
-static int how_far(const char *a, int n, const char *b, int m)
-{
-    const int edits = distance(a, n, b, m);
-    if (edits <= n / 3)
-        return edits;
-    if (least(n, m) >= 3 && memcmp(a, b, (size_t)least(n, m)) == 0)
-        return LONGEST + (n > m ? n - m : m - n);
-    return -1;
-}
-
-static bool is_synonym(const char *squeezed, const char *name)
-{
-    char other[LONGEST + 1];
-    for (size_t i = 0; i < sizeof synonyms / sizeof synonyms[0]; i++)
-        if (strcmp(name, synonyms[i][1]) == 0 && squeeze(synonyms[i][0], other) && !strcmp(squeezed, other))
-            return true;
-    return false;
 }
 
 const char *cli_nearest(const char *word, const char *const *names, int n, size_t stride)
 {
-    char a[LONGEST + 1], b[LONGEST + 1];
-    const int length = squeeze(word, a);
-    const char *nearest = NULL;
-    int nearest_far = 2 * LONGEST;
-    for (int i = 0; i < n && length > 0; i++) {
-        const char *name = *(const char *const *)((const char *)names + (size_t)i * stride);
-        const int far = is_synonym(a, name) ? 0 : how_far(a, length, b, squeeze(name, b));
-        if (far >= 0 && far < nearest_far) { /* the first of equals stays */
-            nearest = name;
-            nearest_far = far;
-        }
+    const char *found[MAX_NAMES];
+    for (int i = 0; i < n && i < MAX_NAMES; i++) {
+        found[i] = *(const char *const *)((const char *)names + (size_t)i * stride);
+        for (size_t k = 0; k < sizeof synonyms / sizeof synonyms[0]; k++)
+            if (strcmp(found[i], synonyms[k][1]) == 0 && same_letters(word, synonyms[k][0]))
+                return found[i];
     }
-    return nearest;
+    return fv_nearest(word, found, n < MAX_NAMES ? n : MAX_NAMES);
 }

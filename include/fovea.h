@@ -38,9 +38,8 @@ extern "C" {
 
 #define FV_VERSION "0.2.0"
 
-/* FV_VERSION of the library that is linked. Another one than FV_VERSION, which is that of this header, means
- * that program and library do not belong together; while the first number is 0, each second one is another
- * interface. */
+/* FV_VERSION of the linked library. If it is not that of this header, program and library do not belong
+ * together; while the first number is 0, each second one is another interface. */
 FV_API const char *fv_version(void);
 
 /* ---- limits: what calls accept at most ------------------------------------------------------------ */
@@ -83,8 +82,7 @@ typedef struct fv_context_options {
     int n_threads;          /* to FV_MAX_THREADS; 0: as many as the machine has cores                */
     const char *isa;        /* NULL or "auto", "avx512", "avx2", "neon", "portable"                  */
     fv_allocator allocator; /* zeroed: malloc and free                                               */
-    bool direct;            /* convolutions by their plain sums, never by Winograd: slower, and their
-                             * last digits are others                                                */
+    bool direct;            /* no Winograd in convolutions: slower, and their last digits differ     */
 } fv_context_options;
 
 /* `options` may be NULL: all of them zero. Fails with FV_ERR_ARGUMENT (no such isa), FV_ERR_UNSUPPORTED (this
@@ -95,6 +93,8 @@ FV_API fv_status fv_context_create(const fv_context_options *options, fv_context
 /* The context itself goes with the last object that was made with it; until then it may still be asked. */
 FV_API void fv_context_destroy(fv_context *ctx);
 FV_API const char *fv_message(const fv_context *ctx); /* of the last call that failed */
+/* Of n names the one that a mistyped word is nearest to; NULL: near to none. Messages name it so. */
+FV_API const char *fv_nearest(const char *word, const char *const *names, int n);
 FV_API const char *fv_context_isa(const fv_context *ctx);
 FV_API int fv_context_threads(const fv_context *ctx);
 FV_API const char *fv_context_machine(const fv_context *ctx); /* "amd, caches of 48 KiB, ...": block sizes' */
@@ -156,20 +156,17 @@ typedef struct fv_data_record {
 #define FV_MAX_DATA_NAME_BYTES 4096
 
 typedef struct fv_data_info {
-    const char *name; /* for people */
-    int n, c, h, w,
-        n_classes; /* c, h, w: of the first field, where it is an image, signal or vector, else 0 */
+    const char *name;          /* for people */
+    int n, c, h, w, n_classes; /* c, h, w: of the first field, if an image, signal or vector, else 0 */
     int n_fields;
     size_t bytes; /* held in memory */
     fv_data_record record;
 } fv_data_info;
 FV_API fv_data_info fv_data_describe(const fv_data *data);
-FV_API fv_data_field fv_data_field_at(const fv_data *data,
-                                      int index); /* values borrowed; zeros past the last */
-FV_API const uint8_t *fv_data_pixels(const fv_data *data, int index); /* [c][h][w]; NULL: it has no bytes */
-FV_API int fv_data_label(const fv_data *data, int index);             /* -1: unknown */
-/* Classes are called "0", "1", ... by the numbers that they have in the files; "?" for a label that is
- * none. */
+FV_API fv_data_field fv_data_field_at(const fv_data *data, int index); /* borrowed; zeros past the last */
+FV_API const uint8_t *fv_data_pixels(const fv_data *data, int index);  /* [c][h][w]; NULL: it has no bytes */
+FV_API int fv_data_label(const fv_data *data, int index);              /* -1: unknown */
+/* Classes are called "0", "1", ... by their numbers in the files; "?" for a label that is none. */
 FV_API const char *fv_data_class_name(const fv_data *data, int label);
 /* Other names: `n` of them, as many as the set has classes; copied. Each is printable UTF-8 of 1 to 255
  * bytes, or FV_ERR_ARGUMENT. */
@@ -195,8 +192,7 @@ FV_API fv_status fv_model_initialise(fv_model *model, uint64_t seed);
 /* A weights' file is safetensors, with PyTorch's names. What Fovea writes is the model, whole: its text,
  * the names of its classes and the record of its data stand in the metadata, and a checksum over all of it,
  * which is checked when it is read. fv_model_load takes the parameters into a model that has tensors of the
- * same names and shapes, from any safetensors file, and the names of classes where the file has them. All
- * or nothing. */
+ * same names and shapes, from any safetensors file, and names of classes if it has them; all or nothing. */
 FV_API fv_status fv_model_save(fv_model *model, const char *path);
 FV_API fv_status fv_model_load(fv_model *model, const char *path);
 /* The same bytes in memory: *bytes is released with fv_bytes_destroy, with the model's context. What is
@@ -269,6 +265,8 @@ typedef struct fv_layer_info {
     int64_t n_fully_connected, n_locally_connected, n_shared;
 } fv_layer_info;
 FV_API fv_layer_info fv_model_layer(const fv_model *model, int index);
+/* The layer that makes result `index`: 0 is the last, then come those of `result` lines; zeros else. */
+FV_API fv_layer_info fv_model_result(const fv_model *model, int index);
 
 typedef struct fv_parameter_info {
     const char *name; /* "c1.weight" */
@@ -472,6 +470,8 @@ FV_API fv_status fv_predictor_create(fv_model *model, int n, fv_predictor **out)
 FV_API void fv_predictor_destroy(fv_predictor *predictor);
 /* The model's parameters have changed since: the next call takes them as they are then. */
 FV_API void fv_predictor_refresh(fv_predictor *predictor);
+/* Later calls give the values of fv_model_result(model, index), as they are; at first index is 0. */
+FV_API fv_status fv_predictor_choose(fv_predictor *predictor, int index);
 /* As fv_predict. Pixels are [n][c][h][w], 0 to 255; values are the same as floats, 0 to 1. A pixel counts as
  * pixel / 255.0f, correctly rounded: values that the caller divided so give the bits that the pixels give. */
 FV_API fv_status fv_predictor_run(fv_predictor *predictor, const fv_data *data, int first, int n,

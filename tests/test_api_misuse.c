@@ -289,6 +289,9 @@ static void null_prediction(void **state)
             "fv_predictor_run_values: probabilities is NULL");
     REFUSED(fv_predictor_run_values(predictor, values, INT_MIN, p),
             "fv_predictor_run_values: n -2147483648; expected 0 or more");
+    SILENT(fv_predictor_choose(NULL, 0));
+    REFUSED(fv_predictor_choose(predictor, 1), "fv_predictor_choose: index 1; expected 0 to 0");
+    REFUSED(fv_predictor_choose(predictor, -1), "fv_predictor_choose: index -1; expected 0 to 0");
     SILENT(fv_predict(NULL, data, 0, 1, p));
     REFUSED(fv_predict(model, NULL, 0, 1, p), "fv_predict: data is NULL");
     REFUSED(fv_predict(model, data, 0, 1, NULL), "fv_predict: probabilities is NULL");
@@ -356,6 +359,14 @@ static void null_is_harmless(void **state)
     assert_null(fv_model_layer(model, INT_MAX).name);
     assert_int_equal(fv_model_n_parameters(NULL), 0);
     assert_int_equal(fv_model_n_statistics(NULL), 0);
+    assert_null(fv_model_result(NULL, 0).name);
+    assert_null(fv_model_result(model, -1).name);
+    assert_null(fv_model_result(model, 1).name);
+    static const char *const names[] = {"relu", "conv"};
+    assert_null(fv_nearest(NULL, names, 2));
+    assert_null(fv_nearest("relu", NULL, 2));
+    assert_null(fv_nearest("zzz", names, 2));
+    assert_string_equal(fv_nearest("RLeu", names, 2), "relu");
     assert_null(fv_model_parameter(NULL, 0).values);
     assert_null(fv_model_statistic(NULL, 0).values);
     assert_null(fv_model_parameter(model, -1).values);

@@ -28,6 +28,8 @@ static void every_loss_has_its_gradient(void **state)
         IMAGE "flatten\nlinear a 5\nsoftmax\nloss cross-entropy smoothing=0.1 weights=1/2/0.5/1/3\n",
         IMAGE "conv a 3 3x3 pad=1\nloss pixel-cross-entropy\n",
         IMAGE "conv a 3 3x3 pad=1\nloss pixel-cross-entropy weights=1/2/0.5 weight=0.5\n",
+        IMAGE "conv a 3 3x3 pad=1\nsoftmax\nloss pixel-cross-entropy\n",
+        IMAGE "conv a 3 3x3 pad=1\nsoftmax\nconv b 2 3x3\nloss squared-error target=wanted\n",
         IMAGE "flatten\nlinear a 5\ntanh\nlinear b 4\nloss squared-error target=wanted\n",
         IMAGE "flatten\nlinear a 1\nloss squared-error\n",
         IMAGE "conv a 2 3x3 pad=1\ntanh\nconv b 1 3x3 pad=1\nsigmoid\nloss squared-error target=input\n",
@@ -242,6 +244,52 @@ static void many_classes(void **state)
 /* ---- what is refused ------------------------------------------------------------------------------------
  */
 
+/* A caller may ask for each result: the last layer's, and those of result lines. */
+static void every_result_can_be_had(void **state)
+{
+    scratch *s = *state;
+    fv_model *m = training_model(s->ctx, "input image 1x6x6\nconv a 3 3x3\nrelu\nflatten name=f\nlinear b 1\n"
+                                         "tanh name=t\nlinear c 4 from=f\nsoftmax\nresult t\nresult a\n");
+    static float values[20 * 36], first[20 * 4], again[20 * 4], single[20], maps[20 * 48], alone[48];
+    fv_predictor *p;
+    for (int i = 0; i < 20 * 36; i++)
+        values[i] = draw();
+    assert_string_equal(fv_model_result(m, 0).name, "softmax");
+    assert_string_equal(fv_model_result(m, 1).name, "t");
+    const fv_layer_info map = fv_model_result(m, 2);
+    assert_true(map.rank == 3 && map.shape[0] == 3 && map.shape[1] == 4 && map.shape[2] == 4);
+    assert_true(fv_model_result(m, 1).rank == 1 && fv_model_result(m, 1).shape[0] == 1);
+    assert_null(fv_model_result(m, 3).name);
+    assert_well(s->ctx, fv_predictor_create(m, 20, &p));
+    assert_well(s->ctx, fv_predictor_run_values(p, values, 20, first));
+    assert_well(s->ctx, fv_predictor_choose(p, 1));
+    assert_well(s->ctx, fv_predictor_run_values(p, values, 20, single));
+    assert_well(s->ctx, fv_predictor_choose(p, 2));
+    assert_well(s->ctx, fv_predictor_run_values(p, values, 20, maps));
+    assert_well(s->ctx, fv_predictor_choose(p, 0));
+    assert_well(s->ctx, fv_predictor_run_values(p, values, 20, again));
+    fv_predictor_destroy(p);
+    assert_memory_equal(again, first, sizeof first);
+    const fv_parameter_info w = fv_model_parameter(m, 0);
+    for (int i = 0; i < 20; i++) {
+        float sum = 0;
+        for (int k = 0; k < 4; k++)
+            sum += first[i * 4 + k];
+        assert_float_equal(sum, 1, 1e-6);
+        assert_true(single[i] > -1 && single[i] < 1);
+        sum = 0; /* the second map's first pixel */
+        for (int k = 0; k < 9; k++)
+            sum += w.values[9 + k] * values[i * 36 + k / 3 * 6 + k % 3];
+        assert_float_equal(maps[i * 48 + 16], sum, 1e-5);
+    }
+    assert_well(s->ctx, fv_predictor_create(m, 1, &p)); /* c16 */
+    assert_well(s->ctx, fv_predictor_choose(p, 2));
+    assert_well(s->ctx, fv_predictor_run_values(p, values + 7 * 36, 1, alone));
+    assert_memory_equal(alone, maps + 7 * 48, sizeof alone);
+    fv_predictor_destroy(p);
+    fv_model_destroy(m);
+}
+
 static void wrong_fields(void **state)
 {
     scratch *s = *state;
@@ -302,6 +350,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_pixel_has_a_class, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(two_inputs_are_told_apart, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(many_classes, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(every_result_can_be_had, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(wrong_fields, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(data_that_does_not_fit, scratch_setup, scratch_teardown),
     };

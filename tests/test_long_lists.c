@@ -126,12 +126,11 @@ static void classes(void **state)
 {
     static const char *const texts[][2] = {
         {"input vector 4\nlinear a 65536\nsoftmax\n",
-         "m:3:1: cross-entropy compares with the number of one of 65536 classes; expected 65535 at most"},
+         "m:3:1: cross-entropy: expected at most 65535 classes, found 65536"},
         {"input vector 65536\nidentity\nloss squared-error\n",
-         "m:3:1: squared-error compares with the number of one of 65536 classes; expected 65535 at most"},
+         "m:3:1: squared-error: expected at most 65535 classes, found 65536"},
         {"input image 65536x1x1\nidentity\nloss pixel-cross-entropy target=label\n",
-         "m:3:33: pixel-cross-entropy compares with the number of one of 65536 classes; expected 65535 at "
-         "most"},
+         "m:3:1: pixel-cross-entropy: expected at most 65535 classes, found 65536"},
         {"input vector 4\nlinear a 65535\nsoftmax\n", NULL},
         {"input vector 65536\nidentity\nloss squared-error target=input\n", NULL},
     };

@@ -1,6 +1,7 @@
 /* context_api.c - creates contexts and describes them. */
 #include "base/context.h"
 #include "base/cpu.h"
+#include "base/nearest.h"
 #include "base/system.h"
 #include "kernels/blocks.h"
 #include "base/pool.h"
@@ -108,4 +109,9 @@ const char *fv_context_machine(const fv_context *ctx)
 int fv_context_threads(const fv_context *ctx)
 {
     return ctx ? fv__pool_threads(ctx->pool) : 0;
+}
+
+const char *fv_nearest(const char *word, const char *const *names, int n)
+{
+    return word && names ? fv__nearest(word, names, n) : NULL;
 }

@@ -245,3 +245,14 @@ fv_model_info fv_model_describe(const fv_model *model)
     }
     return info;
 }
+
+fv_layer_info fv_model_result(const fv_model *model, int index)
+{
+    const fv_layer_info none = {0};
+    if (!model || index < 0 || index >= model->graph.n_results)
+        return none;
+    for (size_t i = 0; i < model->n_layers; i++)
+        if (model->layers[i].output == model->graph.result[index])
+            return fv_model_layer(model, (int)i);
+    return none;
+}

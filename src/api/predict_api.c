@@ -42,6 +42,14 @@ void fv_predictor_refresh(fv_predictor *p)
         fv__evaluator_refresh(p->evaluator);
 }
 
+fv_status fv_predictor_choose(fv_predictor *predictor, int index)
+{
+    FV_NEED(NULL, predictor);
+    FV_WITHIN(predictor->model->ctx, index, 0, predictor->model->graph.n_results - 1);
+    fv__evaluator_choose(predictor->evaluator, index);
+    return FV_OK;
+}
+
 /* The data has n images from `first` on, of the model's size. */
 static fv_status check_images(const fv_model *model, const fv_data *data, int first, int n)
 {

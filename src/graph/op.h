@@ -247,7 +247,7 @@ typedef struct fv_op {
     const fv_attr_spec *attrs; /* n_attrs of them */
     int n_attrs;
     fv_target target;
-    bool gives_probabilities; /* every value of its output is in 0 to 1 */
+    bool gives_probabilities;      /* every value of its output is in 0 to 1 */
     const struct fv_map_rule *map; /* it moves values along axes by this rule: ops/axis_map.h */
     bool has_window;   /* input 1 is weights whose last dimensions are a window that slides over input 0 */
     bool is_view;      /* the output is the first input under another shape */

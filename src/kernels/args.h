@@ -410,9 +410,10 @@ typedef struct fv_pool_args {
                           * rounded down, to (k + 1) * in / out, rounded up */
 } fv_pool_args;
 
-/* Softmax: n values per image. */
+/* Softmax over n values, at each of `positions`. */
 typedef struct fv_classes_args {
     int n;
+    int64_t positions;
 } fv_classes_args;
 
 /* Cross-entropy of n classes at each of `positions`; the loss of an image is the mean over the

@@ -192,7 +192,8 @@ static int merge_axes(const fv_map *map, int64_t *inner)
 static fv_status find_runs(fv_lower *l, const fv_map *map, int last, int64_t inner, int64_t stride,
                            fv_map_args *args)
 {
-    const int n = map->y.dim[last];
+    const int n = map->y.dim[last], n_x = axis_of_x(map, last);
+    FV_ASSERT(source(map, last, 0) < n_x && source(map, last, n - 1) < n_x);
     fv_map_run *const run = fv__arena_alloc(l->arena, (size_t)n, sizeof *run);
     int n_runs = 0;
     if (!run)
@@ -234,6 +235,7 @@ static fv_status lower_copy(fv_lower *l, const fv_map *map)
             return FV_ERR_MEMORY;
         for (int i = 0; i < map->y.dim[d]; i++) {
             const int at = source(map, d, i);
+            FV_ASSERT(-1 <= at && at < axis_of_x(map, d));
             from[i] = at < 0 ? -1 : (int)(at * stride[d]);
         }
         args.axis[d] = (fv_map_axis){map->y.dim[d], from};
@@ -264,6 +266,7 @@ static fv_status find_lists(fv_lower *l, const fv_map *map, int d, bool back, fv
     for (int i = 0; i < n_y; i++) {
         const taps t = find_taps(map, d, i);
         for (int k = 0; k < t.n; k++) {
+            FV_ASSERT(0 <= t.at[k] && t.at[k] < n_x);
             const int at = first[(back ? t.at[k] : i) + 1]++;
             index[at] = back ? i : t.at[k];
             weight[at] = (float)t.weight[k];

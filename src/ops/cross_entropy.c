@@ -1,14 +1,16 @@
 /* cross_entropy.c - minus the log of the true class's probability, softmax fused in, and its gradient; of an
  * image [c][h][w] and a picture of labels [1][h][w], the mean over its pixels.
  *
- *   loss = weight * sum over j of q_j (-log softmax(z)_j),  -log softmax(z)_j = log(sum over k of exp(z_k -
- * m)) + (m - z_j) dz_j = weight * image_weight * (softmax(z)_j * sum over k of q_k - q_j) q_j  = w_j ((1 -
- * smoothing) [j = t] + smoothing / n),  m = max over k of z_k
+ *   loss = weight * sum over j of q_j (-log softmax(z)_j)
+ *   -log softmax(z)_j = log(sum over k of exp(z_k - m)) + (m - z_j),  m = max over k of z_k
+ *   dz_j = weight * image_weight * (softmax(z)_j * sum over k of q_k - q_j)
+ *   q_j  = w_j ((1 - smoothing) [j = t] + smoothing / n)
  *
  * t is the label, w_j the weight of class j (all 1 where none are given). A loss is not divided by the
  * weights of its labels. Fused, nothing is lost where a probability underflows: the loss stays finite. */
 
-#include "ops/class_shapes.h"
+#include "ops/ops.h"
+#include "plan/lower.h"
 
 #include <math.h>
 
@@ -52,6 +54,11 @@ static fv_status infer_dx(fv_infer *q)
     FV_TRY(infer(q));
     q->out = q->input[0]->shape;
     return FV_OK;
+}
+
+fv_status fv__loss_grad(fv_grad *g, const fv_op *op)
+{
+    return fv__grad_node(g, op, "dx", g->node->attrs, 2, g->node->input, FV_ROLE_VALUE, -1, &g->dx[0]);
 }
 
 static fv_status grad(fv_grad *g)

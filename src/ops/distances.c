@@ -5,7 +5,8 @@
  *
  * The target has the shape of the values; or it is a class number, then t_j is 1 at its place and 0
  * elsewhere. */
-#include "ops/class_shapes.h"
+#include "ops/ops.h"
+#include "plan/lower.h"
 
 #include <math.h>
 

@@ -52,6 +52,9 @@ typedef struct fv_shift_attrs {
     int range; /* pixels, each way */
 } fv_shift_attrs;
 
+/* Appends `op`, the gradient of a loss, on the loss's own two inputs. */
+fv_status fv__loss_grad(fv_grad *g, const fv_op *op);
+
 /* The gradient of a view: dy under the shape of the view's input. */
 fv_status fv__unflatten(fv_grad *g);
 

@@ -1,17 +1,18 @@
-/* softmax.c - scores to probabilities, over all values of an image, and its gradient.
+/* softmax.c - scores to probabilities, and its gradient: over the values of a vector, or at each pixel of an
+ * image over its channels.
  *
  *   y_j  = exp(x_j - m) / sum over k of exp(x_k - m),  m = max over k of x_k
  *   dx_j = y_j * (dy_j - sum over k of dy_k y_k)
  *
  * Subtracting m changes nothing but keeps exp within range: softmax does not see an offset of all scores. */
-#include "ops/class_shapes.h"
 #include "ops/layer_shapes.h"
+#include "ops/ops.h"
+#include "plan/lower.h"
 
 #include <math.h>
 
 static fv_status infer(fv_infer *q)
 {
-    FV_TRY(fv__classes_check(q, 0, "softmax"));
     q->out = q->input[0]->shape;
     return FV_OK;
 }
@@ -24,22 +25,31 @@ static fv_status grad(fv_grad *g)
 
 static void ref(const fv_ref *r)
 {
-    const int n = r->out_shape.dim[0];
-    for (int image = 0; image < r->n; image++) {
-        const double *x = r->in[0] + (int64_t)image * n;
-        double *y = r->out + (int64_t)image * n, largest = x[0], sum = 0;
-        for (int j = 1; j < n; j++)
+    const int64_t count = fv__shape_count(r->out_shape), n = r->out_shape.dim[0], stride = count / n;
+    for (int64_t at = 0; at < r->n * stride; at++) {
+        const int64_t first = at / stride * count + at % stride;
+        const double *const x = r->in[0] + first;
+        double *const y = r->out + first;
+        double largest = x[0], sum = 0;
+        for (int64_t j = stride; j < count; j += stride)
             largest = x[j] > largest ? x[j] : largest;
-        for (int j = 0; j < n; j++)
+        for (int64_t j = 0; j < count; j += stride)
             sum += y[j] = exp(x[j] - largest);
-        for (int j = 0; j < n; j++)
+        for (int64_t j = 0; j < count; j += stride)
             y[j] /= sum;
     }
 }
 
+static fv_status lower_as(fv_lower *l, fv_kernel_id kernel)
+{
+    const int n = l->out_shape.dim[0];
+    const fv_classes_args args = {n, fv__shape_count(l->out_shape) / n};
+    return fv__lower_simple(l, kernel, &args, sizeof args);
+}
+
 static fv_status lower(fv_lower *l)
 {
-    return fv__classes_lower(l, FV_KERNEL_softmax);
+    return lower_as(l, FV_KERNEL_softmax);
 }
 
 /* An exp counts as one operation, here and in the losses. */
@@ -51,8 +61,9 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 }
 
 static const fv_case cases[] = {
-    {17, {{1, {10}}}, ""}, {1, {{1, {1}}}, ""},   {16, {{1, {2}}}, ""},
-    {15, {{1, {3}}}, ""},  {3, {{1, {257}}}, ""},
+    {17, {{1, {10}}}, ""},        {1, {{1, {1}}}, ""},       {16, {{1, {2}}}, ""},
+    {15, {{1, {3}}}, ""},         {3, {{1, {257}}}, ""},     {17, {{3, {3, 5, 7}}}, ""},
+    {2, {{4, {2, 3, 1, 5}}}, ""}, {18, {{2, {130, 3}}}, ""},
 };
 
 static const fv_layer_kind layers[] = {
@@ -82,7 +93,6 @@ const fv_op fv_op_softmax = {
 static fv_status infer_dx(fv_infer *q)
 {
     char found[FV_SHAPE_TEXT], expected[FV_SHAPE_TEXT];
-    FV_TRY(fv__classes_check(q, 1, "softmax"));
     if (!fv__shape_equal(q->input[0]->shape, q->input[1]->shape))
         return fv__fail(q->ctx, FV_ERR_INPUT, "%s: expected a gradient of %s, found %s", q->what,
                         fv__shape_text(q->input[1]->shape, expected),
@@ -93,20 +103,22 @@ static fv_status infer_dx(fv_infer *q)
 
 static void ref_dx(const fv_ref *r)
 {
-    const int n = r->out_shape.dim[0];
-    for (int image = 0; image < r->n; image++) {
-        const double *dy = r->in[0] + (int64_t)image * n, *y = r->in[1] + (int64_t)image * n;
-        double *dx = r->out + (int64_t)image * n, sum = 0;
-        for (int j = 0; j < n; j++)
+    const int64_t count = fv__shape_count(r->out_shape), n = r->out_shape.dim[0], stride = count / n;
+    for (int64_t at = 0; at < r->n * stride; at++) {
+        const int64_t first = at / stride * count + at % stride;
+        const double *const dy = r->in[0] + first, *const y = r->in[1] + first;
+        double *const dx = r->out + first;
+        double sum = 0;
+        for (int64_t j = 0; j < count; j += stride)
             sum += dy[j] * y[j];
-        for (int j = 0; j < n; j++)
+        for (int64_t j = 0; j < count; j += stride)
             dx[j] = y[j] * (dy[j] - sum);
     }
 }
 
 static fv_status lower_dx(fv_lower *l)
 {
-    return fv__classes_lower(l, FV_KERNEL_softmax_dx);
+    return lower_as(l, FV_KERNEL_softmax_dx);
 }
 
 static fv_cost cost_dx(const void *attrs, const fv_shape *in, fv_shape out)
@@ -121,6 +133,8 @@ static const fv_case cases_dx[] = {
     {1, {{1, {1}}, {1, {1}}}, ""},
     {15, {{1, {3}}, {1, {3}}}, ""},
     {3, {{1, {257}}, {1, {257}}}, ""},
+    {17, {{3, {3, 5, 7}}, {3, {3, 5, 7}}}, ""},
+    {18, {{2, {130, 3}}, {2, {130, 3}}}, ""},
 };
 
 const fv_op fv_op_softmax_dx = {

@@ -20,6 +20,7 @@ struct fv_evaluator {
     fv_context *ctx;
     fv_model *model;
     bool loss;
+    int result; /* what fv__predict gives */
     fv_plan *plan;
     fv_run *run;
 };
@@ -165,15 +166,27 @@ fv_status fv__evaluate_classes(fv_evaluator *e, const fv_data *data, int first, 
     return FV_OK;
 }
 
+void fv__evaluator_choose(fv_evaluator *e, int result)
+{
+    e->result = result;
+}
+
 fv_status fv__predict(fv_evaluator *e, const fv_samples *samples, int first, int n, float *outputs)
 {
-    const int n_outputs = fv__model_n_outputs(e->model);
+    const fv_graph *const graph = &e->model->graph;
+    const int result = graph->result[e->result];
+    int n_outputs = fv__model_n_outputs(e->model);
     fv_scoring scoring;
     fv__scoring_init(e->model, &scoring);
+    if (e->result > 0) { /* values as they are; a single one is no class */
+        n_outputs = (int)fv__shape_count(graph->tensors[result].shape);
+        scoring.n_outputs = n_outputs;
+        scoring.two = false;
+    }
     for (int done = 0, some; done < n; done += some) {
         some = n - done < e->plan->options.batch ? n - done : e->plan->options.batch;
         FV_TRY(run_some(e, samples, first + done, some));
-        scoring.output = fv__run_buffer(e->run, e->model->graph.result[0]);
+        scoring.output = fv__run_buffer(e->run, result);
         for (int i = 0; i < some; i++)
             for (int k = 0; k < n_outputs; k++) {
                 const float p = fv__score_output(&scoring, i, k);

@@ -53,6 +53,8 @@ fv_status fv__evaluate_classes(fv_evaluator *evaluator, const fv_data *data, int
 void fv__evaluator_refresh(fv_evaluator *evaluator);
 /* As fv__run_bytes. */
 size_t fv__evaluator_bytes(const fv_evaluator *evaluator);
+/* What fv__predict gives from now on: the graph's result of this number. */
+void fv__evaluator_choose(fv_evaluator *evaluator, int result);
 fv_status fv__predict(fv_evaluator *evaluator, const fv_samples *samples, int first, int n,
                       float *probabilities);
 /* Checks the shapes, element types and classes of the data's fields against the model's inputs and, with
