@@ -227,8 +227,8 @@ static fv_status check_names(fv_context *ctx, const char *const *models)
     for (; models && *models; models++) {
         const char *const nearest = fv__nearest(*models, known, n);
         if (!fv__zoo_find(*models))
-            return fv__fail(ctx, FV_ERR_ARGUMENT, "fv_bench: no built-in model '%s'%s%s%s", *models,
-                            nearest ? "; nearest is '" : "", nearest ? nearest : "", nearest ? "'" : "");
+            return fv__fail(ctx, FV_ERR_ARGUMENT, "fv_bench: no built-in model '%s'%s", *models,
+                            fv__nearest_is(nearest).text);
     }
     return FV_OK;
 }

@@ -41,8 +41,8 @@ static fv_status no_such_model(fv_context *ctx, const char *spec)
     for (; n < 64 && fv__zoo_at(n); n++)
         names[n] = fv__zoo_at(n)->name;
     const char *nearest = fv__nearest(spec, names, n);
-    return fv__fail(ctx, FV_ERR_INPUT, "%s: no built-in model, model file or run folder of that name%s%s%s",
-                    spec, nearest ? "; nearest is '" : "", nearest ? nearest : "", nearest ? "'" : "");
+    return fv__fail(ctx, FV_ERR_INPUT, "%s: no built-in model, model file or run folder of that name%s", spec,
+                    fv__nearest_is(nearest).text);
 }
 
 fv_status fv_model_open(fv_context *ctx, const char *spec, fv_model **out)
@@ -138,9 +138,9 @@ static fv_status no_such_parameter(const fv_model *model, const char *name)
     for (int i = 0; i < model->n_params; i++)
         names[i] = fv__model_tensor(model, i)->name;
     const char *nearest = fv__nearest(name, names, model->n_params);
-    const fv_status status = fv__fail(
-        model->ctx, FV_ERR_ARGUMENT, "fv_model_set_parameter: %s has no parameter or statistic '%s'%s%s%s",
-        model->source, name, nearest ? "; nearest is '" : "", nearest ? nearest : "", nearest ? "'" : "");
+    const fv_status status = fv__fail(model->ctx, FV_ERR_ARGUMENT,
+                                      "fv_model_set_parameter: %s has no parameter or statistic '%s'%s",
+                                      model->source, name, fv__nearest_is(nearest).text);
     fv__free(model->ctx, names);
     return status;
 }

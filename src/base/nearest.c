@@ -2,6 +2,7 @@
 #include "base/exact.h"
 #include "base/nearest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_WORD = 48 }; /* nobody mistypes a longer one */
@@ -77,4 +78,12 @@ const char *fv__nearest(const char *word, const char *const *names, int n_names)
         }
     }
     return nearest;
+}
+
+fv_nearest_text fv__nearest_is(const char *name)
+{
+    fv_nearest_text out = {""};
+    if (name)
+        snprintf(out.text, sizeof out.text, "; nearest is '%s'", name);
+    return out;
 }

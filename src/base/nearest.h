@@ -8,4 +8,10 @@
  * entries are skipped. Returns NULL if no name is near enough. */
 const char *fv__nearest(const char *word, const char *const *names, int n_names);
 
+/* "; nearest is 'NAME'", cut where NAME is very long; "" for NULL. The end of a message. */
+typedef struct fv_nearest_text {
+    char text[160];
+} fv_nearest_text;
+fv_nearest_text fv__nearest_is(const char *name);
+
 #endif

@@ -186,8 +186,8 @@ static fv_status find_definition(fv_parse *p, fv_definition **out)
         names[i] = p->definitions[i]->name;
     const char *const nearest = fv__nearest(word.text, names, (int)p->n_definitions);
     fv__free(p->ctx, names);
-    return fv__line_fail(line, word.column, "no definition above is called '%s'%s%s%s", word.text,
-                         nearest ? "; nearest is '" : "", nearest ? nearest : "", nearest ? "'" : "");
+    return fv__line_fail(line, word.column, "no definition above is called '%s'%s", word.text,
+                         fv__nearest_is(nearest).text);
 }
 
 /* The word is "key=value": a parameter's, or 'name' or 'from'. */
@@ -207,8 +207,8 @@ static fv_status use_key(fv_parse *p, use *u, fv_word word, bool *given)
         k++;
     if (k == n) {
         const char *const nearest = fv__nearest(key, names, n);
-        return fv__line_fail(&p->line, word.column, "unknown parameter '%s' of '%s'%s%s%s", key, d->name,
-                             nearest ? "; nearest is '" : "", nearest ? nearest : "", nearest ? "'" : "");
+        return fv__line_fail(&p->line, word.column, "unknown parameter '%s' of '%s'%s", key, d->name,
+                             fv__nearest_is(nearest).text);
     }
     if (given[k] || (k >= 2 && u->value[k - 2]))
         return fv__line_fail(&p->line, word.column, "'%s' is given twice", key);

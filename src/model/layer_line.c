@@ -199,8 +199,8 @@ static fv_status unknown_key(fv_parse *p, const fv_layer_kind *kind, const char 
     if (slot)
         return fv__line_fail(&p->line, column, "unknown key '%s' of %s; %s stands without a key: '%s'", key,
                              kind->word, slot, usage(kind, text, sizeof text));
-    return fv__line_fail(&p->line, column, "unknown key '%s' of %s%s%s%s", key, kind->word,
-                         nearest ? "; nearest is '" : "", nearest ? nearest : "", nearest ? "'" : "");
+    return fv__line_fail(&p->line, column, "unknown key '%s' of %s%s", key, kind->word,
+                         fv__nearest_is(nearest).text);
 }
 
 /* The word is "key=value". */

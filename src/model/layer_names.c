@@ -105,10 +105,9 @@ static fv_status no_such_layer(const fv_parse *p, const fv_text_scope *scope, co
             names[n++] = p->named[i].name + length;
     const char *const nearest = fv__nearest(name, names, n);
     fv__free(p->ctx, names);
-    return fv__line_fail(&p->line, column, "%s: no earlier layer is called '%s'%s%s%s%s%s%s", word, name,
+    return fv__line_fail(&p->line, column, "%s: no earlier layer is called '%s'%s%s%s%s", word, name,
                          scope->call ? " in '" : "", scope->call ? scope->call->definition : "",
-                         scope->call ? "'" : "", nearest ? "; nearest is '" : "", nearest ? nearest : "",
-                         nearest ? "'" : "");
+                         scope->call ? "'" : "", fv__nearest_is(nearest).text);
 }
 
 fv_status fv__layer_named(fv_parse *p, const char *word, const char *name, int column, fv_named *out)

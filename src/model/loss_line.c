@@ -210,8 +210,8 @@ static fv_status read_key(fv_parse *p, fv_word word, loss_line *loss, char *targ
             return fv__attrs_set(p->ctx, loss->op, loss->attrs, copy, value, what);
         }
     const char *const nearest = fv__nearest_word(copy, keys, n_keys);
-    return fv__line_fail(line, word.column, "unknown key '%s' of %s%s%s%s", copy, loss->kind->word,
-                         nearest ? "; nearest is '" : "", nearest ? nearest : "", nearest ? "'" : "");
+    return fv__line_fail(line, word.column, "unknown key '%s' of %s%s", copy, loss->kind->word,
+                         fv__nearest_is(nearest).text);
 }
 
 static fv_status unknown_loss(const fv_line *line)

@@ -254,11 +254,8 @@ static fv_status unknown_word(fv_context *ctx, const fv_op *op, const char *word
         words[i] = op->attrs[i].word;
     const char *const near = fv__nearest(word, words, op->n_attrs);
     fv__free(ctx, words);
-    return fv__fail(ctx, FV_ERR_INPUT, "%s: unknown word '%s'%s%s%s", what, word,
-                    near          ? "; nearest is '"
-                    : op->n_attrs ? ""
-                                  : "; there are none here",
-                    near ? near : "", near ? "'" : "");
+    return fv__fail(ctx, FV_ERR_INPUT, "%s: unknown word '%s'%s", what, word,
+                    op->n_attrs ? fv__nearest_is(near).text : "; there are none here");
 }
 
 fv_status fv__attrs_set(fv_context *ctx, const fv_op *op, void *attrs, const char *word, const char *value,

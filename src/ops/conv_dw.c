@@ -183,12 +183,9 @@ static fv_status lower_outputs(fv_lower *l, const fv_conv_task *task)
     g.pixels = fv__ceil_div(conv->at[FV_WIDTH].out, fv__ceil_div(conv->at[FV_WIDTH].out, fit > 4 ? fit : 4));
     const int64_t columns = (int64_t)(g.pixels - 1) * conv->at[FV_WIDTH].stride +
                             (int64_t)(conv->at[FV_WIDTH].window - 1) * conv->at[FV_WIDTH].dilation + 1;
-    int32_t *const offset = fv__arena_alloc(l->arena, FV_LANES, sizeof *offset);
-    if (!offset)
+    g.offset = fv__lower_offsets(l, FV_LANES, g.padded);
+    if (!g.offset)
         return FV_ERR_MEMORY;
-    for (int k = 0; k < FV_LANES; k++)
-        offset[k] = k * g.padded;
-    g.offset = offset;
     int sums;
     FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, g.slices * taps * g.padded, &sums));
     const fv_step_spec s = {.kernel = FV_KERNEL_conv_dw_outputs,

@@ -41,12 +41,9 @@ static fv_status make_args(fv_lower *l, const fv_conv_task *task, fv_pixels_args
     g->by_pixels = pixels >= (int64_t)FV_PIXELS_SHARE * l->n_workers;
     fv__lower_int(l, terms * g->pixels * FV_LANES, "values that a window sees");
     FV_TRY(l->status);
-    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)terms, sizeof *offset);
-    if (!offset)
+    g->offset = fv__lower_offsets(l, terms, g->pixels * FV_LANES);
+    if (!g->offset)
         return FV_ERR_MEMORY;
-    for (int k = 0; k < (int)terms; k++)
-        offset[k] = k * g->pixels * FV_LANES;
-    g->offset = offset;
     return FV_OK;
 }
 

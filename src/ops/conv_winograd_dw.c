@@ -36,12 +36,9 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, const fv_winog
         fv__ceil_div(g.padded / FV_LANES, fv__ceil_div(g.padded, l->blocks->winograd_dw_inputs)) * FV_LANES;
     /* Not a multiple of 4096 bytes: the 36 pixels of a tile would meet in the same few lines of L1. */
     g.pixel = (int64_t)FV_LANES * (g.padded + 1);
-    int32_t *const offset = fv__arena_alloc(l->arena, FV_WINOGRAD_DW_TERMS, sizeof *offset);
-    if (!offset)
+    g.offset = fv__lower_offsets(l, FV_WINOGRAD_DW_TERMS, g.inputs);
+    if (!g.offset)
         return FV_ERR_MEMORY;
-    for (int k = 0; k < FV_WINOGRAD_DW_TERMS; k++)
-        offset[k] = k * g.inputs;
-    g.offset = offset;
     *out = fv__lower_args(l, &g, sizeof g);
     return *out ? FV_OK : FV_ERR_MEMORY;
 }

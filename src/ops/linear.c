@@ -137,12 +137,9 @@ static void become_conv(fv_lower *l, bool of_weights)
 
 static fv_status lower_matmul(fv_lower *l, fv_matmul_args g, int bias)
 {
-    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)g.k, sizeof *offset);
-    if (!offset)
+    g.offset = fv__lower_offsets(l, g.k, FV_LANES);
+    if (!g.offset)
         return FV_ERR_MEMORY;
-    for (int k = 0; k < g.k; k++)
-        offset[k] = k * FV_LANES;
-    g.offset = offset;
     const fv_matmul_args *const args = fv__lower_args(l, &g, sizeof g);
     if (!args)
         return FV_ERR_MEMORY;
@@ -201,11 +198,9 @@ static fv_status lower_dw(fv_lower *l)
     }
     const int n_out = l->in_shape[0].dim[0], n_in = l->in_shape[1].dim[0];
     const int padded = (n_in + FV_LANES - 1) / FV_LANES * FV_LANES;
-    int32_t *const offset = fv__arena_alloc(l->arena, FV_LANES, sizeof *offset);
+    const int32_t *const offset = fv__lower_offsets(l, FV_LANES, padded);
     if (!offset)
         return FV_ERR_MEMORY;
-    for (int n = 0; n < FV_LANES; n++)
-        offset[n] = n * padded;
     const fv_linear_dw_args g = {.o = n_out, .i = n_in, .padded = padded, .offset = offset};
     const fv_plane_args p = {.channels = n_in, .pixels = padded};
     const void *const dw_args = fv__lower_args(l, &g, sizeof g), *const rows_args =

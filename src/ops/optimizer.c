@@ -44,8 +44,8 @@ static fv_status fail_name(fv_context *ctx, const char *found)
         names[i] = rows[i]->name;
     list(names, N_ROWS, known, sizeof known);
     const char *const near = fv__nearest(found, names, N_ROWS);
-    return fv__fail(ctx, FV_ERR_ARGUMENT, "optimizer: expected %s, found '%s'%s%s%s", known, found,
-                    near ? "; nearest is '" : "", near ? near : "", near ? "'" : "");
+    return fv__fail(ctx, FV_ERR_ARGUMENT, "optimizer: expected %s, found '%s'%s", known, found,
+                    fv__nearest_is(near).text);
 }
 
 static fv_status fail_word(fv_context *ctx, const fv_optimizer *row, const char *found)
@@ -58,8 +58,8 @@ static fv_status fail_word(fv_context *ctx, const fv_optimizer *row, const char 
         return fv__fail(ctx, FV_ERR_ARGUMENT, "optimizer: %s takes no words, found '%s'", row->name, found);
     list(names, row->n_words, known, sizeof known);
     const char *const near = fv__nearest(found, names, row->n_words);
-    return fv__fail(ctx, FV_ERR_ARGUMENT, "optimizer: %s: expected %s, found '%s'%s%s%s", row->name, known,
-                    found, near ? "; nearest is '" : "", near ? near : "", near ? "'" : "");
+    return fv__fail(ctx, FV_ERR_ARGUMENT, "optimizer: %s: expected %s, found '%s'%s", row->name, known, found,
+                    fv__nearest_is(near).text);
 }
 
 /* One "word=value"; given: a bit for each word that was there before. */

@@ -144,6 +144,14 @@ void fv__lower_split(const fv_lower *l, double flops, int64_t units, int64_t gra
     spec->bytes *= l->max_batch;
 }
 
+const int32_t *fv__lower_offsets(fv_lower *l, int64_t n, int step)
+{
+    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)n, sizeof *offset);
+    for (int64_t k = 0; offset && k < n; k++)
+        offset[k] = (int32_t)(k * step);
+    return offset;
+}
+
 fv_status fv__lower_simple(fv_lower *l, fv_kernel_id kernel, const void *args, size_t args_bytes)
 {
     fv_step_spec s = {.kernel = kernel, .domain = FV_PER_BLOCK, .n_operands = 1 + l->n_inputs};

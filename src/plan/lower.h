@@ -101,6 +101,9 @@ int fv__lower_int(fv_lower *l, int64_t value, const char *what);
 /* A copy of `args` in the plan's arena; NULL on failure. */
 void *fv__lower_args(fv_lower *l, const void *args, size_t bytes);
 
+/* n multiples of `step`, from 0 on: the offsets of a tile's terms. NULL on failure. */
+const int32_t *fv__lower_offsets(fv_lower *l, int64_t n, int step);
+
 /* The common case: one per-block kernel whose operands are the output and then the inputs. */
 fv_status fv__lower_simple(fv_lower *l, fv_kernel_id kernel, const void *args, size_t args_bytes);
 /* Blocks of the largest batch. */

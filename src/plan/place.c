@@ -78,8 +78,7 @@ static int64_t round_up(int64_t floats)
 /* The floats of one block, shard or bundle, or of the whole buffer: the distance that `stride` covers. */
 static int64_t unit_floats(const fv_buffer *b)
 {
-    return b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS ? b->floats * FV_LANES
-                                                                   : round_up(b->floats);
+    return fv__buffer_by_block(b) ? b->floats * FV_LANES : round_up(b->floats);
 }
 
 static void choose_places(fv_plan *plan)

@@ -60,6 +60,12 @@ typedef struct fv_buffer {
     int64_t stride;  /* floats from one block (or shard) to the next */
 } fv_buffer;
 
+/* Whether it holds values of every image, block after block. */
+static inline bool fv__buffer_by_block(const fv_buffer *b)
+{
+    return b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS;
+}
+
 /* Stages follow each other; within a stage, reads and writes order the steps. */
 typedef enum fv_stage {
     FV_STAGE_PREPARE, /* needs no images: packs parameters                                            */

@@ -3,7 +3,7 @@
 
 static bool is_activation(const fv_buffer *b)
 {
-    return b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS || b->scope == FV_SCOPE_C16;
+    return fv__buffer_by_block(b) || b->scope == FV_SCOPE_C16;
 }
 
 /* The largest number of floats of images that are alive in one phase, and the first such phase. Buffers

@@ -139,8 +139,9 @@ static fv_status find_stages(fv_plan *plan)
 static int64_t floats_of(const fv_plan *plan, int buffer)
 {
     const fv_buffer *const b = &plan->buffers[buffer];
-    const bool by_image = b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS;
-    return b->floats * (by_image ? plan->options.batch : b->scope == FV_SCOPE_SHARD ? FV_SHARDS : 1);
+    return b->floats * (fv__buffer_by_block(b)       ? plan->options.batch
+                        : b->scope == FV_SCOPE_SHARD ? FV_SHARDS
+                                                     : 1);
 }
 
 /* The latest phase of step t that the later steps which depend on it allow; NONE: no step depends on it. */

@@ -145,14 +145,13 @@ const double *fv__run_seconds(const fv_run *run)
 static float *resolve(const fv_run *run, int root, int worker, int block)
 {
     const fv_buffer *const b = &run->plan->buffers[root];
-    const bool by_block = b->scope == FV_SCOPE_IMAGE || b->scope == FV_SCOPE_ROWS;
     switch (b->place) {
     case FV_PLACE_EXTERNAL:
         return run->bound[root];
     case FV_PLACE_LOCAL:
         return run->local[worker] + b->offset;
     case FV_PLACE_SHARED:
-        return run->shared + b->offset + (by_block ? block * b->stride : 0);
+        return run->shared + b->offset + (fv__buffer_by_block(b) ? block * b->stride : 0);
     default:
         return NULL;
     }
