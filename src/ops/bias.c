@@ -8,12 +8,8 @@
 
 static fv_status infer(fv_infer *q)
 {
-    const fv_shape x = q->input[0]->shape, b = q->input[1]->shape;
-    char found[FV_SHAPE_TEXT];
-    if (b.rank != 1 || b.dim[0] != x.dim[0])
-        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: '%s' has shape %s; expected %d, a number per channel",
-                        q->what, q->input[1]->name, fv__shape_text(b, found), x.dim[0]);
-    q->out = x;
+    FV_TRY(fv__expect_per_channel(q, 1));
+    q->out = q->input[0]->shape;
     return FV_OK;
 }
 

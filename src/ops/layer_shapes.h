@@ -13,6 +13,9 @@
 fv_shape fv__shape_per_channel(fv_layer_shapes *q); /* [channels of the input] */
 fv_shape fv__shape_per_output(fv_layer_shapes *q);  /* [count]                 */
 
+/* FV_ERR_INPUT where input `index` is not [channels of input 0]. */
+fv_status fv__expect_per_channel(const fv_infer *q, int index);
+
 #define FV_WEIGHTS(rule)                                                                                     \
     {                                                                                                        \
         .suffix = "weight", .role = FV_ROLE_PARAMETER, .shape = (rule), .weights = true                      \

@@ -12,21 +12,10 @@
 
 #include <math.h>
 
-static fv_status expect(const fv_infer *q, int input)
-{
-    const fv_shape shape = q->input[input]->shape;
-    const int c = q->input[0]->shape.dim[0];
-    char found[FV_SHAPE_TEXT];
-    if (shape.rank != 1 || shape.dim[0] != c)
-        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: '%s' has shape %s; expected %d, a number per channel",
-                        q->what, q->input[input]->name, fv__shape_text(shape, found), c);
-    return FV_OK;
-}
-
 static fv_status infer(fv_infer *q)
 {
-    FV_TRY(expect(q, 1));
-    FV_TRY(expect(q, 2));
+    FV_TRY(fv__expect_per_channel(q, 1));
+    FV_TRY(fv__expect_per_channel(q, 2));
     q->out = q->input[0]->shape;
     return FV_OK;
 }
@@ -132,7 +121,7 @@ const fv_op fv_op_layernorm = {
 
 static fv_status infer_dx(fv_infer *q)
 {
-    FV_TRY(expect(q, 2));
+    FV_TRY(fv__expect_per_channel(q, 2));
     q->out = q->input[0]->shape;
     return FV_OK;
 }

@@ -10,20 +10,9 @@ static fv_plane_args planes(fv_shape x)
     return (fv_plane_args){x.dim[0], fv__shape_count(x) / x.dim[0]};
 }
 
-static fv_status expect_slopes(const fv_infer *q, int input)
-{
-    const fv_shape s = q->input[input]->shape;
-    const int c = q->input[0]->shape.dim[0];
-    char found[FV_SHAPE_TEXT];
-    if (s.rank != 1 || s.dim[0] != c)
-        return fv__fail(q->ctx, FV_ERR_INPUT, "%s: '%s' has shape %s; expected %d, a number per channel",
-                        q->what, q->input[input]->name, fv__shape_text(s, found), c);
-    return FV_OK;
-}
-
 static fv_status infer(fv_infer *q)
 {
-    FV_TRY(expect_slopes(q, 1));
+    FV_TRY(fv__expect_per_channel(q, 1));
     q->out = q->input[0]->shape;
     return FV_OK;
 }
@@ -136,7 +125,7 @@ const fv_op fv_op_prelu = {
 
 static fv_status infer_dx(fv_infer *q)
 {
-    FV_TRY(expect_slopes(q, 2));
+    FV_TRY(fv__expect_per_channel(q, 2));
     q->out = q->input[0]->shape;
     return FV_OK;
 }

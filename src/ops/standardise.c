@@ -4,19 +4,14 @@
  *
  * It stands before everything learned, so no gradient flows through it: x is the picture. */
 #include "plan/lower.h"
+#include "ops/layer_shapes.h"
 #include "ops/ops.h"
 
 static fv_status infer(fv_infer *q)
 {
-    const fv_shape x = q->input[0]->shape;
-    char found[FV_SHAPE_TEXT];
-    for (int i = 1; i < 3; i++) {
-        const fv_shape s = q->input[i]->shape;
-        if (s.rank != 1 || s.dim[0] != x.dim[0])
-            return fv__fail(q->ctx, FV_ERR_INPUT, "%s: '%s' has shape %s; expected %d, a number per channel",
-                            q->what, q->input[i]->name, fv__shape_text(s, found), x.dim[0]);
-    }
-    q->out = x;
+    FV_TRY(fv__expect_per_channel(q, 1));
+    FV_TRY(fv__expect_per_channel(q, 2));
+    q->out = q->input[0]->shape;
     return FV_OK;
 }
 
