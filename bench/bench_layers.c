@@ -1,14 +1,14 @@
-/* bench_layers.c - the layers of known networks, one by one, beside oneDNN in one process.
+/* bench_layers.c - the layers of known networks, one by one, compared with oneDNN in one process.
  *
- * For every layer and pass both sides get the same values, must agree on the result, and are then timed by
- * turns: fovea, oneDNN, the machine's peak, fovea ... A turn is a pause, in which the other side's threads
- * fall asleep, some runs that do not count, then some that do. Figures are medians over the turns; the ratio
- * is the median of each turn's own (above 1: Fovea is faster). Of oneDNN's variants the fastest counts; its
- * reorders of values and weights do not, Fovea's do.
+ * For every layer and pass both sides get the same values, must agree on the result, and are then timed in
+ * turns: Fovea, oneDNN, the machine's peak, Fovea ... A turn is a pause, in which the other side's threads
+ * fall asleep, a few runs that do not count, and then some that do. Figures are medians over the turns; the
+ * ratio is the median of each turn's own (above 1: Fovea is faster). The fastest of oneDNN's variants counts,
+ * without its reorders of values and weights; Fovea's packing counts.
  *
- * The floor of a layer is the larger of its flops at the peak and its bytes (x, w and y once each) at the
- * bandwidth with which the same threads add up two arrays of as many bytes. What oneDNN lacks has that alone.
- */
+ * The floor of a layer is the larger of two times: its flops at the peak, and its bytes (x, w and y once
+ * each) at the bandwidth with which the same threads add two arrays of as many bytes. Layers that oneDNN
+ * lacks are compared with the floor alone. */
 #include "bench_layers.h"
 
 #include "base/rng.h"
@@ -24,7 +24,8 @@ enum { PAUSE_MS = 25, MAX_ROUNDS = 101, MAX_ROWS = 64 };
 #define WARM_SECONDS                                                                                         \
     0.01 /* the system needs some milliseconds to spread threads that wake over the cores                    \
           */
-/* Winograd's transforms and other orders of sums cost some units in the fifth digit, a mistake costs all. */
+/* Winograd's transforms and other orders of sums cost some units in the fifth digit; a mistake costs all
+ * digits. */
 #define TOLERANCE 1e-3
 
 typedef enum format { FORMAT_TEXT, FORMAT_MARKDOWN, FORMAT_JSON } format;
@@ -111,7 +112,7 @@ static void check_agreement(const problem *p, fovea_side *ours, dnnl_side *their
             p->layer->text, pass_names[p->pass], dnnl_side_name(theirs), error, largest);
 }
 
-/* NULL where oneDNN has none. */
+/* NULL if oneDNN has no variant. */
 static dnnl_side *fastest_variant(const problem *p, fovea_side *ours)
 {
     dnnl_side *best = NULL;
@@ -182,7 +183,7 @@ static row measure(fv_context *ctx, const layer *l, pass which, int batch, int r
     return r;
 }
 
-/* ---- what is printed -------------------------------------------------------------------------------- */
+/* ---- printing ----------------------------------------------------------------------------------------- */
 
 static void print_header(const settings *o)
 {
@@ -217,8 +218,8 @@ static void print_row(const settings *o, const row *r)
     fflush(stdout);
 }
 
-/* Of one network, kind and pass: the median and least ratio, and the ratio of times of all its layers, each
- * as often as the network has it. */
+/* For one network, kind and pass: the median and the least ratio, and the ratio of the times of all its
+ * layers, each counted as often as the network has it. */
 static void print_summary(const settings *o, const row *rows, int n_rows, pass which, bool conv)
 {
     double ratios[MAX_ROWS], fovea = 0, dnnl = 0;
@@ -232,7 +233,7 @@ static void print_summary(const settings *o, const row *rows, int n_rows, pass w
     }
     if (n == 0)
         return;
-    const double middle = median(ratios, n); /* sorts: the least comes first */
+    const double middle = median(ratios, n); /* sorts, so that the least comes first */
     static const char *const formats[] = {
         "= %-12s %-6s %-8s %2d shapes: ratio median %.2f, least %.2f, of all layers' time %.2f\n",
         "| **%s** | %s | %s | %d shapes | | median %.2f | **least %.2f** | of all layers' time %.2f |\n",
@@ -348,7 +349,8 @@ static settings read_options(int argc, char **argv)
     return o;
 }
 
-/* OpenMP's threads wait for each other by spinning: where others take a core, a wait costs milliseconds. */
+/* OpenMP's threads wait for each other by spinning: if other processes take a core, a wait takes
+ * milliseconds. */
 static void warn_of_load(void)
 {
     double load;

@@ -1,4 +1,4 @@
-/* common.c - giving up, options, medians, the machine's peak. */
+/* common.c - fatal errors, options, medians, the machine's peak. */
 #include "common.h"
 
 #include "base/clock.h"
@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { PEAK_TASKS = 3, MAX_THREADS = 1024 }; /* tasks a worker */
-#define PEAK_ROUNDS 500000                   /* of the fma loop, a task: about 2 ms */
+enum { PEAK_TASKS = 3, MAX_THREADS = 1024 }; /* tasks per worker */
+#define PEAK_ROUNDS 500000                   /* of the fma loop per task: about 2 ms */
 
 void die(const char *format, ...)
 {
@@ -145,7 +145,8 @@ double measure_bandwidth(fv_context *ctx, double bytes)
     const int threads = fv__pool_threads(ctx->pool);
     stream_run run = {.n = (int64_t)(bytes / 12 / threads) + 1};
     const int64_t n = run.n * threads;
-    float *const memory = fv__alloc(ctx, (size_t)(3 * n), sizeof *memory); /* zeros: every page is there */
+    float *const memory =
+        fv__alloc(ctx, (size_t)(3 * n), sizeof *memory); /* zeros, so that every page exists */
     if (!memory)
         die("%s", fv_message(ctx));
     run.a = memory, run.b = memory + n, run.sum = memory + 2 * n;

@@ -1,8 +1,8 @@
 /* layer_dnnl.c - oneDNN's side of bench_layers, through its C API (dnnl.h of 2.x).
  *
- * Every memory is in the layout that the primitive asks for (format "any"); bringing values into it and back
- * is done outside of what is timed. Variants: for convolutions its own choice of algorithm, direct, Winograd;
- * for linear layers an inner product, and a matrix product of the whole batch. */
+ * Every memory is in the layout that the primitive prefers (format "any"); values are converted outside of
+ * the timed part. Variants: for convolutions oneDNN's own choice of algorithm, direct, Winograd; for linear
+ * layers an inner product, and a matrix product of the whole batch. */
 #include "bench_layers.h"
 
 #include <dlfcn.h>
@@ -19,7 +19,7 @@ struct dnnl_side {
     dnnl_memory_desc_t plain[N_OPERANDS];
 };
 
-/* One of each in the program, as an application has it. */
+/* One engine and one stream in the program, as in an application. */
 static dnnl_engine_t engine;
 static dnnl_stream_t stream;
 
@@ -29,14 +29,14 @@ static void attend(dnnl_status_t status, const char *what)
         die("oneDNN: %s: status %d", what, (int)status);
 }
 
-/* Debian's oneDNN runs on OpenMP, whichever runtime it was linked with: the count is set in that one. */
+/* Debian's oneDNN runs on OpenMP; the number of threads is set in the runtime that it was linked with. */
 void dnnl_side_start(int n_threads)
 {
     void *const symbol = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
     void (*set_threads)(int) = NULL;
     if (!symbol || dnnl_version()->cpu_runtime != DNNL_RUNTIME_OMP)
         die("this oneDNN does not run on OpenMP; its threads cannot be set");
-    *(void **)&set_threads = symbol; /* as POSIX wants it */
+    *(void **)&set_threads = symbol; /* the conversion that POSIX requires */
     set_threads(n_threads);
     attend(dnnl_engine_create(&engine, dnnl_cpu, 0), "engine");
     attend(dnnl_stream_create(&stream, engine, dnnl_stream_default_flags), "stream");
@@ -77,8 +77,8 @@ static view images(int batch, const fv_shape *shape)
     return v;
 }
 
-/* oneDNN sees [o][i][k...], or with groups [g][o/g][i/g][k...]; in memory a transposed convolution has inputs
- * before outputs, as PyTorch has them. */
+/* oneDNN expects [o][i][k...], or with groups [g][o/g][i/g][k...]; in memory a transposed convolution has
+ * inputs before outputs, as in PyTorch. */
 static view filters(const geometry *g)
 {
     const bool transposed = g->kind == LAYER_TRANSPOSED;
@@ -101,8 +101,8 @@ static view filters(const geometry *g)
     return v;
 }
 
-/* The operands as the primitive sees them. As a matrix product the three passes are
- * y = x wT, dx = dy w, dw = dyT x. */
+/* The operands as the primitive expects them. As a matrix product the three passes are y = x wT, dx = dy w,
+ * dw = dyT x. */
 static view view_of(const problem *p, operand_id which, bool product)
 {
     const geometry *const g = &p->geometry;
@@ -133,7 +133,7 @@ static const int training_args[N_PASSES][N_OPERANDS] = {
     {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST},
 };
 
-/* Directions as oneDNN takes them: a dilation of 0 is a dense window; zeros in front of x and behind it. */
+/* Directions in oneDNN's terms: a dilation of 0 is a dense window; zeros in front of x and behind it. */
 typedef struct directions {
     dnnl_dims_t stride, dilation, before, behind;
 } directions;
@@ -150,8 +150,7 @@ static directions directions_of(const geometry *g)
     return d;
 }
 
-/* One descriptor of three by pass, of a convolution or its transpose. `forward` is the hint that gradients
- * want. */
+/* A descriptor for the pass, of a convolution or its transpose. Gradients need `forward` as a hint. */
 static dnnl_primitive_desc_t convolution_pass(const problem *p, pass which,
                                               const dnnl_memory_desc_t m[N_OPERANDS],
                                               dnnl_alg_kind_t algorithm, dnnl_primitive_desc_t forward)
@@ -211,7 +210,7 @@ static dnnl_primitive_desc_t inner_product(const problem *p, const dnnl_memory_d
     return backward;
 }
 
-/* Which operand is the product's first factor, its second and its result. */
+/* The operands of the product: first factor, second factor, result. */
 static const operand_id product_order[N_PASSES][3] = {
     {OPERAND_X, OPERAND_W, OPERAND_Y}, {OPERAND_Y, OPERAND_W, OPERAND_X}, {OPERAND_Y, OPERAND_X, OPERAND_W}};
 

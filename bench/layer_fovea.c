@@ -1,5 +1,5 @@
-/* layer_fovea.c - Fovea's side of bench_layers: one layer alone in a graph, planned and run as training
- * runs it. A run counts whole: packing of weights, sums over shards, the search for NaN, barriers. */
+/* layer_fovea.c - Fovea's side of bench_layers: one layer alone in a graph, planned and run as in training.
+ * The time of a run includes packing of weights, sums over shards, the search for NaN, and barriers. */
 #include "bench_layers.h"
 
 #include "model/model.h"
@@ -17,7 +17,7 @@ struct fovea_side {
     fv_plan *plan;
     fv_run *run;
     fv_batch batch;
-    int tensor[N_OPERANDS]; /* of the pass: dy, dx or dw, where it is a gradient; -1: not there */
+    int tensor[N_OPERANDS]; /* of the pass: dy, dx or dw if it is a gradient; -1: none */
     float *weights;         /* bound */
 };
 
@@ -28,7 +28,7 @@ static int new_tensor(fovea_side *s, const char *name, fv_shape shape)
     return tensor;
 }
 
-/* Appends the gradients of one node: into x where `data`, else into parameters. */
+/* Appends the gradients of one node: of x if `data`, otherwise of its parameters. */
 static void pass_back(fovea_side *s, int k, bool data, int x, int *gradient)
 {
     const fv_node node = s->graph.nodes[k]; /* a copy: appending moves the array */
@@ -44,8 +44,8 @@ static void pass_back(fovea_side *s, int k, bool data, int x, int *gradient)
             gradient[node.input[i]] = g.dx[i];
 }
 
-/* The layer's nodes alone, reading a tensor without a source, and behind them the gradient of the pass. Nodes
- * on which that does not depend stay out of the plan. */
+/* The layer's nodes alone, reading a tensor that no node computes, and behind them the gradient of the
+ * pass. The plan omits nodes that it does not depend on. */
 static void build_graph(fovea_side *s, const problem *p)
 {
     fv_model *const model = layer_model(s->ctx, p->layer);
@@ -79,7 +79,7 @@ static void build_graph(fovea_side *s, const problem *p)
     fv_model_destroy(model);
 }
 
-/* Where value i of image n, in the lanes' order [c][pixel], stands in the problem's arrays. */
+/* The index, in the problem's arrays, of value i of image n, in the lanes' order [c][pixel]. */
 static size_t plain_at(const geometry *g, size_t channels, size_t count, size_t n, size_t i)
 {
     const size_t tokens = count / channels;

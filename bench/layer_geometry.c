@@ -1,5 +1,5 @@
-/* layer_geometry.c - a row of the table as a model and in numbers: shapes come from the graph that the model
- * library builds of it, so that no shape rule stands here a second time. */
+/* layer_geometry.c - a row of the table as a model and in numbers. Shapes come from the graph that the
+ * model library builds, so that no shape rule is repeated here. */
 #include "bench_layers.h"
 
 #include "model/model.h"
@@ -61,7 +61,7 @@ int layer_model_input(const fv_model *model)
     return record(model)[-1].output;
 }
 
-/* The numbers of "key=2x3" in a line, or `otherwise` where it does not say. */
+/* The numbers of "key=2x3" in a line, or `otherwise` if the line lacks the key. */
 static void read_key(const layer *l, const char *key, int axes, int otherwise, int value[LAYER_AXES])
 {
     char word[32];

@@ -1,4 +1,4 @@
-/* layer_table.c - the layers that are measured, distinct shapes of a network once.
+/* layer_table.c - the layers that are measured; distinct shapes of a network occur once.
  *
  * vgg8: six 3x3 convolutions on 32x32 colour; resnet18: its form for 32x32 (He et al. 2016, 3x3 stem, no
  * pooling before the blocks); resnet50: 224x224, the stride in the 3x3 of a bottleneck; vit: 64 patches of

@@ -1,8 +1,8 @@
 /* step.c - bench_step: whole steps of one network on random pixels, training as `fovea train` does it or
  * inference as fv_predictor does it, without data set, evaluation or files. Prints one JSON object.
  *
- * The learning rate is 0: every parameter is read, changed by nothing and written, and the numbers that the
- * kernels meet stay ordinary ones however long the program runs. */
+ * The learning rate is 0: every parameter is read and written without a change, so the values stay ordinary
+ * numbers however long the program runs. */
 #include "common.h"
 
 #include "base/clock.h"
@@ -27,7 +27,7 @@ typedef struct settings {
     bool infer, list;
 } settings;
 
-/* What one step is, for training and inference. */
+/* One step, of training or inference. */
 typedef struct stepper {
     fv_context *ctx;
     fv_model *model;
@@ -107,7 +107,7 @@ static double steps(stepper *s, int n)
     return fv__seconds() - start;
 }
 
-/* By the formulas of the operations, whatever way a kernel goes: a Winograd kernel may pass the peak. */
+/* By the formulas of the operations, for every kernel: a Winograd kernel may exceed the peak. */
 static double flops_of(const stepper *s)
 {
     const fv_graph *const g = s->trainer ? &s->trainer->graph : &s->graph;

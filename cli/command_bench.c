@@ -11,8 +11,8 @@
 
 static const cli_option options[] = {
     {"models", "A,B", CLI_TEXT, offsetof(cli_args, models), 0, 0, NULL,
-     "whose layers to measure; every built-in model where left out"},
-    {"batch", "N", CLI_COUNT, offsetof(cli_args, batch), 1, FV_MAX_BENCH_BATCH, NULL, "images at a time"},
+     "models whose layers to measure; default: all but the largest"},
+    {"batch", "N", CLI_COUNT, offsetof(cli_args, batch), 1, FV_MAX_BENCH_BATCH, NULL, "images of a step"},
     CLI_ROW_THREADS,
     CLI_ROW_JSON,
     CLI_ROW_HELP,

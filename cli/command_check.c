@@ -15,7 +15,7 @@ static const cli_option options[] = {
     {"batch", "N", CLI_COUNT, offsetof(cli_args, batch), 1, FV_MAX_CHECK_BATCH, NULL,
      "random images to differentiate on"},
     {"seconds", "X", CLI_REAL, offsetof(cli_args, seconds), 0, 1e6, NULL,
-     "take as many differences as fit into this time; 0: all"},
+     "time for differences; 0: take all"},
     {"seed", "N", CLI_SEED, offsetof(cli_args, seed), 0, 0, NULL, "of the parameters and the images"},
     CLI_ROW_THREADS,
     CLI_ROW_JSON,
@@ -31,7 +31,7 @@ static void defaults(cli_args *args)
 }
 
 typedef struct sheet {
-    bool json, terminal; /* standard error is one: a bar below the table */
+    bool json, terminal; /* standard error is a terminal: the bar is below the table */
     bool bar_shown;
     double last_drawn;
     int64_t n_checked;
@@ -49,7 +49,7 @@ static void erase_bar(sheet *s)
     fflush(stderr);
 }
 
-/* "checking 35/722 [----    ] c12.weight": the bar and the name as far as there is room. */
+/* "checking 35/722 [----    ] c12.weight": the bar, and as much of the name as fits. */
 static void draw_bar(sheet *s, const fv_check_progress *p)
 {
     char head[64], name[64], text[128];
@@ -118,7 +118,7 @@ static bool report(void *user, const fv_check_progress *progress)
     return !cli_interrupted() && !cli_output_lost();
 }
 
-/* What was found in the end, and the exit code: 1 only where a gradient is wrong. */
+/* Prints the result and returns the exit code, which is 1 only if a gradient is wrong. */
 static int conclude(const sheet *s, const fv_check_summary *sum)
 {
     const int n = sum->n_ok + sum->n_wrong + sum->n_undecided;
@@ -133,7 +133,7 @@ static int conclude(const sheet *s, const fv_check_summary *sum)
                        cli_grouped(s->n_checked, spare));
     else
         cli_print_line(
-            "%d of %d gradients agree with %s differences, none is wrong; %d not decided: rounding, "
+            "%d of %d gradients agree with %s differences; 0 are wrong, %d not decided: rounding, "
             "kinks or the time left too little to compare. Another --seed, a larger --batch or more "
             "--seconds may help.",
             sum->n_ok, n, cli_grouped(s->n_checked, spare), sum->n_undecided);
@@ -204,8 +204,8 @@ const cli_command cli_command_check = {
     .details =
         "Each parameter tensor's gradient, as the reference (double) and as the kernels (float) compute "
         "it, against central differences of the reference: along one direction through all values, then "
-        "value by value. Ends with 1 where one is wrong: where it disagrees by more than rounding explains. "
-        "\"not decided\" stands where rounding or kinks would hide a mistake, or time ran out before.",
+        "value by value. The exit code is 1 if a gradient is wrong: if it differs by more than rounding "
+        "explains. \"not decided\" means that rounding or kinks could hide a mistake, or that time ran out.",
     .examples = "fovea check lenet5\n"
                 "fovea check my-model.fovea --batch 17 --json",
     .options = options,

@@ -1,4 +1,4 @@
-/* command_demo.c - fovea demo: from nothing to a network that reads digits, with no file to fetch. */
+/* command_demo.c - fovea demo: trains a network that reads digits, without any files. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +45,7 @@ static fv_status open_all(const cli_session *session, cli_training *training)
     training->options = fv_train_options_default();
     training->options.epochs = args->epochs;
     training->options.out = args->out;
-    training->options.replace = strcmp(args->out, DEMO_OUT) == 0; /* what the last demo left */
+    training->options.replace = strcmp(args->out, DEMO_OUT) == 0; /* the run of the last demo */
     return fv_model_initialise(training->model, training->options.seed);
 }
 
@@ -104,7 +104,7 @@ static fv_status draw_digits(const cli_training *training)
     return FV_OK;
 }
 
-/* The reason stands beside the command, or above it where both are too long for a line. */
+/* Prints the reason beside the command, or above it if both are too long for a line. */
 static void print_try(const char *line, const char *why)
 {
     const int length = cli_columns_of(line);

@@ -9,7 +9,7 @@
 
 static const cli_option options[] = {
     {"data", "NAME|DIR", CLI_TEXT, offsetof(cli_args, data), 0, 0, NULL,
-     "\"digits\" or a folder; what the run was trained on where left out"},
+     "\"digits\" or a folder; default: the data of the training"},
     CLI_ROW_SPLIT,
     CLI_ROW_CLASSES,
     CLI_ROW_LIMIT,
@@ -18,10 +18,10 @@ static const cli_option options[] = {
     CLI_ROW_HELP,
 };
 
-/* Larger confusion matrices are left out of what is printed. */
+/* Larger confusion matrices are not printed. */
 enum { MAX_PRINTED_CLASSES = 100 };
 
-/* What is counted class by class. */
+/* The counts per class. */
 typedef struct counts {
     fv_class_score *per_class; /* [n_classes] */
     int *confusion;            /* [n_classes][n_classes]; NULL: too many */

@@ -119,7 +119,8 @@ static void show_connections(const fv_layer_info *layer, char cell[N_CONNECTIONS
         snprintf(cell[FULL + i], sizeof cell[0], "%s", cli_grouped(counts[i], spare));
 }
 
-/* What the lectures compare: the parameters of each layer with a window, however it were connected. */
+/* The comparison of the lectures: the parameters of each layer with a window under three kinds of
+ * connection. */
 static void print_connections(const fv_model *model, int n_layers)
 {
     cli_column columns[N_CONNECTIONS] = {{"layer", 12, 9, 0, true},
@@ -188,7 +189,7 @@ static void print_model_json(const char *spec, const fv_model *model, const fv_m
     cli_json_whole("parameters", info->n_parameters);
     cli_json_whole("flops", info->flops);
     cli_json_whole("bytes", info->bytes);
-    if (cli_is_run(spec)) /* a model alone has no parameters yet, and perhaps no room for them */
+    if (cli_is_run(spec)) /* a model alone has no parameters yet, and perhaps no memory for them */
         cli_json_hash("hash", fv_model_hash(model));
     cli_json_end();
 }
@@ -211,7 +212,7 @@ static void print_layers(const cli_session *session, const char *spec, const fv_
     print_table(model, &info);
     print_connections(model, info.n_layers);
     putchar('\n');
-    cli_print_line("one image forward: %s, a multiply-add counting 2; parameters and activations take %s",
+    cli_print_line("one image forward: %s (a multiply-add counts 2); parameters and activations take %s",
                    cli_scaled((double)info.flops, "flop", spare[0]),
                    cli_scaled((double)info.bytes, "B", spare[1]));
 }

@@ -30,7 +30,8 @@ static void find_title(const char *text, char *title, size_t title_bytes)
         end[1] = '\0';
 }
 
-/* Beside the name and the parameters, or below them; elsewhere than on a terminal all of it is one line. */
+/* Prints the title beside the name and the parameters, or below them; without a terminal all of it is one
+ * line. */
 static void print_title(const char *title)
 {
     const bool beside = cli_prose_width(stdout) >= 2 * TITLE_COLUMN;

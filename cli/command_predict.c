@@ -1,4 +1,4 @@
-/* command_predict.c - fovea predict: draws images and says what the network sees in them. */
+/* command_predict.c - fovea predict: draws images and prints the network's outputs for them. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -68,7 +68,7 @@ static void print_json(const task *t, const char *source, int index, int label, 
     cli_json_end();
 }
 
-/* What stands beside a picture. */
+/* The text beside a picture. */
 typedef struct beside {
     const char *title;
     int room; /* columns, for the title */
@@ -149,7 +149,7 @@ static int print_picture(const task *t, beside *b, int index)
     return 0;
 }
 
-/* The context's message on standard error, and as an object where objects are asked for. */
+/* Prints the context's message on standard error, and as an object if --json is given. */
 static int fail_one(const task *t, const char *source, int shown, fv_status status)
 {
     if (t->session.args->json) {
@@ -163,7 +163,7 @@ static int fail_one(const task *t, const char *source, int shown, fv_status stat
     return cli_fail(&t->session, status);
 }
 
-/* `index` is the image's place in `data`; `shown` is what the user calls it, -1 for a file. */
+/* `index` is the image's index in `data`; `shown` is its number for the user, -1 for a file. */
 static int predict_one(task *t, const fv_data *data, int index, const char *source, int shown)
 {
     char title[4200];
@@ -193,7 +193,7 @@ static int predict_file(task *t, const char *path)
     return code;
 }
 
-/* A file that cannot be read is no reason not to look at the others. */
+/* A file that cannot be read does not stop the others. */
 static int predict_files(task *t)
 {
     const cli_args *args = t->session.args;
@@ -278,9 +278,9 @@ const cli_command cli_command_predict = {
     .operands = "RUN FILE...",
     .min_operands = 1,
     .max_operands = 1 << 30,
-    .summary = "say what a trained run sees in images",
+    .summary = "predict with a trained run what images show",
     .details = "Images are PNG or PGM files of the network's input size, or images of a data set by number. "
-               "A file that cannot be read is told and left out; the exit code is 3 then.",
+               "A file that cannot be read is reported and skipped; the exit code is then 3.",
     .examples = "fovea predict runs/lenet5-relu seven.png\n"
                 "fovea predict runs/lenet5-relu --data digits --index 3,17\n"
                 "fovea predict runs/lenet5-relu *.png --json",

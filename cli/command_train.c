@@ -15,13 +15,12 @@ static const cli_option options[] = {
     {.kind = CLI_TRAINING},
     CLI_ROW_THREADS,
     CLI_ROW_CLASSES,
-    {"class-names", "A,B", CLI_TEXT, AT(class_names), 0, 0, NULL,
-     "what the classes are called, in their order"},
+    {"class-names", "A,B", CLI_TEXT, AT(class_names), 0, 0, NULL, "names of the classes, in their order"},
     CLI_ROW_LIMIT,
-    {"out", "DIR", CLI_TEXT, AT(out), 0, 0, NULL, "run folder; runs/<model> where left out"},
-    {"replace", NULL, CLI_FLAG, AT(replace), 0, 0, NULL, "where DIR holds a trained run, train in its place"},
-    {"resume", "DIR", CLI_TEXT, AT(resume), 0, 0, NULL, "go on with an interrupted run, exactly"},
-    {"force", NULL, CLI_FLAG, AT(force), 0, 0, NULL, "resume, though the model or the data changed since"},
+    {"out", "DIR", CLI_TEXT, AT(out), 0, 0, NULL, "run folder; default runs/<model>"},
+    {"replace", NULL, CLI_FLAG, AT(replace), 0, 0, NULL, "replace the trained run that DIR holds"},
+    {"resume", "DIR", CLI_TEXT, AT(resume), 0, 0, NULL, "continue an interrupted run, with the same bits"},
+    {"force", NULL, CLI_FLAG, AT(force), 0, 0, NULL, "resume although the model or the data have changed"},
     CLI_ROW_JSON,
     {"quiet", NULL, CLI_FLAG, AT(quiet), 0, 0, NULL, "no progress on standard error"},
     CLI_ROW_HELP,
@@ -64,18 +63,17 @@ static int begin_new(const cli_session *session, cli_training *training, cli_rec
     return 0;
 }
 
-/* Once all that it reads is there, so that a failure says nothing but its reason. */
+/* Chooses the folder after everything has been read, so that a failure prints only its reason. */
 static int choose_folder(const cli_session *session, cli_training *training)
 {
     const cli_args *args = session->args;
     if (!args->out)
         return cli_choose_folder(session, args->model, training);
     if (cli_holds_run(args->out) && !args->replace)
-        return cli_usage(
-            session->command,
-            "--out %s holds a trained run: --replace trains anew in its place, --resume %s goes on "
-            "with it",
-            args->out, args->out);
+        return cli_usage(session->command,
+                         "--out %s holds a trained run: --replace starts a new run in its place, --resume %s "
+                         "continues it",
+                         args->out, args->out);
     return 0;
 }
 
@@ -188,10 +186,10 @@ const cli_command cli_command_train = {
     .summary = "train a model on a data set",
     .details = "Progress goes to standard error. The run folder receives model.fovea (the model's text), "
                "last.safetensors, best.safetensors, args.json and log.csv. Ctrl-C saves and ends with "
-               "130, SIGTERM with 143, a closed terminal with 129, a closed pipe with 141; --resume goes "
-               "on from there to the same bits. A resumed run keeps its options; --epochs may raise the "
-               "number. The same seed gives the same hash on any number of threads. A folder that holds "
-               "a trained run is left alone unless --replace is given; then the old run is whole until "
+               "130, SIGTERM with 143, a closed terminal with 129, a closed pipe with 141; --resume "
+               "continues from there with the same bits. A resumed run keeps its options, but --epochs may "
+               "be larger. The same seed gives the same hash on any number of threads. A folder that holds "
+               "a trained run is refused unless --replace is given; then the old run stays complete until "
                "the new one's first checkpoint is on the disk.",
     .examples = "fovea train --model lenet5-relu --data digits --epochs 5\n"
                 "fovea train --model mlp --data mnist --valid 5000 --schedule cosine --json\n"

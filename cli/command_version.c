@@ -1,4 +1,4 @@
-/* command_version.c - fovea version: what was built, and what it runs on here. */
+/* command_version.c - fovea version: the build, and the instruction set and threads used here. */
 #include <stdio.h>
 
 #include "commands.h"

@@ -1,4 +1,4 @@
-/* commands.h - the commands, and what several of them do alike. */
+/* commands.h - the commands, and functions that several of them share. */
 #ifndef CLI_COMMANDS_H
 #define CLI_COMMANDS_H
 
@@ -18,21 +18,21 @@ typedef struct cli_training {
     bool made_out;  /* the folder was created for this run */
     cli_watch watch;
 } cli_training;
-/* Runs it, shows progress, and tells how it ended where it did not end well. Returns the exit code. */
+/* Trains, shows progress, and reports a run that did not end normally. Returns the exit code. */
 int cli_training_run(const cli_session *session, cli_training *training);
 void cli_training_close(cli_training *training);
-/* options.out = runs/<name>, or runs/<name>-2 and so on where that is there already. The folder is created:
- * of several processes each gets its own. Returns 0 or an exit code. */
+/* Sets options.out = runs/<name>, or runs/<name>-2 and so on if that exists. The folder is created, so that
+ * several processes get different ones. Returns 0 or an exit code. */
 int cli_choose_folder(const cli_session *session, const char *model, cli_training *training);
 
-/* Fills `training` from a run folder, and checks what else is on the command line against it. */
+/* Fills `training` from a run folder, and checks the rest of the command line against it. */
 int cli_resume(const cli_session *session, const cli_command *command, cli_training *training,
                cli_record *record);
 
 /* The table of errors per class. */
 void cli_print_score(const fv_score *score, const fv_class_score *per_class, const fv_model *model);
 
-/* cli_info's two halves. */
+/* The two halves of fovea info. */
 int cli_info_model(cli_session *session, const char *spec);
 int cli_info_data(cli_session *session, const char *spec);
 

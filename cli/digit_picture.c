@@ -1,7 +1,7 @@
 /* digit_picture.c - images in the terminal. With colour a character cell shows two pixels, one above the
- * other, as an upper half block on a background, in the 24 grays of the 256-colour palette; without, one
- * character of a ramp shows their mean. Either way a cell is one pixel wide and two high, which is close
- * to square on a terminal. Images too wide are shrunk by averaging whole boxes. */
+ * other: an upper half block on a background, in the 24 grays of the 256-colour palette. Without colour,
+ * one character of a ramp shows their mean. In both cases a cell is one pixel wide and two high, which is
+ * almost square on a terminal. Images that are too wide are shrunk by averaging boxes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +58,7 @@ cli_canvas *cli_canvas_create(const cli_picture *picture, int columns)
                 brightest = mean;
         }
     }
-    /* Averaging thins out strokes: bring the brightest back to white. */
+    /* Averaging fades strokes, so the brightest pixel is scaled back to white. */
     for (int i = 0; box > 1 && i < h * w; i++)
         canvas->gray[i] = (uint8_t)(canvas->gray[i] * 255 / brightest);
     return canvas;

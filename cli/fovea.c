@@ -1,4 +1,4 @@
-/* fovea.c - the command's door: finds the subcommand, runs it, and makes sure that everything written to
+/* fovea.c - the main function: finds the subcommand, runs it, and checks that everything written to
  * standard output has arrived. */
 #include <stdio.h>
 #include <string.h>
@@ -42,14 +42,14 @@ static int unknown(const char *command, const char *what, const char *word)
 static void print_overview(FILE *stream)
 {
     static const char *const environment[][2] = {
-        {"FOVEA_THREADS", "worker threads, where --threads is left out"},
+        {"FOVEA_THREADS", "worker threads, if --threads is not given"},
         {"FOVEA_ISA", "auto, avx512, avx2, neon or portable"},
-        {"FOVEA_DIRECT", "1: convolutions by their plain sums, without Winograd"},
+        {"FOVEA_DIRECT", "1: convolutions without Winograd"},
         {"FOVEA_DATA", "folders in which data names are looked up, with colons between [data:.]"},
         {"NO_COLOR", "set: no colours"},
     };
-    cli_print_prose(stream, "fovea " FV_VERSION " - the convolutional network, whole: describe it, train it, "
-                            "look inside it");
+    cli_print_prose(stream, "fovea " FV_VERSION " - convolutional networks: describe, train and check them, "
+                            "and look inside");
     fputc('\n', stream);
     cli_print_prose(stream, "usage: fovea COMMAND [operands] [--options]");
     fputs("\ncommands\n", stream);

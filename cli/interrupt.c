@@ -1,12 +1,12 @@
-/* interrupt.c - signals that ask a training run to end: the first is noted, for the progress callback to act
- * on, so that the run is saved. Outside of training the signals do what they always do.
+/* interrupt.c - signals that stop a training run: the first is recorded, and the progress callback then saves
+ * the run. Outside of training the signals have their usual effect.
  *
  *     SIGINT, SIGTERM     Ctrl-C, kill; one more of either quits at once
- *     SIGHUP              the terminal is gone. It often comes twice, from the kernel and from the shell, so
- *                         it never counts as one more
+ *     SIGHUP              the terminal is gone. It often arrives twice, from the kernel and from the shell,
+ *                         so it never counts as a second signal
  *     SIGPIPE             nobody reads our output any longer; every later write sends it again
  *
- * A signal that was ignored when the run began stays so (nohup, a shell's background jobs). */
+ * A signal that was ignored when the run began stays ignored (nohup, a shell's background jobs). */
 #include <signal.h>
 #include <unistd.h>
 
@@ -15,7 +15,7 @@
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 enum { N_SIGNALS = sizeof signals / sizeof signals[0] };
 
-static volatile sig_atomic_t noted; /* the first signal's number */
+static volatile sig_atomic_t noted; /* number of the first signal */
 static struct sigaction before[N_SIGNALS];
 
 static void note(int signal_number)
@@ -38,7 +38,7 @@ void cli_interrupt_arm(void)
     }
 }
 
-/* Once interrupted, the command is about to end: signals go on to be noted until it has. */
+/* After an interruption the command is about to end, and signals are recorded until then. */
 void cli_interrupt_disarm(void)
 {
     if (noted)

@@ -1,12 +1,12 @@
-/* json_lines.c - one JSON object a line on standard output (RFC 8259). Bytes that are not UTF-8, as file
- * names may hold, become U+FFFD. */
+/* json_lines.c - one JSON object per line on standard output (RFC 8259). Bytes that are not UTF-8, as in
+ * file names, become U+FFFD. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "output.h"
 
-/* Bytes of the UTF-8 sequence at `p`, or 0 where it is none: too long, a surrogate, past U+10FFFF, cut. */
+/* Length of the UTF-8 sequence at `p`; 0 if it is invalid: overlong, a surrogate, past U+10FFFF, or cut. */
 static int sequence(const unsigned char *p)
 {
     if (p[0] < 0x80)

@@ -1,4 +1,4 @@
-/* layout.c - prose and words within the width of the terminal. */
+/* layout.c - fits prose and words to the width of the terminal. */
 #include "layout.h"
 
 #include <stdarg.h>
@@ -50,7 +50,7 @@ typedef struct flow {
     FILE *stream;
     int at, indent, room;
     const char *joint;
-    bool fresh; /* nothing on this line yet that a blank has to part from what follows */
+    bool fresh; /* nothing is on this line yet, so no blank is needed before the next word */
 } flow;
 
 static void put(flow *f, const char *word, size_t bytes)

@@ -1,5 +1,5 @@
-/* option_values.c - reads and shows the values of options. Strict: digits only where a whole number is
- * meant, no blanks, no hexadecimal, no infinities, nothing left over, and always within the range. */
+/* option_values.c - parses and shows the values of options. Parsing is strict: whole numbers consist of
+ * digits, no blanks, no hexadecimal, no infinities, no trailing characters, and always within the range. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -154,7 +154,7 @@ bool cli_read_value(const cli_option *option, const char *text, cli_args *args, 
     return ok;
 }
 
-/* The shortest decimal that reads back as the same number: equal texts are equal values. */
+/* The shortest decimal that reads back as the same number, so that equal texts are equal values. */
 static void show_real(double value, char *text, size_t text_bytes)
 {
     double back;

@@ -1,4 +1,4 @@
-/* options.c - walks a command line along a command's table: --name value, --name=value, --, operands. */
+/* options.c - parses a command line by a command's table: --name value, --name=value, --, operands. */
 #include "options.h"
 
 #include <stdio.h>
@@ -27,7 +27,7 @@ static cli_option training_row(const fv_train_option *o)
 
 const cli_option *cli_options_of(const cli_command *command, int *n)
 {
-    static cli_option rows[MAX_OPTIONS]; /* of the command that was asked for last */
+    static cli_option rows[MAX_OPTIONS]; /* of the command that was parsed last */
     static const cli_command *of;
     static int n_rows;
     bool trains = false;
@@ -63,7 +63,7 @@ static const cli_option *find(const cli_command *command, const char *name, size
     return NULL;
 }
 
-/* Which bit of cli_args.given is the option's. */
+/* The bit of cli_args.given for the option. */
 static int place_of(const cli_command *command, const cli_option *option)
 {
     int n;
@@ -91,7 +91,7 @@ static int unknown(const cli_command *command, const char *word, size_t length)
                      command->name);
 }
 
-/* "-epochs": one dash. A letter alone is nobody's short form. */
+/* "-epochs": one dash. A single letter is not a short form of any option. */
 static int one_dash(const cli_command *command, const char *word)
 {
     const char *nearest = word[2] ? nearest_option(command, word + 1) : NULL;
@@ -99,7 +99,7 @@ static int one_dash(const cli_command *command, const char *word)
                      nearest ? ", as --" : "", nearest ? nearest : "");
 }
 
-/* Whoever gives an option twice meant one of them: it is not for us to say which. */
+/* Of an option given twice only one was meant, and the command cannot know which. */
 static int note_value(const cli_command *command, const cli_option *option, const char *value,
                       const char **said)
 {
@@ -110,7 +110,7 @@ static int note_value(const cli_command *command, const cli_option *option, cons
     return 0;
 }
 
-/* One option at argv[at]; *used counts the words it took. said[i]: the value that row i was given before. */
+/* Takes one option at argv[at]; *used counts its words. said[i]: the earlier value of row i. */
 static int take_option(const cli_command *command, int argc, char **argv, int at, cli_args *args,
                        const char **said, int *used)
 {
@@ -145,7 +145,7 @@ static int take_option(const cli_command *command, int argc, char **argv, int at
     return 0;
 }
 
-/* The first of "RUN FILE..." that is not there: "RUN". */
+/* The first missing word of "RUN FILE...": "RUN". */
 static const char *missing(const cli_command *command, const cli_args *args)
 {
     static char word[64];
@@ -189,7 +189,7 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
         } else if (!only_operands && argv[i][0] == '-' && argv[i][1]) {
             return one_dash(command, argv[i]);
         } else {
-            argv[args->n_operands++] = argv[i]; /* never past i: the words before are read */
+            argv[args->n_operands++] = argv[i]; /* never past i: the words before it have been read */
         }
         i += used;
     }

@@ -1,4 +1,4 @@
-/* output.c - keeps watch over standard output, and writes numbers for people. */
+/* output.c - detects lost standard output, and formats numbers for people. */
 #include "output.h"
 
 #include <errno.h>
@@ -14,19 +14,19 @@ static int first_error; /* errno of the first write that failed */
 
 void cli_streams_begin(void)
 {
-    /* A closed standard output is opened for reading: every write then fails, as it should. */
+    /* A closed standard output is opened for reading: every write then fails, which is correct. */
     static const int modes[] = {O_RDONLY, O_RDONLY, O_WRONLY};
     for (int fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", modes[fd]) != fd)
             _exit(1);
-    signal(SIGXFSZ, SIG_IGN); /* a write that fails is told, not died of */
+    signal(SIGXFSZ, SIG_IGN); /* a write that fails is reported instead of ending the process */
 }
 
 bool cli_output_lost(void)
 {
     if (fflush(stdout) != 0 && first_error == 0)
         first_error = errno;
-    /* A printf that filled the buffer failed, and nobody looked at errno then. */
+    /* The printf that filled the buffer failed, and its errno was not checked. */
     struct pollfd pipe = {.fd = fileno(stdout), .events = POLLOUT};
     if (ferror(stdout) && first_error == 0 && poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR))
         first_error = EPIPE;
@@ -41,7 +41,7 @@ bool cli_output_closed(void)
 bool cli_streams_end(const char **why)
 {
     bool lost = cli_output_lost();
-    /* Some file systems tell of a full disk only when the file is closed. */
+    /* Some file systems report a full disk only when the file is closed. */
     if (fclose(stdout) != 0) {
         lost = true;
         if (first_error == 0)

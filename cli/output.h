@@ -1,5 +1,4 @@
-/* output.h - standard output: JSON lines, grouped numbers, and the guarantee that what could not be
- * written is an error. */
+/* output.h - standard output: JSON lines, grouped numbers, and the guarantee that lost output is an error. */
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
 
@@ -9,15 +8,15 @@
 
 #include "fovea.h"
 
-/* Makes sure that descriptors 0 to 2 are taken, so that no file of ours becomes somebody's standard
- * output. SIGPIPE is left as it is: where nobody reads the output any longer, a command that has nothing to
- * save ends of it silently, as other tools do. */
+/* Makes sure that descriptors 0 to 2 are open, so that no file of ours becomes standard output. SIGPIPE
+ * keeps its effect: if nobody reads the output any longer, a command that has nothing to save ends
+ * silently, as other tools do. */
 void cli_streams_begin(void);
-/* Writes what is left. False, and why, where anything written to standard output was lost; *why is NULL where
- * that was a pipe that nobody reads, which is no news to anybody (SIGPIPE was noted or ignored). */
+/* Flushes. Returns false, with the reason, if anything written to standard output was lost; *why is NULL if
+ * it was a pipe without a reader, which needs no message (SIGPIPE was recorded or ignored). */
 bool cli_streams_end(const char **why);
 bool cli_output_lost(void);   /* true once a write has failed */
-bool cli_output_closed(void); /* true once one has failed because nobody reads it */
+bool cli_output_closed(void); /* true once a write has failed because nobody reads */
 
 /* One object: begin, members, end. `event` is the first member. */
 void cli_json_begin(const char *event);
@@ -30,9 +29,9 @@ void cli_json_wholes(const char *key, const int *values, int n);
 void cli_json_reals(const char *key, const float *values, int n);
 void cli_json_end(void);
 
-/* A model's output for people: "97.3%" of a probability, "1.204" of a value. */
+/* A model's output for display: "97.3%" for a probability, "1.204" for a value. */
 const char *cli_show_output(fv_output kind, double value, char spare[32]);
-/* 61706 as "61,706"; the text lives in `spare`. */
+/* 61706 as "61,706"; the text is stored in `spare`. */
 const char *cli_grouped(int64_t value, char spare[32]);
 /* "1 epoch", "1,200 epochs" */
 const char *cli_plural(int64_t count, const char *noun, char spare[32]);

@@ -1,8 +1,8 @@
-/* progress_bar.c - a line an epoch, so that the curve can be read; on a terminal a bar below them; JSON lines
- * on request.
+/* progress_bar.c - one line per epoch, which together show the curve; on a terminal a bar below them; JSON
+ * lines on request.
  *
- * The cursor waits at the beginning of the bar, and a bar is erased from there to the end of the screen:
- * where the window was made narrower meanwhile, a terminal may have broken the bar into several lines. */
+ * The cursor waits at the beginning of the bar, and the bar is erased from there to the end of the screen,
+ * because a terminal whose window became narrower may have broken the bar into several lines. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +29,7 @@ void cli_watch_begin(cli_watch *watch, const cli_args *args)
     watch->terminal = cli_is_terminal(stderr);
 }
 
-/* The part of all epochs that is done, 0..1. */
+/* The share of all epochs that is done, 0..1. */
 static double share_done(const fv_progress *p)
 {
     if (p->event == FV_EVENT_DONE || p->epochs <= 0)
@@ -50,11 +50,11 @@ static void show_duration(double seconds, char *text, size_t text_bytes)
         snprintf(text, text_bytes, "%ld:%02ld", whole / 60, whole % 60);
 }
 
-/* What a line may say, in the order in which it is said. */
+/* The fields that a line may contain, in order. */
 typedef struct field {
     const char *text;
-    const char *brief; /* said instead where room is short; NULL: the same */
-    int rank;          /* the higher, the earlier it is left out */
+    const char *brief; /* used if room is short; NULL: the same text */
+    int rank;          /* fields of higher rank are left out first */
 } field;
 
 static const char *say(const field *f, bool brief)
@@ -71,7 +71,7 @@ static int columns_up_to(const field *fields, int n, int rank, bool brief)
     return columns;
 }
 
-/* Joins as many of the fields as `room` columns take, two blanks between. */
+/* Joins as many of the fields as fit `room` columns, separated by two blanks. */
 static void join(const field *fields, int n, int room, char *text, size_t text_bytes)
 {
     int rank = n;
@@ -85,11 +85,11 @@ static void join(const field *fields, int n, int room, char *text, size_t text_b
             used += (size_t)snprintf(text + used, text_bytes - used, "%s%s", used ? "  " : "",
                                      say(&fields[i], brief));
     if (room >= 0 && (size_t)room < text_bytes)
-        text[room] = '\0'; /* not even the first fits */
+        text[room] = '\0'; /* not even the first field fits */
 }
 
 #define TEXT 48
-/* "epoch  3/20": as wide in every epoch */
+/* "epoch  3/20": the same width in every epoch. */
 static void show_epoch(const fv_progress *p, char text[TEXT])
 {
     char last[16];

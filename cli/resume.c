@@ -1,10 +1,10 @@
-/* resume.c - fovea train --resume: the options come from the run folder. What the command line repeats
- * must agree with them, so that nobody believes in a change that does not happen. */
+/* resume.c - fovea train --resume: the options come from the run folder. Options that the command line
+ * repeats must agree with them, so that nobody expects a change that does not happen. */
 #include <string.h>
 
 #include "commands.h"
 
-/* Brings the recorded options into the form of a command line, to compare option by option. */
+/* Converts the recorded options to the form of a command line, to compare option by option. */
 static void as_args(const fv_train_options *o, const cli_record *record, const char *folder, cli_args *args)
 {
     memset(args, 0, sizeof *args);
@@ -22,7 +22,7 @@ static const fv_train_option *training_option(const char *name)
     return o;
 }
 
-/* What belongs to the run, beside the training options. */
+/* The options that belong to the run, beside the training options. */
 static bool is_recorded(const char *name)
 {
     return strcmp(name, "classes") == 0 || strcmp(name, "limit") == 0 || strcmp(name, "out") == 0;

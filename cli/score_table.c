@@ -11,7 +11,7 @@ static double error_of(const fv_class_score *c)
     return c->n ? (double)c->n_wrong / c->n : 0;
 }
 
-/* Of a model whose target is no class number. */
+/* For a model whose target is no class number. */
 static void print_distances(const fv_score *score)
 {
     printf("  mean absolute error %.6g, mean squared error %.6g, loss %.4f\n", score->absolute_error,

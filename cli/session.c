@@ -1,4 +1,4 @@
-/* session.c - the environment and the context of a command, and how its failures are told. */
+/* session.c - the environment and the context of a command, and its error messages. */
 #include "session.h"
 
 #include "progress.h"
@@ -10,7 +10,7 @@
 
 static void say(const char *command, const char *format, va_list args)
 {
-    fflush(stdout); /* results that came before stand before the message */
+    fflush(stdout); /* earlier results come before the message */
     fprintf(stderr, "fovea%s%s: ", command ? " " : "", command ? command : "");
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
@@ -69,7 +69,7 @@ int cli_fail(const cli_session *session, fv_status status)
     return cli_error(session->command, cli_exit_code(status), "%s", fv_message(session->ctx));
 }
 
-/* An empty variable is one that is not set. */
+/* An empty variable counts as not set. */
 static const char *variable(const char *name)
 {
     const char *value = getenv(name);

@@ -1,5 +1,5 @@
-/* table.c - tables that fit the terminal: as few columns as need be are left out, so that the others have
- * their least width; what is left over goes to the columns in the order of their importance. */
+/* table.c - tables that fit the terminal: as few columns as possible are left out, so that the others have
+ * their least width; the remaining width goes to the columns in order of importance. */
 #include "layout.h"
 
 #include <stdarg.h>
@@ -45,7 +45,7 @@ void cli_table_begin(cli_table *table, const cli_column *columns, int n)
         fit(table, cli_width(stdout));
 }
 
-/* Blanks are owed to the next cell, so that no line ends in them. Returns the cell's width. */
+/* Blanks are printed before the next cell, so that no line ends in them. Returns the cell's width. */
 static int next(cli_table *table, const cli_column **column)
 {
     *column = &table->column[table->at];

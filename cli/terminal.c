@@ -1,4 +1,4 @@
-/* terminal.c - what the terminal can show; bars and inked text. */
+/* terminal.c - the abilities of the terminal; bars and coloured text. */
 #include "terminal.h"
 
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 
 #include "options.h"
 
-#define NARROWEST 10 /* columns; nobody lays out a page in fewer */
+#define NARROWEST 10 /* columns; no page is laid out in fewer */
 
 bool cli_is_terminal(FILE *stream)
 {

@@ -1,4 +1,4 @@
-/* terminal.h - what the terminal can show, and pictures and bars made of characters. */
+/* terminal.h - the abilities of the terminal, and pictures and bars made of characters. */
 #ifndef CLI_TERMINAL_H
 #define CLI_TERMINAL_H
 
@@ -12,7 +12,7 @@ bool cli_is_terminal(FILE *stream);
 bool cli_has_colour(FILE *stream);
 /* A terminal of any kind, where a line that is longer than cli_width breaks. */
 bool cli_has_width(FILE *stream);
-/* Columns: the terminal's, as they are now; else those of COLUMNS; 80 where nobody knows. */
+/* Columns: the terminal's present width; otherwise COLUMNS; otherwise 80. */
 int cli_width(FILE *stream);
 
 /* One image beside others: 8-bit gray, one channel. */

@@ -1,5 +1,5 @@
-/* digits.c - the library in one sitting: open data, build a network, train it, measure it, let it look at
- * one picture. Usage: digits [IMAGES]: with a number, so many training and test images only.
+/* digits.c - the library in one program: opens data, builds a network, trains it, measures it, and classifies
+ * one picture. Usage: digits [IMAGES]: with a number, only as many training and test images.
  *
  * From an installed Fovea: cc digits.c $(pkg-config --cflags --static --libs fovea) -o digits */
 #include <fovea.h>

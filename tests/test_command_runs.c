@@ -262,9 +262,9 @@ static void replacing(void **state)
     char hash[3][32];
     expect("train " TEN "--epochs 2 --json --out kept", 0, NULL);
     final_hash(hash[0]);
-    expect_message(
-        "train " TEN "--epochs 1 --out kept", 2,
-        "--out kept holds a trained run: --replace trains anew in its place, --resume kept goes on with it");
+    expect_message("train " TEN "--epochs 1 --out kept", 2,
+                   "--out kept holds a trained run: --replace starts a new run in its place, --resume kept "
+                   "continues it");
     expect_message("train --resume kept --replace", 2, "both --resume and --replace");
     expect_message("train --model two.fovea --data bars --replace --out kept", 3, "--classes");
     expect("train --resume kept --json --quiet", 0, NULL);

@@ -314,10 +314,9 @@ static void only_when_asked(void **state)
     write_text(&r, "notes.txt", "mine");
     fv_model *m = training_model(r.ctx, with_tanh);
     fv_train_options o = options_of(&r, 1);
-    expect(
-        &r, fv_train(m, r.data, NULL, &o, NULL, NULL), FV_ERR_ARGUMENT,
-        "/asked: expected a folder without a trained run, found last.safetensors; `resume` goes on with it, "
-        "`replace` trains anew in its place");
+    expect(&r, fv_train(m, r.data, NULL, &o, NULL, NULL), FV_ERR_ARGUMENT,
+           "/asked: expected a folder without a trained run, found last.safetensors; `resume` continues it, "
+           "`replace` starts a new run in its place");
     assert_well(r.ctx, open_hash(&r, r.folder, &hash));
     assert_true(hash == best);
     assert_well(r.ctx, resume(&r, r.data, 2, false, &hash));

@@ -1,4 +1,4 @@
-/* file.c - whole files in, folders and locks; writing is in writer.c. */
+/* file.c - reads whole files, creates folders, takes locks; writer.c writes. */
 #include "io/file.h"
 
 #include <errno.h>
@@ -90,7 +90,7 @@ static fv_status check_opened(fv_context *ctx, int fd, const char *path, size_t 
 
 fv_status fv__file_open(fv_context *ctx, const char *path, size_t max_bytes, int *fd, size_t *n_bytes)
 {
-    /* Non-blocking, so that opening a pipe nobody writes to does not wait for ever. */
+    /* Non-blocking, so that opening a pipe without a writer does not block for ever. */
     const int opened = fv__file_descriptor(path, O_RDONLY | O_NONBLOCK);
     if (opened < 0)
         return errno == ENOENT ? fv__fail(ctx, FV_ERR_INPUT, "%s: there is no such file", path)
@@ -128,7 +128,7 @@ fv_status fv__file_read(fv_context *ctx, const char *path, size_t max_bytes, uin
     size_t size, got = 0;
     FV_TRY(fv__file_open(ctx, path, max_bytes, &fd, &size));
     uint8_t *const bytes = fv__alloc(ctx, size + 1, 1);
-    /* One byte more than there should be, to see a file that grows meanwhile. */
+    /* One byte more than the size, to detect a file that grows meanwhile. */
     fv_status status = bytes ? fv__file_next(ctx, fd, path, bytes, size + 1, &got)
                              : fv__memory_for(ctx, FV_ERR_MEMORY, path);
     close(fd);
@@ -149,7 +149,7 @@ fv_status fv__file_read(fv_context *ctx, const char *path, size_t max_bytes, uin
 fv_status fv__folder_sync(fv_context *ctx, const char *path, const char *folder)
 {
     const int fd = fv__file_descriptor(folder, O_RDONLY | O_DIRECTORY);
-    /* A folder that may be written but not read cannot be opened; the change itself has happened. */
+    /* A folder without read permission cannot be opened; the change itself has happened. */
     if (fd < 0)
         return FV_OK;
     int error;
@@ -157,13 +157,13 @@ fv_status fv__folder_sync(fv_context *ctx, const char *path, const char *folder)
         error = fsync(fd) == 0 ? 0 : errno;
     while (error == EINTR);
     close(fd);
-    /* File systems that cannot sync a folder say EINVAL: there is nothing more to be done there. */
+    /* File systems that cannot sync a folder return EINVAL; nothing more can be done there. */
     return error && error != EINVAL
                ? fv__fail(ctx, FV_ERR_IO, "%s: cannot sync the folder %s: %s", path, folder, strerror(error))
                : FV_OK;
 }
 
-/* One folder, which may be there already, and its name made to last. */
+/* Creates one folder, which may exist, and syncs its name to disk. */
 static fv_status make_one(fv_context *ctx, const char *path, const char *folder)
 {
     if (mkdir(folder, 0777) != 0) {
@@ -204,7 +204,7 @@ fv_status fv__file_make_dir(fv_context *ctx, const char *path)
 fv_status fv__folder_lock(fv_context *ctx, const char *path, int *lock)
 {
     *lock = -1;
-    /* A folder that is missing or may not be read is the business of whoever reads or writes its files. */
+    /* If the folder is missing or unreadable, reading or writing its files will report it. */
     const int fd = fv__file_descriptor(path, O_RDONLY | O_DIRECTORY);
     if (fd < 0)
         return FV_OK;

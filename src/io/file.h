@@ -1,67 +1,67 @@
-/* file.h - whole files in and out. Writing is all or nothing: a crash, a full disk or a kill leaves the old
- * file or the new one. */
+/* file.h - reads and writes whole files. Writing is all or nothing: after a crash, a full disk or a kill
+ * the old file or the new one is there. */
 #ifndef FV_IO_FILE_H
 #define FV_IO_FILE_H
 
 #include "base/context.h"
 
-/* Anything of that name, or nobody may know: in a folder that may not be entered. Opening it says why. */
+/* Whether the path exists, or is in a folder that may not be entered; opening it then reports the reason. */
 bool fv__file_exists(const char *path);
 bool fv__file_is_folder(const char *path);
-/* Whether there is anything of that name; FV_ERR_INPUT where that cannot be told, as without permission. */
+/* Whether the path exists; FV_ERR_INPUT if that cannot be known, for instance without permission. */
 fv_status fv__file_look(fv_context *ctx, const char *path, bool *there);
 /* "folder/name", or `name` where folder is "" or name is absolute; freed by fv__free; NULL as fv__alloc. */
 char *fv__path_join(fv_context *ctx, const char *folder, const char *name);
 /* The folder that holds `path`: "a/b" -> "a", "/b" -> "/", "b" -> "."; freed and failing as fv__path_join. */
 char *fv__path_parent(fv_context *ctx, const char *path);
 
-/* open(), again after a signal, and closed where the process starts another; -1 with errno. */
+/* open(), repeated after a signal, with close-on-exec; -1 with errno. */
 int fv__file_descriptor(const char *path, int flags);
 
-/* The bytes of a regular file, released with fv__free; a NUL follows them, not counted. FV_ERR_INPUT for
- * a file that is missing, a folder, unreadable or larger than max_bytes. */
+/* The bytes of a regular file, released with fv__free; an extra NUL follows them. FV_ERR_INPUT for a file
+ * that is missing, a folder, unreadable or larger than max_bytes. */
 fv_status fv__file_read(fv_context *ctx, const char *path, size_t max_bytes, uint8_t **out, size_t *n_bytes);
 
-/* The same, piece by piece: `fd` is for close(), n_bytes the file's length now. Up to n bytes come with each
- * call, fewer only at the end of the file. */
+/* The same in pieces: the caller closes `fd`; n_bytes is the file's present length. Each call reads up to n
+ * bytes, and fewer only at the end of the file. */
 fv_status fv__file_open(fv_context *ctx, const char *path, size_t max_bytes, int *fd, size_t *n_bytes);
 fv_status fv__file_next(fv_context *ctx, int fd, const char *path, void *bytes, size_t n, size_t *got);
 
-/* Creates the folder and its parents; an existing folder is fine. */
+/* Creates the folder and its parents; an existing folder is no error. */
 fv_status fv__file_make_dir(fv_context *ctx, const char *path);
 
-/* Keeps a folder for one writer: FV_ERR_IO while another one, of this process or any other, has it. Lasts
- * until fv__folder_unlock, or until the process ends, however it ends. *lock is -1 where there is nothing to
- * lock or the file system knows no locks. */
+/* Reserves a folder for one writer: FV_ERR_IO while another one, of any process, holds it. The lock lasts
+ * until fv__folder_unlock or the end of the process. *lock is -1 if there is nothing to lock or the file
+ * system has no locks. */
 fv_status fv__folder_lock(fv_context *ctx, const char *path, int *lock);
-void fv__folder_unlock(int lock); /* -1 is fine */
+void fv__folder_unlock(int lock); /* -1 does nothing */
 
-/* A file that is not there is fine. */
+/* A missing file is no error. */
 fv_status fv__file_remove(fv_context *ctx, const char *path);
 
-/* Makes new and removed names of the folder last through a crash of the machine; messages begin with `path`.
- */
+/* Syncs the folder, so that new and removed names survive a crash of the machine; messages begin with
+ * `path`. */
 fv_status fv__folder_sync(fv_context *ctx, const char *path, const char *folder);
 
-/* Replaces `path` by n bytes, in one step (writer.c). Where `path` is a symbolic link, the file that it names
- * is replaced or created, and the link stays. FV_ERR_IO on failure; `path` is as it was then, unless it was
- * the last step, the sync of the folder, that failed. */
+/* Replaces `path` by n bytes in one step (writer.c). If `path` is a symbolic link, the file that it names
+ * is replaced or created, and the link stays. FV_ERR_IO on failure; `path` has then not changed, unless
+ * only the last step, the sync of the folder, failed. */
 fv_status fv__file_write(fv_context *ctx, const char *path, const void *bytes, size_t n);
 
-/* The same, piece by piece:
+/* The same in pieces:
  *     open, add ..., commit            replaces one file
  *     open, add ..., stage, commit     replaces several: stage all of them, then commit one after the other.
- *                                      What can fail for want of room or rights has then failed before the
- *                                      first file was replaced; what is left is a rename.
+ *                                      Lack of space or permission is found by stage, before the first file
+ *                                      is replaced; only renames remain.
  *     abandon                          gives up, between open and commit
- * stage makes the bytes safe in a temporary file beside the old one, which stays as it is; commit stages what
- * is not staged yet, renames, and syncs the folder. Add nothing once it is staged. A failure of any of them
- * has removed the temporary file and released the writer: call nothing more for it. Several writers of one
+ * stage makes the bytes safe in a temporary file beside the old one, which does not change; commit stages
+ * if necessary, renames, and syncs the folder. Nothing can be added after stage. A failure of any of them
+ * removes the temporary file and releases the writer, which must not be used again. Several writers of one
  * path may be open at once; the last commit wins. */
 typedef struct fv_writer {
     fv_context *ctx;
-    char *path;   /* as it was asked for; messages begin with it */
-    char *target; /* `path` with links followed: what is replaced */
+    char *path;   /* the caller's path; messages begin with it */
+    char *target; /* `path` with links followed: the file that is replaced */
     char *temporary, *folder;
     int fd;
     bool staged;

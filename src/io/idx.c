@@ -4,10 +4,10 @@
  *     4   dim[0] ... dim[RANK-1], four bytes each
  *     ..  the product of the dimensions, in bytes, and nothing more
  *
- * A gzipped file is told by its first two bytes and inflated straight into the block that is returned, piece
- * by piece: a thousand bytes of gzip may hold a million, so the block grows as they come, and inflating stops
- * one byte behind the last that the header announces. Of a raw file the length is known, and compared at
- * once. */
+ * A gzipped file is recognised by its first two bytes and inflated piece by piece into the block that is
+ * returned. A thousand bytes of gzip may contain a million, so the block grows with the output, and
+ * inflating stops one byte behind the last that the header announces. The length of a raw file is known,
+ * and compared at once. */
 #include "io/idx.h"
 
 #include "io/file.h"
@@ -21,7 +21,7 @@
 enum { MAX_IDX_RANK = 3, MAX_HEADER_BYTES = 4 + 4 * MAX_IDX_RANK };
 #define MAX_FILE_BYTES    ((size_t)1 << 34)
 #define MAX_DIMENSION     (1u << 24)
-#define MAX_DEFLATE_RATIO 1032 /* deflate cannot do better */
+#define MAX_DEFLATE_RATIO 1032 /* the largest ratio that deflate reaches */
 #define PIECE_BYTES       ((size_t)1 << 16)
 
 struct fv_idx {
@@ -29,7 +29,7 @@ struct fv_idx {
     const char *path;
     int fd;
     size_t file_bytes, header_bytes;
-    size_t n_values, at; /* the values, and how many of them were taken or skipped */
+    size_t n_values, at; /* the number of values, and of those taken or skipped */
     bool gzipped;
 #ifdef FV_HAVE_ZLIB
     z_stream z;
@@ -49,7 +49,7 @@ static fv_status too_short(fv_context *ctx, const char *path, size_t expected, s
                     expected, found);
 }
 
-/* Checks the header and says how many bytes follow it. */
+/* Checks the header and returns the number of bytes that must follow it. */
 static fv_status parse_header(fv_context *ctx, const char *path, const uint8_t *header, size_t n, int rank,
                               int *dim, size_t *n_values)
 {
@@ -99,7 +99,7 @@ static void zlib_release(void *user, void *block)
 static fv_status gzip_begin(fv_idx *x)
 {
     x->z = (z_stream){.zalloc = zlib_allocate, .zfree = zlib_release, .opaque = x->ctx};
-    if (inflateInit2(&x->z, 16 + MAX_WBITS) != Z_OK) /* 16: gzip alone */
+    if (inflateInit2(&x->z, 16 + MAX_WBITS) != Z_OK) /* 16: gzip only */
         return fv__memory_for(x->ctx, FV_ERR_MEMORY, x->path);
     x->inflating = true;
     return FV_OK;
@@ -137,7 +137,7 @@ static fv_status gzip_pull(fv_idx *x, uint8_t *out, size_t n, size_t *got)
     return FV_OK;
 }
 
-/* The stream has ended, and the file with it. */
+/* Checks that the stream has ended, and the file with it. */
 static fv_status gzip_end(fv_idx *x)
 {
     if (x->z.total_in < x->file_bytes)
@@ -241,7 +241,8 @@ fv_status fv__idx_open(fv_context *ctx, const char *path, int rank, int *dim, fv
     return FV_OK;
 }
 
-/* Room for more values: all at once where the file's length has confirmed the header, else as they come. */
+/* Makes room for more values: for all if the file's length has confirmed the header, otherwise as they
+ * arrive. */
 static fv_status enlarge(const fv_idx *x, fv_idx_values *values)
 {
     size_t capacity = values->most;
@@ -291,7 +292,7 @@ fv_status fv__idx_finish(fv_idx *x)
 {
     uint8_t extra;
     size_t n_extra;
-    /* The byte too many drives a gzip stream to its end, where its checksum is compared. */
+    /* The additional byte drives a gzip stream to its end, where zlib compares its checksum. */
     FV_TRY(pull(x, &extra, 1, &n_extra));
     if (n_extra > 0)
         return fv__fail(x->ctx, FV_ERR_INPUT, "%s: %sbyte %zu: expected the end, found more", x->path,

@@ -109,7 +109,7 @@ static size_t put_utf8(char *out, uint32_t code)
     return n;
 }
 
-/* After "\u": one code point, of two escapes where it is a surrogate pair. */
+/* Reads what follows "\u": one code point, from two escapes if it is a surrogate pair. */
 static fv_status unicode_escape(fv_json *json, char *out, size_t *n)
 {
     uint32_t code = 0, low = 0;
@@ -151,7 +151,7 @@ fv_status fv__json_string(fv_json *json, char **out)
     if (!fv__json_next_is(json, '"'))
         return fv__json_fail(json, "a string");
     const size_t start = ++json->at;
-    /* Unescaping never lengthens: the closing quote's place bounds the result. */
+    /* Unescaping never lengthens a string, so the position of the closing quote bounds the result. */
     size_t end = start;
     while (end < json->n && json->bytes[end] != '"')
         end += json->bytes[end] == '\\' ? 2 : 1;
@@ -181,7 +181,7 @@ fv_status fv__json_string(fv_json *json, char **out)
     return FV_OK;
 }
 
-/* Bytes from the beginning of the string that stand for themselves between quotes. */
+/* The number of bytes at the beginning of the string that need no escape between quotes. */
 static size_t plain(const char *string, size_t left)
 {
     size_t n = 0, length = 1;

@@ -1,5 +1,5 @@
-/* json.h - a cursor over strict JSON (RFC 8259), as far as our files use it: objects, arrays, strings and
- * whole numbers. The caller knows what comes next and asks for it; anything else is FV_ERR_INPUT with the
+/* json.h - a cursor over strict JSON (RFC 8259), for the subset that our files use: objects, arrays,
+ * strings and whole numbers. The caller states what must come next; anything else is FV_ERR_INPUT, with the
  * file, the byte, what was expected and what was found. */
 #ifndef FV_IO_JSON_H
 #define FV_IO_JSON_H
@@ -12,10 +12,10 @@ typedef struct fv_json {
     const char *path;     /* for messages */
     const uint8_t *bytes; /* [n], UTF-8 */
     size_t n, at;
-    size_t first; /* where in the file bytes[0] stands */
+    size_t first; /* offset of bytes[0] in the file */
 } fv_json;
 
-/* Skips white space; whether `c` comes next. Does not take it. */
+/* Skips white space and returns whether `c` comes next, without taking it. */
 bool fv__json_next_is(fv_json *json, char c);
 /* Takes `c`, which must come next. */
 fv_status fv__json_expect(fv_json *json, char c);
@@ -30,8 +30,8 @@ fv_status fv__json_end(fv_json *json);
 /* Fails at the cursor: "PATH: byte N: expected ..., found ...". */
 fv_status fv__json_fail(fv_json *json, const char *expected);
 
-/* Appends `string` to text in quotes, escaped. What is written is UTF-8 always: each byte of the string that
- * is none becomes U+FFFD. */
+/* Appends `string` to text in quotes, escaped. The output is always UTF-8: each byte that is not UTF-8
+ * becomes U+FFFD. */
 void fv__json_quote(fv_text *text, const char *string);
 
 #endif

@@ -1,5 +1,5 @@
-/* safetensors.c - writing weights and checkpoints, and opening such a file; the header's grammar is read by
- * safetensors_header.c. Format: https://github.com/huggingface/safetensors, section "Format". */
+/* safetensors.c - writes weights and checkpoints, and opens such files; safetensors_header.c parses the
+ * header. Format: https://github.com/huggingface/safetensors, section "Format". */
 #include "io/safetensors_header.h"
 
 #include <stdlib.h>
@@ -76,7 +76,7 @@ static fv_status describe(fv_text *header, const char *path, const fv_tensor_ent
     return FV_OK;
 }
 
-/* Where the bytes go, piece by piece. */
+/* The receiver of the bytes, piece by piece. */
 typedef fv_status (*add_fn)(void *to, const void *bytes, size_t n);
 
 static fv_status put(const fv_text *header, const char *path, const fv_tensor_entry *tensors, int n_tensors,
@@ -87,7 +87,7 @@ static fv_status put(const fv_text *header, const char *path, const fv_tensor_en
     FV_TRY(add(to, header->data, header->n));
     for (int i = 0; i < n_tensors; i++) {
         size_t n_bytes = 0;
-        FV_TRY(count_bytes(header->ctx, path, &tensors[i], &n_bytes)); /* known to succeed */
+        FV_TRY(count_bytes(header->ctx, path, &tensors[i], &n_bytes)); /* it succeeded before */
         FV_TRY(add(to, tensors[i].values, n_bytes));
     }
     return FV_OK;
@@ -124,7 +124,7 @@ fv_status fv__safetensors_write(fv_context *ctx, const char *path, const fv_tens
 }
 
 typedef struct memory {
-    uint8_t *bytes; /* NULL: counts only */
+    uint8_t *bytes; /* NULL: only counts */
     size_t n;
 } memory;
 
@@ -133,7 +133,7 @@ static fv_status add_to_memory(void *to, const void *bytes, size_t n)
     memory *const m = to;
     if (m->bytes && n > 0)
         memcpy(m->bytes + m->n, bytes, n);
-    m->n += n; /* of blocks that are in memory: no overflow */
+    m->n += n; /* blocks in memory, so no overflow */
     return FV_OK;
 }
 
@@ -183,7 +183,7 @@ static int by_offset(const void *a, const void *b)
     return x->n_bytes < y->n_bytes ? -1 : x->n_bytes > y->n_bytes; /* empty ones first */
 }
 
-/* The tensors must fill the data exactly, one after the other, and every name be there once. */
+/* The tensors must fill the data exactly, without gaps, and every name must be unique. */
 static fv_status check_layout(fv_safetensors *file, size_t data_start)
 {
     const uint8_t *expected = file->bytes + data_start;
@@ -245,7 +245,7 @@ static fv_status load(fv_safetensors *file)
     return check_layout(file, data_start);
 }
 
-/* `own`, where it is not NULL, is bytes, and taken, also on failure. */
+/* `own`, if not NULL, is `bytes`, of which the file takes ownership, also on failure. */
 static fv_status open_bytes(fv_context *ctx, const char *path, const uint8_t *bytes, size_t n_bytes,
                             uint8_t *own, fv_safetensors **out)
 {

@@ -1,6 +1,8 @@
 /* safetensors_header.c - the JSON header of a safetensors file:
- *     {"__metadata__": {"key": "value", ...}, "name": {"dtype": "F32", "shape": [...], "data_offsets": [b,
- * e]}} Offsets count from the end of the header. */
+ *
+ *   {"__metadata__": {"key": "value", ...}, "name": {"dtype": "F32", "shape": [...], "data_offsets": [b, e]}}
+ *
+ * Offsets count from the end of the header. */
 #include "io/safetensors_header.h"
 
 #include <limits.h>
@@ -33,7 +35,7 @@ static fv_status parse_metadata(fv_safetensors *file, fv_json *json)
     return FV_OK;
 }
 
-/* [a, b, ...] of whole numbers, at most `most` of them. */
+/* Parses [a, b, ...] of whole numbers, at most `most` of them. */
 static fv_status parse_wholes(fv_json *json, int most, int64_t *values, int *n)
 {
     *n = 0;
@@ -64,7 +66,7 @@ static fv_status parse_dtype(fv_json *json, const struct dtype **dtype)
                     json->path, json->first + at, name);
 }
 
-/* One member of a tensor's object; `seen` has a bit for each of the three. */
+/* Parses one member of a tensor's object; `seen` has a bit for each of the three members. */
 static fv_status parse_member(fv_json *json, fv_tensor_entry *t, const struct dtype **dtype,
                               int64_t offsets[2], unsigned *seen)
 {
@@ -90,7 +92,7 @@ static fv_status parse_member(fv_json *json, fv_tensor_entry *t, const struct dt
     return n == 2 ? FV_OK : fv__json_fail(json, "two data_offsets before here");
 }
 
-/* The shape, the dtype, the offsets and the file's length must agree. */
+/* Checks that shape, dtype, offsets and the file's length agree. */
 static fv_status check_tensor(const fv_safetensors *file, fv_json *json, size_t n_header, fv_tensor_entry *t,
                               const struct dtype *dtype, const int64_t offsets[2])
 {
@@ -141,7 +143,7 @@ static fv_status parse_tensor(fv_safetensors *file, fv_json *json, size_t n_head
     return FV_OK;
 }
 
-/* Names stand in messages and tables: a control character would spoil them. */
+/* Names appear in messages and tables, where a control character would do harm. */
 static fv_status check_name(fv_json *json, const char *name)
 {
     for (const char *c = name; *c; c++)

@@ -1,19 +1,19 @@
-/* writer.c - whole files out, all or nothing.
+/* writer.c - writes whole files, all or nothing.
  *
  *     open      PATH.0.tmp: created, locked
  *     add ...
  *     stage     fsync: the bytes are safe, PATH is as it was
  *     commit    rename to PATH, fsync of the folder
  *
- * PATH may be a symbolic link: then the file that it names is replaced, the temporary file stands beside that
- * file, and the link stays. A link that names nothing yet has its file created.
+ * PATH may be a symbolic link. Then the file that it names is replaced, the temporary file is created beside
+ * that file, and the link stays. If the link names no file yet, the file is created.
  *
- * The temporary file is always a new one (O_EXCL), never what lies there already: that may be a pipe, a link,
- * or the file of another writer. Its name is the first free one of PATH.0.tmp ... PATH.31.tmp. Its writer
- * holds a lock on it as long as it lives, so a regular file of one of these names whose lock can be had was
- * left by a killed process: it is removed when PATH is written again. So leftovers do not pile up, and
- * nothing needs to read the folder. Two writers of one path have temporary files of their own; the last
- * rename wins. */
+ * The temporary file is always a new one (O_EXCL), never an existing one, which may be a pipe, a link, or
+ * the file of another writer. Its name is the first free one of PATH.0.tmp ... PATH.31.tmp. Its writer
+ * holds a lock on it as long as the writer lives, so a regular file of such a name whose lock can be taken
+ * was left by a killed process, and it is removed when PATH is written again. Leftovers therefore do not
+ * pile up, and nothing needs to read the folder. Two writers of one path have their own temporary files;
+ * the last rename wins. */
 #include "io/file.h"
 
 #include <errno.h>
@@ -26,17 +26,17 @@
 
 enum { MAX_TEMPORARIES = 32, MAX_LINKS = 40 };
 
-/* ---- where the file is -------------------------------------------------------------------------------- */
+/* ---- the path of the file ----------------------------------------------------------------------------- */
 
 /* Follows `path` while it is a symbolic link; *target is released with fv__free. */
 static fv_status follow_links(fv_context *ctx, const char *path, char **target)
 {
     char *at = fv__strdup(ctx, path);
     for (int i = 0; at && i < MAX_LINKS; i++) {
-        char link[4096]; /* PATH_MAX where there is one */
+        char link[4096]; /* PATH_MAX, if it is defined */
         const ssize_t n = readlink(at, link, sizeof link);
         if (n < 0 || (size_t)n == sizeof link) {
-            *target = at; /* no link, or nothing there: opening it will tell what is wrong, if anything */
+            *target = at; /* no link, or no file: opening it will report errors */
             return FV_OK;
         }
         link[n] = '\0';
@@ -55,7 +55,7 @@ static fv_status follow_links(fv_context *ctx, const char *path, char **target)
 
 /* ---- the temporary file ------------------------------------------------------------------------------- */
 
-/* The open file is a regular one, and `path` is its only name. */
+/* The open file is a regular file, and `path` is its only name. */
 static bool is_only_name(int fd, const char *path)
 {
     struct stat opened, named;
@@ -63,8 +63,8 @@ static bool is_only_name(int fd, const char *path)
            opened.st_nlink == 1 && opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
 
-/* Removes the file of a writer that is no more; leaves alone whatever else is there. Who holds the lock may
- * remove the name: a writer between its open and its lock then finds the name gone and takes another. */
+/* Removes the file of a writer that no longer runs, and no other file. Whoever holds the lock may remove
+ * the name: a writer between its open and its lock then finds that the name is gone and takes another. */
 static void collect(const char *path)
 {
     struct stat info;
@@ -78,13 +78,13 @@ static void collect(const char *path)
     close(fd);
 }
 
-/* A new file of this name, locked. -1 with errno, which is EEXIST where the name is taken. */
+/* Creates and locks a new file of this name. -1 with errno, which is EEXIST if the name is taken. */
 static int create_temporary(const char *path)
 {
     const int fd = fv__file_descriptor(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
     if (fd < 0)
         return -1;
-    /* Where the file system knows no locks nobody collects either. */
+    /* If the file system has no locks, no other process removes the file either. */
     const bool taken = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     if (!taken && is_only_name(fd, path))
         return fd;
@@ -151,7 +151,7 @@ static void release(fv_writer *writer)
 void fv__writer_abandon(fv_writer *writer)
 {
     if (writer->fd >= 0)
-        unlink(writer->temporary); /* before the lock goes with the descriptor */
+        unlink(writer->temporary); /* before closing the descriptor releases the lock */
     release(writer);
 }
 

@@ -11,7 +11,8 @@
     .winograd_dw_inputs = 64, .c16_bytes = 256 * 1024, .c16_terms = 128, .unfold_terms = 144,                \
     .winograd_chunk = 32, .attention_queries = 20
 
-/* By family, as fv_machine names it. So far nobody has measured better numbers for any: all have the same. */
+/* By family, with the names of fv_machine. No better numbers have been measured for any of them yet, so all
+ * are the same. */
 static const fv_blocks families[] = {
     {.name = "amd", MEASURED},
     {.name = "intel", MEASURED},

@@ -1,5 +1,4 @@
-/* settings.h - what updates of parameters (optimizers.inc) are given: their args, and the order of settings.
- */
+/* settings.h - the args of parameter updates (optimizers.inc), and the order of their settings. */
 #ifndef FV_KERNELS_SETTINGS_H
 #define FV_KERNELS_SETTINGS_H
 
@@ -24,8 +23,8 @@ enum {
     FV_ADAM_REST2,
     FV_ADAM_ROOT,
     FV_ADAM_EPS,
-    FV_ADAM_DECAY, /* added to the gradient: so much of the parameter */
-    FV_ADAM_KEEP,  /* by this the parameter is multiplied */
+    FV_ADAM_DECAY, /* share of the parameter that is added to the gradient */
+    FV_ADAM_KEEP,  /* factor of the parameter */
     FV_ADAM_SETTINGS
 };
 

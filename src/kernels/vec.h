@@ -7,7 +7,7 @@
  *   fv_keep(a)                          a, in a register: the compiler does not load it again for every use
  *   fv_add fv_sub fv_mul fv_div fv_sqrt
  *   fv_fma(a, b, c)                     a * b + c, rounded once
- *   fv_max(a, b) fv_min(a, b)           a > b ? a : b and a < b ? a : b: a NaN in either gives b
+ *   fv_max(a, b) fv_min(a, b)           a > b ? a : b and a < b ? a : b: the result is b if either is NaN
  *   fv_if_gt(a, b, x, y)                a > b ? x : y per lane; false for NaN
  *   fv_if_eq(a, b, x, y)                a == b ? x : y
  *   fv_abs fv_sign_of(m, s)             |x|; m with the sign bit of s (m >= 0)
@@ -17,7 +17,7 @@
  *   FV_BROADCASTS(m)                    how many of them hold broadcasts in a tile of m rows
  *   fv_transpose8(from, from_step, to, to_step)   to[j * to_step + i] = from[i * from_step + j], 8x8
  *
- * Included by kernels/isa_*.c after FV_USE_AVX512, FV_USE_AVX2, FV_USE_NEON or none is defined. */
+ * kernels/isa_*.c include this file after defining FV_USE_AVX512, FV_USE_AVX2, FV_USE_NEON or nothing. */
 #ifndef FV_KERNELS_VEC_H
 #define FV_KERNELS_VEC_H
 

@@ -5,7 +5,7 @@
 
 #define FV_V             4
 #define FV_REGISTERS     32
-#define FV_BROADCASTS(m) (m) /* a multiply-add takes a lane for all: gcc loads these early */
+#define FV_BROADCASTS(m) (m) /* a multiply-add takes one lane as its factor: gcc loads these early */
 typedef float32x4_t fv_v;
 
 /* A table, one operation a line. */

@@ -1,5 +1,5 @@
-/* builder.c - building in C. Each call writes a line of model text, and finish parses it: a model always has
- * a text, and there is one place that knows what is right. Messages count the calls as lines: the input is
+/* builder.c - models built in C. Each call writes a line of model text, and fv_builder_finish parses the
+ * text: every model has a text, and one parser checks it. Messages count the calls as lines: the input is
  * line 1 of "builder". */
 #include "model/model.h"
 #include "model/words.h"
@@ -10,7 +10,7 @@ struct fv_builder {
     fv_context *ctx;
     fv_text text;
     int n_calls;
-    fv_status status;               /* the first mistake that the text cannot carry ... */
+    fv_status status;               /* the first mistake that a text cannot contain ... */
     char message[FV_MESSAGE_BYTES]; /* ... and its message */
 };
 
@@ -39,8 +39,8 @@ void fv_builder_destroy(fv_builder *b)
     fv__context_release(ctx);
 }
 
-/* Whether a call's line is written. `words`, as the argument is called, come from the caller and have to stay
- * the words that they are: `well`, if they are not NULL. */
+/* Whether the call's line is written. `words`, the caller's argument named `argument`, must be valid words
+ * if they are not NULL; `well` says so. */
 static bool begin(fv_builder *b, const char *call, const char *argument, const char *words, bool well,
                   const char *expected)
 {

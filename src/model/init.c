@@ -1,4 +1,4 @@
-/* init.c - the first values of parameters.
+/* init.c - the initial values of parameters.
  *
  *     normal   N(0, s)
  *     uniform  U(-s, s)
@@ -6,8 +6,8 @@
  *     he       N(0, sqrt(2 / fan_in))                         He et al. 2015, equation 10
  *     lecun    N(0, sqrt(1 / fan_in))                         LeCun et al. 1998, "Efficient BackProp", 4.6
  *
- * Drawn in double from the counter (position, index of the parameter, 0, FV_STREAM_INIT) and rounded once:
- * the same bits on every machine. */
+ * Values are drawn in double from the counter (position, index of the parameter, 0, FV_STREAM_INIT) and
+ * rounded once, so the bits are the same on every machine. */
 #include "base/rng.h"
 #include "model/model.h"
 

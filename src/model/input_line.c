@@ -1,9 +1,9 @@
-/* input_line.c - the lines of the model text that say what is given with every sample:
+/* input_line.c - the lines of the model text that declare the inputs of every sample:
  *
  *     input vector N | signal CxL | sequence CxT | image CxHxW | video CxTxHxW  [name=NAME]
  *
- * An input is standardised before anything reads it: tensors NAME, NAME.mean [c], NAME.inv_std [c]. Of a
- * vector, each number has a mean of its own. The first input is called "input" unless it says otherwise. */
+ * An input is standardised before any layer reads it: tensors NAME, NAME.mean [c], NAME.inv_std [c]. In a
+ * vector each number has a mean of its own. The first input is named "input" by default. */
 #include "model/text_ends.h"
 
 #include <stdio.h>
@@ -41,7 +41,7 @@ static fv_status find_kind(const fv_line *line, const input_kind **out)
         words[i] = kinds[i].word;
     *out = &kinds[0];
     if (line->n_words < 2)
-        return FV_OK; /* the line ends too early: whoever reads on says so */
+        return FV_OK; /* the line ends too early; the next check reports it */
     for (int i = 0; i < N_KINDS; i++)
         if (strcmp(line->word[1].text, kinds[i].word) == 0) {
             *out = &kinds[i];
@@ -76,7 +76,7 @@ static fv_status read_shape(const fv_line *line, const input_kind *kind, fv_shap
     return fv__shape_check(line->ctx, *out, what);
 }
 
-/* name=NAME, or for the first input nothing. `name` has FV_LAYER_NAME_BYTES. */
+/* Reads name=NAME, which the first input may omit. `name` has FV_LAYER_NAME_BYTES. */
 static fv_status read_name(fv_parse *p, const char *usage, char *name)
 {
     const fv_line *const line = &p->line;
@@ -121,7 +121,7 @@ fv_status fv__input_read(fv_parse *p)
     p->current = output;
     FV_TRY(fv__layer_record(p, "input", name, first_node, first_tensor));
     if (p->n_inputs++ > 0)
-        p->current = before; /* layers without a from= read the first */
+        p->current = before; /* layers without from= read the first input */
     else
         p->input_line = line->number;
     return FV_OK;

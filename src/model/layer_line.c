@@ -1,5 +1,5 @@
-/* layer_line.c - reads a layer's line: its name, its positional words, its keys, as the layer's row has them.
- */
+/* layer_line.c - reads a layer's line (its name, its positional words, its keys) as the layer's row
+ * describes it. */
 #include "model/definitions.h"
 #include "ops/ops.h"
 
@@ -8,7 +8,7 @@
 
 enum { MAX_KEYS = 40 };
 
-/* The row's place in the table. */
+/* The index of the row in the table. */
 static int number_of(const fv_layer_kind *kind)
 {
     int n = 0;
@@ -35,8 +35,8 @@ static const char *usage(const fv_layer_kind *kind, char *buffer, size_t bytes)
     return buffer;
 }
 
-/* "relu", "relu2", "relu3": the number counts the layers of the kind, and passes over names that are taken,
- * as are all up to the last one given. */
+/* "relu", "relu2", "relu3": the number counts the layers of the kind, and skips names that are taken, as
+ * are all numbers up to the last one given. */
 static void automatic_name(fv_parse *p, const fv_layer_kind *kind, fv_layer_words *words)
 {
     fv_counts *const counts = &p->scope->counts[number_of(kind)];
@@ -62,8 +62,8 @@ static fv_status read_count(fv_parse *p, const fv_layer_kind *kind, const char *
     return FV_OK;
 }
 
-/* A number for each direction of the input, or one for all. `from=` may yet say what the input is, so their
- * number is checked when the whole line is known. */
+/* A number for each direction of the input, or one for all. A later `from=` may change the input, so their
+ * number is checked after the whole line is read. */
 static fv_status read_window(fv_parse *p, const fv_layer_kind *kind, const char *what, fv_word word,
                              fv_layer_words *words)
 {
@@ -108,7 +108,7 @@ static fv_status read_slot(fv_parse *p, const fv_layer_kind *kind, fv_slot slot,
     return fv__layer_output(p, kind->word, word.text, word.column, &words->other[words->n_others++]);
 }
 
-/* Whether the layer takes init= and bias= and table=. */
+/* Whether the layer takes init=, bias= and table=. */
 static void find_choices(const fv_parameter_spec *parameters, int n, bool *weights, bool *bias, bool *table)
 {
     for (int i = 0; i < n; i++) {
@@ -118,7 +118,7 @@ static void find_choices(const fv_parameter_spec *parameters, int n, bool *weigh
     }
 }
 
-/* The keys that a line of this kind may have. */
+/* The keys of a line of this kind. */
 int fv__layer_keys(const fv_layer_kind *kind, const char **keys, int room)
 {
     bool weights = false, bias = false, table = false;
@@ -176,7 +176,7 @@ static fv_status read_table(fv_parse *p, const fv_layer_kind *kind, const char *
     return fv__attrs_set(p->ctx, &fv_op_table, words->table, "table", value, what);
 }
 
-/* weights=LAYER: parameters of another layer, which learns for both. */
+/* weights=LAYER: the parameters of another layer, which both layers share. */
 static fv_status read_tied(fv_parse *p, const fv_layer_kind *kind, const char *name, int column,
                            fv_layer_words *words)
 {

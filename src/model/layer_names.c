@@ -1,9 +1,9 @@
-/* layer_names.c - the names of layers and uses: which are allowed, what a line's words mean by one, and those
- * that lines get that give none.
+/* layer_names.c - the names of layers and uses: which names are valid, what a name in a line refers to, and
+ * the automatic names of lines that give none.
  *
- * Within a definition a name is known by the part behind the prefix: 'conv1' is layer1.0.conv1 in the use
- * layer1.0. The value of a parameter is looked up where it was written, so a definition is given layers of
- * the place that uses it and sees no others. */
+ * In a definition a name is the part behind the prefix: 'conv1' is layer1.0.conv1 in the use layer1.0. The
+ * value of a parameter is looked up in the scope where it was written, so a definition can receive layers
+ * of the scope that uses it, and sees no others. */
 #include "model/definitions.h"
 
 #include <stdio.h>
@@ -15,7 +15,7 @@ static const fv_named *find_full(const fv_parse *p, const char *name)
     return index >= 0 ? &p->named[index] : NULL;
 }
 
-/* The full name; NULL: longer than any. */
+/* The full name; NULL if it is too long. */
 static const char *join(const fv_text_scope *scope, const char *name, char *buffer, size_t bytes)
 {
     const int n = snprintf(buffer, bytes, "%s%s", scope->prefix, name);
@@ -89,7 +89,7 @@ fv_status fv__layer_name_add(fv_parse *p, const char *name, const char *kind, in
     return FV_OK;
 }
 
-/* The names that this place knows, without its prefix, the nearest of which the message has. */
+/* Fails with a message that has the nearest of this scope's names, without its prefix. */
 static fv_status no_such_layer(const fv_parse *p, const fv_text_scope *scope, const char *word,
                                const char *name, int column)
 {

@@ -1,5 +1,5 @@
-/* layers.c - appends a layer to the graph, as its row says (fv_layer_kind in graph/op.h, in the operation's
- * file): its parameters, then its node, or its nodes. layer_line.c has read the line. */
+/* layers.c - appends a layer to the graph as its row describes it (fv_layer_kind in graph/op.h, in the
+ * operation's file): its parameters, then its node or nodes. layer_line.c has read the line. */
 #include "model/layers.h"
 #include "ops/ops.h"
 #include "ops/connections.h"
@@ -29,7 +29,7 @@ fv_status fv__layer_node(fv_parse *p, const char *op, const char *name, const ch
     return append_node(p, &spec, output);
 }
 
-/* The layer that made the tensor: the first one that has to do with it. */
+/* The layer that made the tensor: the first one that contains it. */
 static const fv_layer_record *maker(const fv_parse *p, int tensor)
 {
     const fv_model *const model = p->model;
@@ -45,8 +45,8 @@ static const fv_layer_record *maker(const fv_parse *p, int tensor)
     return NULL;
 }
 
-/* A tensor that is stored with the model, under this very name. A layer may be called as another's parameter
- * is ("c1.weight"). */
+/* A tensor that is stored with the model, under exactly this name. A layer may have the name of another
+ * layer's parameter ("c1.weight"). */
 static fv_status stored_tensor(fv_parse *p, const char *layer, const char *name, fv_shape shape, fv_role role,
                                int *tensor)
 {
@@ -59,7 +59,7 @@ static fv_status stored_tensor(fv_parse *p, const char *layer, const char *name,
     return fv__graph_tensor(&p->model->graph, name, shape, role, tensor);
 }
 
-/* What is being appended. */
+/* The layer that is being appended. */
 typedef struct layer {
     fv_parse *p;
     const fv_layer_kind *kind;
@@ -75,8 +75,8 @@ static const char *full_name(const layer *l, const char *suffix, char *buffer, s
 }
 enum { FULL_NAME_BYTES = FV_LAYER_NAME_BYTES + 32 };
 
-/* The product of all dimensions but one, as far as an int goes: of [out][in][window...] the products that an
- * output sums (dimension 0), or that an input takes part in (dimension 1). */
+/* The product of all dimensions but one, as far as an int reaches: in [out][in][window...] the products
+ * that an output sums (dimension 0), or that an input contributes to (dimension 1). */
 static int64_t fan(fv_shape weights, int dimension)
 {
     if (weights.rank > dimension)
@@ -89,7 +89,7 @@ static int as_int(int64_t n)
     return n > INT32_MAX ? INT32_MAX : (int)n;
 }
 
-/* A parameter that another layer has already. */
+/* A parameter that another layer owns. */
 static fv_status find_tied(layer *l, const fv_parameter_spec *spec, int *tensor)
 {
     fv_parse *const p = l->p;
@@ -135,7 +135,7 @@ static fv_status append_stored(layer *l, const fv_parameter_spec *spec, int *ten
     return FV_OK;
 }
 
-/* A tensor of the whole batch, made from what the layer reads. */
+/* A tensor of the whole batch, computed from the layer's input. */
 static fv_status append_of_batch(layer *l, const fv_parameter_spec *spec, int *tensor)
 {
     char name[FULL_NAME_BYTES];
@@ -148,7 +148,7 @@ static fv_status append_of_batch(layer *l, const fv_parameter_spec *spec, int *t
     return append_node(l->p, &node, tensor);
 }
 
-/* What is there of the weights, by table=. */
+/* The table of the connections that exist, from table=. */
 static fv_status append_table(layer *l, int *tensor)
 {
     const fv_table_attrs *const table = (const fv_table_attrs *)(const void *)l->words->table;
@@ -167,7 +167,7 @@ static fv_status append_table(layer *l, int *tensor)
     return append_node(l->p, &node, tensor);
 }
 
-/* A node of the layer: it reads `input`, the layers that the line names, and its parameters. */
+/* Appends a node of the layer, which reads `input`, the layers that the line names, and its parameters. */
 static fv_status append_part(layer *l, const fv_layer_part *part, int input, int *output)
 {
     const fv_layer_words *const words = l->words;
@@ -200,7 +200,7 @@ static fv_status append_part(layer *l, const fv_layer_part *part, int input, int
     return append_node(l->p, &node, output);
 }
 
-/* ---- what a layer reads --------------------------------------------------------------------------- */
+/* ---- the input of a layer ------------------------------------------------------------------------- */
 
 /* "reads a sequence or an image" */
 static const char *name_readable(unsigned reads, char *buffer, size_t bytes)
@@ -242,7 +242,7 @@ static fv_status expect_input(const layer *l, fv_shape in)
                                                       : "");
 }
 
-/* One number stands for every direction of the input. */
+/* A single number holds for every direction of the input. */
 static fv_status spread_window(layer *l, fv_shape in)
 {
     const fv_layer_words *const words = l->words;
@@ -264,7 +264,7 @@ static fv_status spread_window(layer *l, fv_shape in)
     return FV_OK;
 }
 
-/* A layer that follows from another one: what it reads of it, and its attributes. */
+/* A layer that follows another one: its attributes, and the tensor of that layer that it reads. */
 static fv_status follow_layer(layer *l, fv_layer_words *words)
 {
     const fv_graph *const graph = &l->p->model->graph;

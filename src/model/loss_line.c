@@ -1,13 +1,13 @@
-/* loss_line.c - the lines of the model text that say what comes out and what is learned from:
+/* loss_line.c - the lines of the model text that declare results and losses:
  *
  *     result LAYER
  *     loss KIND [from=LAYER] [target=FEED] [weight=W] ...
  *
- * A loss that pairs with an activation reads what that reads: cross-entropy the input of the softmax, binary
- * cross-entropy that of the sigmoid. Both are then exact where the probability is 0 or 1.
+ * A loss that pairs with an activation reads the activation's input: cross-entropy that of the softmax,
+ * binary cross-entropy that of the sigmoid. Both are then exact for probabilities of 0 and 1.
  *
- * The target is an input of the model, or a feed of its own: "label" is a class number (of an image's pixels,
- * a picture of them), every other name stands for values of the shape of what the loss reads. */
+ * The target is an input of the model, or a feed of its own. "label" is a class number (for each pixel of
+ * an image, a picture of them); every other name stands for values of the shape that the loss reads. */
 #include "model/text_ends.h"
 
 #include "ops/ops.h"
@@ -18,10 +18,10 @@
 typedef struct loss_kind {
     const char *word, *op;
     const char *behind; /* the activation whose input the loss reads; NULL: none */
-    const char *least;  /* of a class number, what it needs: "two outputs or more" */
-    bool pictures;      /* reads [c][h][w], one class number a pixel */
-    bool label_of_one;  /* of one output, the default target is a class of two */
-    bool label_of_many; /* of several, a class number */
+    const char *least;  /* of class numbers, the requirement: "two outputs or more" */
+    bool pictures;      /* reads [c][h][w], with one class number per pixel */
+    bool label_of_one;  /* for one output, the default target is a class of two */
+    bool label_of_many; /* for several outputs, a class number */
 } loss_kind;
 
 static const loss_kind losses[] = {
@@ -36,14 +36,14 @@ static const loss_kind losses[] = {
 };
 enum { N_LOSSES = sizeof losses / sizeof losses[0] };
 
-/* What a line says, and what it comes to. */
+/* The contents of a line, and its meaning. */
 typedef struct loss_line {
     const loss_kind *kind;
     const fv_op *op;
-    const char *target; /* NULL: by the kind */
+    const char *target; /* NULL: the default of the kind */
     int target_column;
-    int from, reads; /* tensors: the layer, and what the loss reads of it */
-    bool given;      /* the line says from= */
+    int from, reads; /* tensors: the layer, and the one that the loss reads */
+    bool given;      /* the line has from= */
     _Alignas(16) unsigned char attrs[FV_ATTR_MAX_BYTES];
 } loss_line;
 
@@ -59,7 +59,7 @@ fv_status fv__words_expect(const fv_line *line, int least, int most, const char 
 
 /* ---- the target ----------------------------------------------------------------------------------- */
 
-/* Values of one class number each: a vector is one, an image one a pixel. */
+/* The values of a target with one class number each: one for a vector, one per pixel for an image. */
 static fv_shape shape_of_labels(fv_shape values)
 {
     values.dim[0] = 1;
@@ -72,7 +72,7 @@ static bool takes_label(const loss_kind *kind, fv_shape values)
            (values.rank == 1 && (values.dim[0] == 1 ? kind->label_of_one : kind->label_of_many));
 }
 
-/* A feed that is there already, as target once more. */
+/* An existing feed as a target. */
 static fv_status take_feed(const fv_parse *p, const loss_line *loss, int tensor, bool label, fv_shape shape,
                            int n_classes)
 {
@@ -101,8 +101,7 @@ static fv_status find_target(fv_parse *p, loss_line *loss, int *tensor)
         loss->target = takes_label(loss->kind, values) ? "label" : "target";
     const bool label = strcmp(loss->target, "label") == 0;
     const bool picture = loss->op == &fv_op_cross_entropy;
-    const bool classes =
-        label || picture; /* cross-entropy compares with class numbers, whatever they are called */
+    const bool classes = label || picture; /* cross-entropy compares with class numbers under any name */
     const fv_shape shape = classes ? (picture ? shape_of_labels(values) : FV_SHAPE(1)) : values;
     const int n_classes = values.dim[0] > 1 ? values.dim[0] : 2;
     if (label && !picture && values.rank > 1)
@@ -126,7 +125,7 @@ static fv_status find_target(fv_parse *p, loss_line *loss, int *tensor)
 
 /* ---- the values ----------------------------------------------------------------------------------- */
 
-/* What the loss reads of its layer, which is what the kind needs. */
+/* The tensor that the loss reads of its layer, which must suit the kind. */
 static fv_status find_values(fv_parse *p, loss_line *loss)
 {
     const fv_graph *const graph = &p->model->graph;
@@ -272,7 +271,7 @@ fv_status fv__result_read(fv_parse *p)
     return FV_OK;
 }
 
-/* No loss line: the last layer may say it. */
+/* Without a loss line, the last layer may imply the loss. */
 static fv_status implied_loss(fv_parse *p)
 {
     const fv_graph *const graph = &p->model->graph;

@@ -1,4 +1,5 @@
-/* model.c - a model's life: text in, graph built, parameters placed, and drawn when they are needed. */
+/* model.c - creates a model from text: builds the graph, places the parameters, and draws them when needed.
+ */
 #include "model/model.h"
 
 #include "ops/connections.h"
@@ -30,7 +31,7 @@ static fv_status place_parameters(fv_model *model)
                                 .offset = model->n_values,
                                 .n = (size_t)fv__shape_count(graph->tensors[t].shape)};
             model->n_values += (param->n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
-            /* each tensor is within FV_MAX_VALUES; their sum shall be, too */
+            /* each tensor is within FV_MAX_VALUES; their sum must be, too */
             if (model->n_values > (size_t)FV_MAX_VALUES)
                 return fv__fail(model->ctx, FV_ERR_INPUT, "%s: more than %lld parameters, counted up to '%s'",
                                 model->source, FV_MAX_VALUES, graph->tensors[t].name);
@@ -113,7 +114,7 @@ fv_status fv__model_draw(fv_model *model, uint64_t seed)
     for (int i = 0; i < model->n_params; i++)
         fv__init_draw(&fv__model_tensor(model, i)->init, seed, (uint32_t)i, fv__model_values(model, i),
                       model->params[i].n);
-    for (size_t k = 0; k < model->graph.n_nodes; k++) { /* connections that are not there */
+    for (size_t k = 0; k < model->graph.n_nodes; k++) { /* weights of missing connections */
         const fv_node *const node = &model->graph.nodes[k];
         if (node->op == &fv_op_table)
             fv__table_clear(node->attrs, model->graph.tensors[node->output].shape,
@@ -129,7 +130,8 @@ fv_status fv__model_ensure(fv_model *model)
 
 float *fv__model_values(const fv_model *model, int param)
 {
-    /* Drawing them changes nothing that the model says: it is as if they had been there from the start. */
+    /* The model behaves as if the parameters had been drawn from the start, so a const model may draw them.
+     */
     if (!model->values && fv__model_ensure((fv_model *)model) != FV_OK)
         return NULL;
     return model->values + model->params[param].offset;

@@ -88,7 +88,7 @@ static fv_status read_init(fv_parse *p)
 
 /* ---- the whole text ------------------------------------------------------------------------------- */
 
-/* The words that a line may begin with, those of layers first; NULL: no memory. */
+/* The words that a line may begin with, layers first; NULL: no memory. */
 static const char **first_words(const fv_parse *p, int *n)
 {
     static const char *const others[] = {"input", "init", "result", "loss", "define", "use", "repeat", "end"};
@@ -151,7 +151,7 @@ static line_word line_word_of(const char *word)
     return WORD_OTHER;
 }
 
-/* The line is number `index` of the outline. */
+/* Reads the line with index `index` in the outline. */
 static fv_status read_line(fv_parse *p, int index)
 {
     const fv_line *line = &p->line;
@@ -198,12 +198,12 @@ fv_status fv__lines_read(fv_parse *p, int begin, int end)
         if (p->line.n_words > 0)
             FV_TRY(read_line(p, i));
         if (p->outline->end[i])
-            i = p->outline->end[i]; /* the lines of a definition or repetition, which have been read */
+            i = p->outline->end[i]; /* skips the lines of a definition or repetition, which have been read */
     }
     return FV_OK;
 }
 
-/* Every layer but the last is read by another: with 'from' a line could be left behind by mistake. */
+/* Another layer must read every layer but the last; with 'from' a layer could be left unused by mistake. */
 static fv_status check_read(fv_parse *p)
 {
     const fv_model *model = p->model;

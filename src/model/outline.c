@@ -1,9 +1,9 @@
-/* outline.c - the lines of a model text, and which 'end' closes which 'define' or 'repeat'. */
+/* outline.c - the lines of a model text, and the 'end' of each 'define' and 'repeat'. */
 #include "model/definitions.h"
 
 #include <string.h>
 
-/* The first word of the line that begins at `line`, as one of the three that matter here; 0: another. */
+/* The first word of the line that begins at `line`, if it is one of these three; otherwise 0. */
 static char block_word(const char *line, size_t length)
 {
     static const char *const words[] = {"define", "repeat", "end"};
@@ -25,7 +25,7 @@ typedef struct open_block {
     char word;
 } open_block;
 
-/* Looks at line `index`; `open` has the blocks that it stands in. */
+/* Records line `index`; `open` holds the blocks that contain it. */
 static fv_status take_line(fv_outline *outline, fv_line *line, char word, int index, open_block *open,
                            int *n_open)
 {
@@ -59,7 +59,7 @@ fv_status fv__outline_read(fv_outline *outline, fv_context *ctx, const char *tex
     outline->end = fv__alloc(ctx, (size_t)n_lines, sizeof *outline->end);
     if (!outline->offset || !outline->end)
         return FV_ERR_MEMORY;
-    /* some editors begin a file with a byte order mark */
+    /* Some editors begin a file with a byte order mark. */
     for (size_t at = n_bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; at < n_bytes;) {
         const char *const newline = memchr(text + at, '\n', n_bytes - at);
         const size_t length = newline ? (size_t)(newline - text) - at : n_bytes - at;

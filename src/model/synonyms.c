@@ -1,9 +1,9 @@
-/* synonyms.c - what other frameworks call the words of the model text, for messages about unknown ones. */
+/* synonyms.c - other frameworks' names for the words of the model text, for messages about unknown words. */
 #include "model/words.h"
 
 #include <string.h>
 
-/* The words of other frameworks, and ours. Small and capital letters are the same; '_', '-' do not count. */
+/* Words of other frameworks, and ours. Case, '_' and '-' do not count. */
 static const char *const synonyms[][2] = {
     /* layers */
     {"fc", "linear"},

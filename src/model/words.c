@@ -1,6 +1,5 @@
-/* words.c - the lexer of the model text. The language is docs/model-text.md. Everything in the text is
- * checked here once, so that the parser gets clean words only: each is printable UTF-8 without blanks, and
- * knows its column. */
+/* words.c - the lexer of the model text (docs/model-text.md). It checks the characters of the text, so that
+ * the parser gets valid words: each is printable UTF-8 without blanks and has a column. */
 #include "model/words.h"
 
 #include "base/utf8.h"
@@ -99,7 +98,7 @@ static fv_status unknown_parameter(const fv_line *line, int column, const char *
                          nearest ? "; nearest is '$" : "", nearest ? nearest : "", nearest ? "'" : "");
 }
 
-/* Appends bytes that were written in `scope` at `column`; those of the line itself each have their own. */
+/* Appends bytes that were written in `scope` at `column`; the line's own bytes keep their own columns. */
 static fv_status append(fv_line *line, int *n, const char *bytes, size_t length, int column,
                         const struct fv_text_scope *scope, bool own)
 {
@@ -116,7 +115,7 @@ static fv_status append(fv_line *line, int *n, const char *bytes, size_t length,
     return FV_OK;
 }
 
-/* Copies `raw` to the line's bytes and puts values in the place of parameters. */
+/* Copies `raw` to the line's bytes and replaces parameters by their values. */
 static fv_status fill(fv_line *line, const char *raw)
 {
     int n = 0;
@@ -150,7 +149,7 @@ fv_status fv__line_split(fv_line *line, const char *text, size_t n_bytes, size_t
     const char *newline = memchr(begin, '\n', n_bytes - *at);
     size_t length = newline ? (size_t)(newline - begin) : n_bytes - *at;
     *at += length + (newline != NULL);
-    memcpy(raw, begin, length); /* fv__text_check saw to the length */
+    memcpy(raw, begin, length); /* fv__text_check has limited the length */
     raw[length] = 0;
     raw[strcspn(raw, "#")] = 0;
     line->number++;
@@ -183,7 +182,7 @@ bool fv__name_ok(const char *name)
     return name[n] == 0 && n <= FV_NAME_MAX_BYTES;
 }
 
-/* Digits at *text; moves it past them. */
+/* Parses digits at *text and moves it past them. */
 static bool digits(const char **text, int64_t *out)
 {
     if (!is_digit(**text))

@@ -1,4 +1,4 @@
-/* zoo.c - the built-in models: the files of models/, made into strings by cmake/zoo.cmake. */
+/* zoo.c - the built-in models: the files of models/, which cmake/zoo.cmake converts to strings. */
 #include "model/model.h"
 
 #include <string.h>

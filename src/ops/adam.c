@@ -1,5 +1,5 @@
-/* adam.c - Adam (Kingma and Ba 2015, algorithm 1) and AdamW (Loshchilov and Hutter 2019, algorithm 2), as
- * PyTorch has them. In update t, counted from 1:
+/* adam.c - Adam (Kingma and Ba 2015, algorithm 1) and AdamW (Loshchilov and Hutter 2019, algorithm 2), as in
+ * PyTorch. Update t, counted from 1:
  *
  *   adam:   g += weight_decay p            adamw:  p -= lr weight_decay p        (parameters that decay)
  *   m = beta1 m + (1 - beta1) g            v = beta2 v + (1 - beta2) g^2
@@ -12,7 +12,7 @@
 
 enum { BETA1, BETA2, EPS };
 
-/* A beta of 1 would divide by 1 - 1. */
+/* A beta of 1 would divide by 1 - 1 = 0. */
 static const fv_optimizer_word words[] = {
     [BETA1] = {"beta1", "share of the old mean of gradients that is kept", 0, 0.999999, 0.9},
     [BETA2] = {"beta2", "share of the old mean of their squares that is kept", 0, 0.999999, 0.999},

@@ -1,10 +1,10 @@
-/* attributes.c - an operation's attributes, set from the words of the model text. */
+/* attributes.c - sets an operation's attributes from the words of the model text. */
 #include "ops/ops.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* What a value says, before it is stored: numbers, or the number of a choice. */
+/* The parsed value of an attribute: numbers, or the index of a choice. */
 typedef struct parsed {
     double *number; /* [room] */
     int n, room;
@@ -89,7 +89,7 @@ void fv__attrs_default(const fv_op *op, void *attrs)
     }
 }
 
-/* The number that fills [text, end); false if it is none. Whole numbers take digits alone. */
+/* The number that fills [text, end); false if it is not a number. Whole numbers consist of digits alone. */
 static bool parse_number(const char *text, const char *end, bool whole, double *out)
 {
     char number[32];
@@ -103,7 +103,7 @@ static bool parse_number(const char *text, const char *end, bool whole, double *
     return fv__parse_decimal(number, out);
 }
 
-/* The choice that `text` is. One that ends in a colon takes a number behind it. */
+/* The choice that `text` names. A number follows a choice that ends in a colon. */
 static bool parse_choice(const fv_attr_spec *spec, const char *text, parsed *out)
 {
     for (int i = 0; spec->choices && spec->choices[i]; i++) {
@@ -119,7 +119,7 @@ static bool parse_choice(const fv_attr_spec *spec, const char *text, parsed *out
     return false;
 }
 
-/* Numbers up to `end` with `between` between them; where there are more than there is room for, n > room. */
+/* Parses numbers up to `end` with `between` between them; n > room if there are too many. */
 static bool parse_numbers(const char *text, const char *end, const char *between, bool whole, parsed *out)
 {
     while (true) {
@@ -137,7 +137,7 @@ static bool parse_numbers(const char *text, const char *end, const char *between
     }
 }
 
-/* "0.1.2/1.2": the rows of a table. No number of theirs is negative: -1 ends a row. */
+/* "0.1.2/1.2": the rows of a table. Its numbers are not negative, so -1 ends a row. */
 static bool parse_rows(const char *text, parsed *out)
 {
     if (strchr(text, '-'))
@@ -170,7 +170,7 @@ static bool parse_value(const fv_attr_spec *spec, const char *text, parsed *out)
     return parse_numbers(text, text + strlen(text), several ? "x" : "", spec->type != FV_ATTR_FLOAT, out);
 }
 
-/* "expected a whole number, or one of 3 directions at most, as 3 or 3x5" and so on. */
+/* "expected a whole number, or one of 3 directions at most, as 3 or 3x5", and similar texts. */
 static void describe(const fv_attr_spec *spec, fv_text *text)
 {
     static const char *const expected[] = {

@@ -1,10 +1,10 @@
 /* avgpool.c - the mean of each window (LeCun et al. 1998 call it subsampling), and its gradient.
  *
  *   y[c][oy][ox]  = 1 / (kh*kw) * sum over ky, kx of x[c][oy*sh + ky - ph][ox*sw + kx - pw]
- *   dx[c][iy][ix] = 1 / (kh*kw) * sum of dy over the windows that hold (iy, ix)
+ *   dx[c][iy][ix] = 1 / (kh*kw) * sum of dy over the windows that contain (iy, ix)
  *
- * and likewise in one direction and in three. Padding counts as zeros, and as pixels: the divisor is the
- * window's pixels everywhere (PyTorch's default). */
+ * The formulas hold likewise for one and three directions. Padding counts as zeros and as pixels: the
+ * divisor is always the number of the window's pixels (PyTorch's default). */
 #include "plan/lower.h"
 #include "ops/layer_shapes.h"
 #include "ops/ops.h"
@@ -15,7 +15,7 @@
 
 static const fv_attr_spec specs[] = {FV_POOL_WINDOW_SPECS(0)};
 
-/* The gradient must be told the input's size: it does not follow from the output's. */
+/* The gradient needs the input's size, which does not follow from the output's. */
 typedef struct dx_attrs {
     fv_window_attrs window;
     fv_sizes size; /* of the input, in each direction */
@@ -130,8 +130,7 @@ const fv_op fv_op_avgpool = {
     FV_LAYERS(layers),
 };
 
-/* ---- adaptive: the same, but that the output's sizes are said -------------------------------------------
- */
+/* ---- adaptive pooling: the output's sizes are given --------------------------------------------------- */
 
 static const fv_attr_spec specs_adaptive[] = {FV_POOL_OUT_SPEC("size", 0, 1)};
 

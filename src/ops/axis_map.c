@@ -1,12 +1,12 @@
-/* axis_map.c - maps along the axes of a tensor: their references, and what the kernels of map.inc are given.
- */
+/* axis_map.c - maps along the axes of a tensor: their references, and the arguments of the kernels in
+ * map.inc. */
 #include "ops/axis_map.h"
 
 #include <string.h>
 
 const char *const fv__border_modes[7] = {"zero", "constant:", "mirror", "reflect", "edge", "modulo", NULL};
 
-/* What one index of y reads along an axis: n of at most two. */
+/* The indices that one index of y reads along an axis: n of at most two. */
 typedef struct taps {
     int n, at[2];
     double weight[2];
@@ -73,8 +73,8 @@ static int source(const fv_map *map, int d, int i)
     return fv__map_seen(map->outside, axis_of_x(map, d), i / map->factor[d] - map->before[d]);
 }
 
-/* Interpolated, y's pixel i has its centre at (i + 1/2) / factor - 1/2 in x; outside of the centres of x it
- * has the value of the edge. */
+/* With interpolation, the centre of y's pixel i is at (i + 1/2) / factor - 1/2 in x. Beyond the outermost
+ * centres of x it has the value of the edge. */
 static taps find_taps(const fv_map *map, int d, int i)
 {
     taps t = {.n = 1, .weight = {1}};
@@ -84,7 +84,7 @@ static taps find_taps(const fv_map *map, int d, int i)
         return t;
     }
     const int n = axis_of_x(map, d), factor = map->factor[d];
-    const int twice = 2 * i + 1 - factor; /* the place in x, times 2 * factor */
+    const int twice = 2 * i + 1 - factor; /* the position in x, times 2 * factor */
     const int first = twice < 0 ? 0 : twice / (2 * factor);
     const double rest = twice < 0 ? 0 : (double)(twice % (2 * factor)) / (2 * factor);
     t.at[0] = first;
@@ -111,7 +111,8 @@ static void find_strides(const fv_map *map, int64_t stride[FV_MAX_RANK])
         stride[d] = of_x[map->axis[d]];
 }
 
-/* Walks all of y and all taps: adds x to y, or dy to dx. `d` axes are settled: they read x from `at` on. */
+/* Walks all of y and all taps: adds x to y, or dy to dx. The outer `d` axes are done: they read x from `at`
+ * on. */
 typedef struct walk {
     const fv_map *map;
     int64_t stride[FV_MAX_RANK];
@@ -129,7 +130,8 @@ static void walk_axis(walk *w, int d, double *x, double weight)
             *w->y += x ? weight * *x : (double)map->value;
         return;
     }
-    /* the last axis of y moves on; an outer one walks all that is inside of it, once for each tap */
+    /* The loop runs over the last axis of y; on an outer axis it walks everything inside, once for each
+     * tap. */
     for (int i = 0; i < map->y.dim[d]; i++) {
         const taps t = find_taps(map, d, i);
         double *const begin = w->y;
@@ -172,8 +174,8 @@ fv_cost fv__map_cost(const void *attrs, const fv_shape *in, fv_shape out)
 
 /* ---- copies --------------------------------------------------------------------------------------- */
 
-/* The innermost axes that y has as x has them are one axis with the axis before them. Returns how many are
- * left; *inner values lie inside of each index of the last one. */
+/* Merges the innermost axes that y and x share into the axis before them. Returns the number of axes that
+ * are left; each index of the last one has *inner values. */
 static int merge_axes(const fv_map *map, int64_t *inner)
 {
     int rank = map->y.rank;
@@ -188,7 +190,7 @@ static int merge_axes(const fv_map *map, int64_t *inner)
     return rank;
 }
 
-/* Consecutive values of y's last axis whose places in x are a step apart. */
+/* Consecutive values of y's last axis whose positions in x have a constant distance. */
 static fv_status find_runs(fv_lower *l, const fv_map *map, int last, int64_t inner, int64_t stride,
                            fv_map_args *args)
 {
@@ -245,8 +247,8 @@ static fv_status lower_copy(fv_lower *l, const fv_map *map)
 
 /* ---- sums ----------------------------------------------------------------------------------------- */
 
-/* For each index of the output the indices of the input that it sums: forward those of x that an index of y
- * reads, backward those of y that read an index of x, in ascending order. */
+/* For each index of the output, the indices of the input that it sums, in ascending order: forward those of
+ * x that an index of y reads, backward those of y that read an index of x. */
 static fv_status find_lists(fv_lower *l, const fv_map *map, int d, bool back, fv_sum_axis *axis)
 {
     const int n_y = map->y.dim[d], n_x = axis_of_x(map, d);
@@ -276,7 +278,8 @@ static fv_status find_lists(fv_lower *l, const fv_map *map, int d, bool back, fv
     return FV_OK;
 }
 
-/* Indices of the innermost axis that sum one value each, neighbours of neighbours. */
+/* Runs of neighbouring indices of the innermost axis which each sum one value, if these are neighbours too.
+ */
 static fv_status find_singles(fv_lower *l, const fv_sum_axis *axis, fv_sum_args *args)
 {
     fv_map_run *const run = fv__arena_alloc(l->arena, (size_t)axis->n, sizeof *run);
@@ -302,7 +305,7 @@ static fv_status find_singles(fv_lower *l, const fv_sum_axis *axis, fv_sum_args 
     return FV_OK;
 }
 
-/* The first axes are copied; the last three, or as many as there are, are summed along. */
+/* The first axes are copied; sums run along the last three, or along all if there are fewer. */
 static fv_status lower_sums(fv_lower *l, const fv_map *map, bool back)
 {
     static const int zero[2] = {0, 1};

@@ -1,11 +1,11 @@
-/* batchnorm.h - what the operations of batch normalisation share. */
+/* batchnorm.h - declarations that the operations of batch normalisation share. */
 #ifndef FV_OPS_BATCHNORM_H
 #define FV_OPS_BATCHNORM_H
 
 #include "plan/lower.h"
 #include "ops/ops.h"
 
-/* The inputs of batchnorm. The running statistics are read in inference, and follow the batch in training. */
+/* The inputs of batchnorm. Inference reads the running statistics; training updates them from the batch. */
 enum { BN_X, BN_STATS, BN_GAMMA, BN_BETA, BN_RUNNING_MEAN, BN_RUNNING_VAR, BN_INPUTS };
 
 /* Rows of the batch's statistics [3][c] and of the backward sums [2][c]. */
@@ -17,11 +17,11 @@ typedef struct fv_row_attrs {
     int row;
 } fv_row_attrs;
 
-/* Input `index` has a number per channel, in so many rows (0: a vector). */
+/* Checks that input `index` has a number per channel, in `rows` rows (0: a vector). */
 fv_status fv__batchnorm_expect(const fv_infer *q, int index, int channels, int rows);
 fv_plane_args fv__batchnorm_planes(fv_shape x);
-/* Appends `kernel`, which reads all inputs and leaves `numbers` a channel in a slot per block, and `total`,
- * which adds the slots up into the node's output. */
+/* Appends `kernel`, which reads all inputs and writes `numbers` floats per channel to a slot per block, and
+ * `total`, which adds the slots to the node's output. */
 fv_status fv__batchnorm_reduce(fv_lower *l, fv_kernel_id kernel, int numbers, fv_kernel_id total,
                                double flops);
 

@@ -1,4 +1,4 @@
-/* bias.c - adds a number per channel.
+/* bias.c - adds one number per channel.
  *
  *   y[c][h][w] = x[c][h][w] + b[c]
  *   db[c] = sum over images and pixels of dy[c][h][w] */
@@ -100,7 +100,7 @@ static void ref_db(const fv_ref *r)
             r->out[plane % c] += r->in[0][plane * pixels + i];
 }
 
-/* Vectors: a feature at a time over the whole batch. */
+/* Vectors: one feature at a time over the whole batch. */
 static fv_status lower_vector_db(fv_lower *l)
 {
     const double n = (double)l->max_batch * l->out_shape.dim[0];
@@ -114,7 +114,7 @@ static fv_status lower_vector_db(fv_lower *l)
     return fv__lower_gradient(l, &args, sizeof args, l->in[0], spec);
 }
 
-/* Images: the blocks of a shard one after the other, then the shards. */
+/* Images: the blocks of a shard are added one after the other, then the shards. */
 static fv_status lower_db(fv_lower *l)
 {
     const fv_plane_args args = planes(l->in_shape[0]);

@@ -1,4 +1,4 @@
-/* border.c - a frame around the pixels of every channel: zeros, a constant, or values of the picture.
+/* border.c - a border around the pixels of every channel: zeros, a constant, or values of the picture.
  *
  *   y[c][i] = x[c][i - size] inside of x; outside (lecture "Convolutional network", border handling):
  *
@@ -8,8 +8,8 @@
  *   edge             the nearest pixel (PyTorch's replicate)
  *   modulo           the picture repeated (PyTorch's circular)
  *
- * in every direction of x [c][w], [c][h][w] or [c][t][h][w]. The gradient folds the frame back: each pixel of
- * x receives the gradients of all places that show it. */
+ * in every direction of x [c][w], [c][h][w] or [c][t][h][w]. The gradient is the transposed map: each pixel
+ * of x receives the gradients of all positions that have its value. */
 #include "ops/axis_map.h"
 #include "ops/layer_shapes.h"
 

@@ -1,8 +1,8 @@
-/* concat.c - the channels of several layers, one behind the other.
+/* concat.c - concatenates the channels of several layers.
  *
- *   y = [a | b | ...],  each gradient the part of dy that stands in its place
+ *   y = [a | b | ...]; the gradient of each input is its part of dy
  *
- * Signals, sequences, images and videos of the same pixels, or vectors. */
+ * The inputs are signals, sequences, images or videos of the same pixels, or vectors. */
 #include "ops/layer_shapes.h"
 #include "ops/ops.h"
 #include "plan/lower.h"

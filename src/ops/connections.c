@@ -1,10 +1,10 @@
-/* connections.c - a connection table: weights [o][i][k...] of which output o has those of the inputs that its
- * row names, and no others (LeCun et al. 1998, table I: layer C3 of LeNet-5).
+/* connections.c - a connection table: of the weights [o][i][k...], output o has only those of the inputs that
+ * its row names (LeCun et al. 1998, table I: layer C3 of LeNet-5).
  *
- *   y[o][i][k] = w[o][i][k] where row o names input i, else 0
+ *   y[o][i][k] = w[o][i][k] if row o names input i, otherwise 0
  *
- * The convolution reads y in place of w, with the kernels that it has anyway. The gradient passes through the
- * same table, so an absent weight is never changed: it begins as 0 and stays 0. */
+ * The convolution reads y instead of w, with its usual kernels. The gradient passes through the same table,
+ * so an absent weight never changes: it starts as 0 and stays 0. */
 #include "ops/connections.h"
 
 #include "plan/lower.h"
@@ -50,7 +50,7 @@ int fv__table_connections(const fv_table_attrs *a)
     return a->n - count_rows(a);
 }
 
-/* Every number is an input, none stands twice in a row, and every input stands in one. */
+/* Every number is an input, no row repeats one, and every input occurs in some row. */
 static fv_status infer(fv_infer *q)
 {
     const fv_table_attrs *const a = q->attrs;
@@ -165,7 +165,7 @@ static fv_status lower_dw(fv_lower *l)
     return lower_as(l, true);
 }
 
-/* Once a batch. */
+/* Runs once per batch. */
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs, (void)in, (void)out;

@@ -1,13 +1,13 @@
-/* conv.c - convolution (cross-correlation, as the lectures and PyTorch have it) in one, two and three
- * directions, and its gradients.
+/* conv.c - convolution (cross-correlation, as in the lectures and PyTorch) in one, two and three directions,
+ * and its gradients.
  *
  *   y[o][p] = sum over i and taps k of w[o][i][k] * x[i][p*s + k*d - pad] + b[o]
  *
  * with p and k in every direction: x [i][w], [i][h][w] or [i][depth][h][w], w [o][i] and a window of as many
- * directions, b [o], y [o] and in each direction out = floor((in + 2 pad - (k - 1) d - 1) / s) + 1; outside
- * of x are zeros, or what `border` shows (border.c has the modes). With g groups, outputs and inputs are cut
- * into g equal parts, and each part of the outputs sees its part of the inputs alone: w [o][i/g][k], as
- * PyTorch has it. Gradients (lecture "Convolutional network", slide "gradient of convolution layer"):
+ * directions, b [o], y [o] and in each direction out = floor((in + 2 pad - (k - 1) d - 1) / s) + 1. Outside
+ * of x are zeros, or the values of `border` (border.c has the modes). With g groups, outputs and inputs are
+ * cut into g equal parts, and each part of the outputs reads only its part of the inputs: w [o][i/g][k], as
+ * in PyTorch. Gradients (lecture "Convolutional network", slide "gradient of convolution layer"):
  *
  *   dx = dy convolved with w flipped, with zeros around dy; a border folds it back (conv_border.c)
  *   dw[o][i][k] = sum over images and p of dy[o][p] * x[i][p*s + k*d - pad] */
@@ -17,7 +17,8 @@
 
 #include <string.h>
 
-/* The last is of the gradients alone: the harness sets it by words too. A model text cannot name them. */
+/* Only the gradients have the last attribute; the op harness also sets it by words. A model text cannot
+ * name it. */
 static const char *const same[] = {"same", NULL};
 static const fv_attr_spec specs[] = {
     {"stride", FV_ATTR_SIZES, offsetof(fv_conv_attrs, stride), 1, 1024, 1},
@@ -69,7 +70,7 @@ static fv_status infer(fv_infer *q)
     return infer_y(q, x, w, &q->out);
 }
 
-/* dy is what x and the weights would make. */
+/* Checks that dy has the shape of the output of x and the weights. */
 static fv_status check_gradient(const fv_infer *q, fv_shape dy, fv_shape x, fv_shape w)
 {
     fv_shape y;

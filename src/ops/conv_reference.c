@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* What one weight does in one line of outputs: it multiplies x[k * stride] for y[k], k from 0 to n - 1. */
+/* The effect of one weight on one line of outputs: it multiplies x[k * stride] for y[k], k from 0 to n - 1.
+ */
 typedef struct row {
     double *w, *x, *y;
     int n, stride;
@@ -34,7 +35,7 @@ static void to_w(row r)
     *r.w += sum;
 }
 
-/* The outputs that one tap sees x for: [begin, end), and where the first of them sees it. */
+/* The outputs for which one tap is inside of x: [begin, end), and its position for the first of them. */
 typedef struct range {
     int begin, end;
     int64_t from;

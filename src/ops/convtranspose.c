@@ -3,9 +3,9 @@
  *
  *   y[o][p*s + k*d - pad] = sum over i, p, k of w[i][o][k] * x[i][p] + b[o]
  *
- * x [i] and one to three directions, w [i][o/g][k] and b [o] as PyTorch has them, and in each direction
- * out = (in - 1) s - 2 pad + (k - 1) d + outpad + 1. Several sizes of y make a convolution of this stride
- * give x: outpad, which is less than the stride, says which of them. The matrix of this operation is the
+ * x [i] and one to three directions, w [i][o/g][k] and b [o] as in PyTorch, and in each direction out = (in
+ * - 1) s - 2 pad + (k - 1) d + outpad + 1. A convolution of this stride gives x for several sizes of y;
+ * outpad, which is less than the stride, selects one of them. The matrix of this operation is the
  * transposed matrix of that convolution, so dx is the convolution of dy, and dw its weight gradient with x
  * and dy exchanged. */
 #include "ops/conv.h"

@@ -1,9 +1,8 @@
-/* distances.c - the losses that compare n values with n targets, value by value, and add up, and their
- * gradients, as operations made from the rows of kernels/distances.def:
- *
+/* distances.c - the losses that compare n values with n targets one by one and sum the results, and their
+ * gradients. The operations are generated from the rows of kernels/distances.def:
  *   loss = weight * sum over j of f(p_j, t_j),   dp_j = weight * image_weight * f'(p_j, t_j)
  *
- * The target has the shape of the values; or it is a class number, then t_j is 1 at its place and 0
+ * The target has the shape of the values, or it is a class number; then t_j is 1 at that index and 0
  * elsewhere. */
 #include "ops/ops.h"
 #include "plan/lower.h"
@@ -127,7 +126,7 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
     return (fv_cost){3 * n, 4 * (2 * n + (double)fv__shape_count(out))};
 }
 
-/* A function of a row, in the names of distances.def. */
+/* A function of a row, with the names that distances.def uses. */
 #define FV_FUNCTION(fn, formula)                                                                             \
     static double fn(double p, double t, double delta)                                                       \
     {                                                                                                        \
@@ -135,7 +134,7 @@ static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
         (void)d, (void)y, (void)delta;                                                                       \
         return formula;                                                                                      \
     }
-/* What an operation and its gradient have in common. */
+/* The members that an operation and its gradient share. */
 #define FV_COMPARES(target_of, n_words)                                                                      \
     .n_inputs = 2, .role = {FV_ROLE_VALUE, FV_ROLE_VALUE}, .target = target_of,                              \
     .attr_bytes = sizeof(fv_distance_attrs), .attrs = specs, .n_attrs = n_words, .cost = cost,               \

@@ -1,12 +1,13 @@
-/* dropout.c - in training each unit is dropped with probability `rate`, and the rest is scaled so that the
- * expectation stays (Srivastava et al. 2014, in its inverted form). A unit is a value (dropout), a channel
- * (spatialdropout; Tompson et al. 2015) or the whole image (droppath: stochastic depth, Huang et al. 2016).
+/* dropout.c - in training each unit is dropped with probability `rate`, and the others are scaled so that the
+ * expectation does not change (Srivastava et al. 2014, in its inverted form). A unit is a value (dropout), a
+ * channel (spatialdropout; Tompson et al. 2015) or the whole image (droppath: stochastic depth, Huang et al.
+ * 2016).
  *
  *   y = mask x,  dx = mask dy,  mask = 0 with probability rate, else 1 / (1 - rate)
  *
- * The mask is not stored: forward and backward draw it from Philox at (unit / 4, sample, step, node), so the
- * gradient's attributes hold the number of the forward node. Outside of training dropout is the identity:
- * fv__graph_for_inference (ops/inference.h) takes it out of the graph before a plan is made. */
+ * The mask is not stored: forward and backward pass draw it from Philox at (unit / 4, sample, step, node),
+ * so the gradient's attributes contain the number of the forward node. Outside of training dropout is the
+ * identity, which fv__graph_for_inference (ops/inference.h) removes from the graph before lowering. */
 #include "base/rng.h"
 #include "ops/layer_shapes.h"
 #include "ops/unary.h"
@@ -53,7 +54,7 @@ static fv_status infer_dx(fv_infer *q)
     return check_rate(q, a->forward.rate);
 }
 
-/* Values of a unit. */
+/* Number of values in a unit. */
 static int64_t unit_values(int unit, fv_shape shape)
 {
     const int64_t count = fv__shape_count(shape);
@@ -67,7 +68,7 @@ static fv_status grad(fv_grad *g)
     return fv__grad_node(g, &fv_op_dropout_dx, "dx", &attrs, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
 }
 
-/* The sample's number is the image's place in the batch. */
+/* The number of a sample is the image's index in the batch. */
 static void drop(const fv_ref *r, const dropout_attrs *a, uint32_t node)
 {
     const int64_t count = fv__shape_count(r->out_shape), each = unit_values(a->unit, r->out_shape);

@@ -1,5 +1,5 @@
-/* flatten.c - a tensor under another shape: flatten makes a vector of it, reshape what its attribute says,
- * both in the order of the values. Nothing moves: views. */
+/* flatten.c - a tensor under another shape: flatten makes it a vector, reshape gives it the shape of its
+ * attribute. The order of the values stays, so both are views. */
 #include "ops/conv_c16.h"
 #include "ops/layer_shapes.h"
 #include "ops/ops.h"
@@ -70,7 +70,7 @@ const fv_op fv_op_flatten = {
     FV_LAYERS(layers),
 };
 
-/* ---- reshape: the shape stands in the attributes ------------------------------------------------ */
+/* ---- reshape: the attributes contain the shape -------------------------------------------------- */
 
 static const fv_attr_spec specs[] = {
     {.word = "shape",

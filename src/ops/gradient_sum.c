@@ -1,4 +1,4 @@
-/* gradient_sum.c - y = a + b: gradients of one parameter, which two nodes read. */
+/* gradient_sum.c - y = a + b: the sum of two gradients of one parameter, which two nodes read. */
 #include "ops/ops.h"
 #include "plan/lower.h"
 
@@ -19,7 +19,7 @@ static void ref(const fv_ref *r)
         r->out[i] = r->in[0][i] + r->in[1][i];
 }
 
-/* What is added has already been summed over the runs of an update, so the sum is written anew in each. */
+/* Its inputs are sums over the runs of an update already, so every run overwrites the output. */
 static fv_status lower(fv_lower *l)
 {
     const int64_t n = fv__shape_count(l->out_shape);
@@ -39,7 +39,7 @@ static fv_status lower(fv_lower *l)
     return fv__lower_step(l, &spec);
 }
 
-/* Once a batch. */
+/* Runs once per batch. */
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs, (void)in, (void)out;

@@ -1,11 +1,12 @@
 /* groupnorm.c - group normalisation (Wu and He 2018), and instance normalisation (Ulyanov et al. 2016), whose
  * groups are single channels.
  *
- *   xhat = (x - mean) * inv_std,   y = gamma * xhat + beta      mean and variance over a group's channels and
- * all pixels of one image, n values dgamma = sum over images and pixels of dy * xhat,   dbeta = the same of
- * dy dx = inv_std * (g - (sum g + xhat * sum(g * xhat)) / n),    g = gamma * dy
+ *   xhat = (x - mean) * inv_std,   y = gamma * xhat + beta
+ *   dgamma = sum over images and pixels of dy * xhat,   dbeta = sum of dy
+ *   dx = inv_std * (g - (sum g + xhat * sum(g * xhat)) / n),    g = gamma * dy
  *
- * x [c] and any number of directions; gamma and beta [c]. A run of many images normalises each by itself, so
+ * Mean, variance and the sums of dx are over the n values of one group: its channels at all pixels of one
+ * image. x is [c] and any number of directions; gamma and beta [c]. Every image is normalised by itself, so
  * training and inference are the same. */
 #include "ops/layer_shapes.h"
 #include "ops/ops.h"

@@ -1,4 +1,4 @@
-/* identity.c - y = x: a layer that does nothing, and what dropout becomes where nobody trains. */
+/* identity.c - y = x: a layer without effect, and the replacement of dropout in inference. */
 #include "ops/layer_shapes.h"
 #include "ops/unary.h"
 

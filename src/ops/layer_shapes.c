@@ -1,4 +1,4 @@
-/* layer_shapes.c - shapes of parameters that several layers have. */
+/* layer_shapes.c - parameter shapes that several layers share. */
 #include "ops/layer_shapes.h"
 
 fv_shape fv__shape_per_channel(fv_layer_shapes *q)

@@ -1,5 +1,4 @@
-/* layer_shapes.h - rules for the shapes of parameters, and the rows of parameters that several layers have.
- */
+/* layer_shapes.h - shape rules of parameters, and the parameter rows that several layers share. */
 #ifndef FV_OPS_LAYER_SHAPES_H
 #define FV_OPS_LAYER_SHAPES_H
 
@@ -25,7 +24,7 @@ fv_status fv__expect_per_channel(const fv_infer *q, int index);
         .suffix = "bias", .role = FV_ROLE_PARAMETER, .shape = (rule), .optional = true                       \
     }
 
-/* weight (1) and bias (0), one a channel: what a normalisation ends in. */
+/* weight (initially 1) and bias (0), one per channel: the affine end of a normalisation. */
 #define FV_SCALE_AND_SHIFT                                                                                   \
     {.suffix = "weight",                                                                                     \
      .role = FV_ROLE_PARAMETER,                                                                              \

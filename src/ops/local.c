@@ -1,10 +1,10 @@
-/* local.c - the locally connected layer: a convolution whose window has weights of its own at each position
+/* local.c - the locally connected layer: a convolution whose window has its own weights at each position
  * (lecture "Convolutional network": sparse connections without weight sharing), and its gradients.
  *
  *   y[o][p] = b[o][p] + sum over i, k of w[o][i][p][k] * x[i][p s + k - pad]
  *
- * with a position p and a tap k in one direction or two: x [i][h][w], w [o][i][oh][ow][kh][kw], b and
- * y [o][oh][ow]. Outside of x are zeros. No weight serves two positions, so an image costs as many reads of
+ * with a position p and a tap k in one direction or two: x [i][h][w], w [o][i][oh][ow][kh][kw], b and y
+ * [o][oh][ow]. Outside of x are zeros. No weight serves two positions, so an image costs as many reads of
  * weights as products: kernels use each weight for the 16 images of several blocks. */
 #include "ops/layer_shapes.h"
 #include "ops/ops.h"
@@ -31,7 +31,7 @@ static fv_window_words words_of(const local_attrs *a, fv_sizes kernel)
     return (fv_window_words){kernel, a->stride, a->pad, {1, {1}}};
 }
 
-/* The window's sizes stand at the end of the weights' shape [o][i][position][window]. */
+/* The window's sizes are at the end of the weights' shape [o][i][position][window]. */
 static fv_sizes window_of(fv_shape w)
 {
     const int n = (w.rank - 2) / 2;

@@ -1,5 +1,5 @@
-/* local_db.c - the gradient of a locally connected layer's bias, one for each output: db[k] = sum over images
- * of dy[k]. */
+/* local_db.c - the bias gradient of a locally connected layer, which has one bias per output: db[k] = sum
+ * over images of dy[k]. */
 #include "ops/ops.h"
 #include "plan/lower.h"
 

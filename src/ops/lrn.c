@@ -2,11 +2,11 @@
  *
  *   s[c] = k + alpha / size * sum of x[j]^2 over j from c - size / 2 to c + (size - 1) / 2
  *   y[c] = x[c] * s[c]^-beta
- *   dx[c] = dy[c] s[c]^-beta - 2 alpha beta / size x[c] * sum of dy[j] x[j] s[j]^(-beta - 1) over the j whose
- * window holds c
+ *   dx[c] = dy[c] s[c]^-beta - 2 alpha beta / size x[c] * sum over j of dy[j] x[j] s[j]^(-beta - 1),
+ *           over the channels j whose window contains c
  *
- * The numbers are PyTorch's LocalResponseNorm's: alpha is divided by the size, also where the window reaches
- * beyond the channels. x [c] and any number of directions. */
+ * The definition is that of PyTorch's LocalResponseNorm: alpha is divided by the size, even if the window
+ * reaches beyond the channels. x is [c] and any number of directions. */
 #include "ops/layer_shapes.h"
 #include "ops/unary.h"
 

@@ -1,20 +1,20 @@
 /* maxpool.c - the largest value of each window, and its gradient.
  *
  *   y[c][oy][ox]  = max over ky, kx of x[c][oy*sh + ky - ph][ox*sw + kx - pw]
- *   dx[c][iy][ix] = sum of dy over the windows whose maximum stands at (iy, ix)
+ *   dx[c][iy][ix] = sum of dy over the windows whose maximum is at (iy, ix)
  *
- * and likewise in one direction and in three. Padding counts as minus infinity. Of equal values the first,
- * row by row, is the maximum and receives the whole gradient. A NaN in a window is its maximum; the gradient
- * of such a window goes to its last pixel.
+ * The formulas hold likewise for one and three directions. Padding counts as minus infinity. Of equal values
+ * the first, row by row, is the maximum and receives the whole gradient. A NaN in a window is its maximum;
+ * the gradient of such a window goes to its last pixel.
  *
- * The gradient finds the places again in x; they are not kept. */
+ * The gradient finds the positions again in x; they are not stored. */
 #include "plan/lower.h"
 #include "ops/layer_shapes.h"
 #include "ops/ops.h"
 #include "ops/pool_window.h"
 #include "ops/window.h"
 
-/* The last is of the gradient alone. */
+/* Only the gradient has the last attribute. */
 static const fv_attr_spec specs[] = {FV_POOL_WINDOW_SPECS(0), FV_POOL_OUT_SPEC("out", 0, 0)};
 
 static fv_status infer(fv_infer *q)
@@ -50,7 +50,7 @@ static fv_status lower(fv_lower *l)
     return fv__lower_simple(l, FV_KERNEL_maxpool, &args, sizeof args);
 }
 
-/* A comparison a pixel of every window. */
+/* One comparison for each pixel of every window. */
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
     const fv_pool_args pool = fv__pool_args(attrs, in[0]);
@@ -113,8 +113,7 @@ const fv_op fv_op_maxpool = {
     FV_LAYERS(layers),
 };
 
-/* ---- adaptive: the same, but that the output's sizes are said -------------------------------------------
- */
+/* ---- adaptive pooling: the output's sizes are given --------------------------------------------------- */
 
 static const fv_attr_spec specs_adaptive[] = {FV_POOL_OUT_SPEC("size", 0, 1)};
 

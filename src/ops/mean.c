@@ -1,4 +1,4 @@
-/* mean.c - the mean over one dimension, which is gone afterwards; of a vector, one value.
+/* mean.c - the mean over one dimension, which the output lacks; the mean of a vector is one value.
  *
  *   y[.][.] = 1/n sum over k of x[.][k][.],  dx[.][k][.] = dy[.][.] / n */
 #include "ops/axis_map.h"
@@ -51,7 +51,7 @@ static fv_status grad(fv_grad *g)
     attrs.n = x.dim[attrs.axis];
     if (x.rank > 1)
         return fv__grad_node(g, &fv_op_mean_dx, "dx", &attrs, 1, &g->dy, FV_ROLE_VALUE, -1, &g->dx[0]);
-    /* [n][1] of the one gradient [1], as a vector */
+    /* [n][1] of the single gradient [1], as a vector. */
     const int dy = g->dy;
     FV_TRY(fv__grad_node(g, &fv_op_mean_dx, "dmean", &attrs, 1, &dy, FV_ROLE_VALUE, -1, &g->dy));
     const fv_status status = fv__unflatten(g);

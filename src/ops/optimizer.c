@@ -1,8 +1,8 @@
-/* optimizer.c - the optimisers by name, their text, and what their operations share.
+/* optimizer.c - the optimisers by name, their text, and the functions that their operations share.
  *
- * An update has the inputs parameter, gradient, settings and states, in this order. It changes the parameter
- * and the states where they are. Its output, of the parameter's shape, holds nothing: it only gives the node
- * a place in the graph. Settings are floats that are computed once an update (learning rate, bias
+ * An update has the inputs parameter, gradient, settings and states, in this order. It changes the
+ * parameter and the states in place. Its output, of the parameter's shape, is empty and only gives the node
+ * its place in the graph. Settings are floats that are computed once per update (learning rate, bias
  * corrections), so neither the graph nor the plan depends on them. */
 #include "ops/optimizer.h"
 
@@ -62,7 +62,7 @@ static fv_status fail_word(fv_context *ctx, const fv_optimizer *row, const char 
                     fv__nearest_is(near).text);
 }
 
-/* One "word=value"; given: a bit for each word that was there before. */
+/* Reads one "word=value". `given` has a bit for each word that was read before. */
 static fv_status read_word(fv_context *ctx, char *word, fv_optimizer_choice *out, unsigned *given)
 {
     const fv_optimizer *const row = out->row;
@@ -146,7 +146,7 @@ double fv__whole_power(double base, int64_t n)
     return power;
 }
 
-/* ---- what the operations share ---------------------------------------------------------------------- */
+/* ---- functions for the operations --------------------------------------------------------------------- */
 
 enum { FIRST_STATE = 3 };
 
@@ -187,7 +187,7 @@ fv_status fv__update_lower(fv_lower *l, fv_kernel_id kernel, double flops)
     return fv__lower_step(l, &spec);
 }
 
-/* Once a batch, whatever its size: next to nothing per image. */
+/* Runs once per batch, so its cost per image is next to nothing. */
 fv_cost fv__update_cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs, (void)in, (void)out;

@@ -1,6 +1,6 @@
-/* optimizer.h - what an optimiser is: the operation that changes a parameter, the state that it keeps of each
- * parameter, the words that its text takes ("adam:beta2=0.99"), and what is computed of them once an update.
- */
+/* optimizer.h - the description of an optimiser: the operation that changes a parameter, its states per
+ * parameter, the words of its text ("adam:beta2=0.99"), and the settings computed from them once per
+ * update. */
 #ifndef FV_OPS_OPTIMIZER_H
 #define FV_OPS_OPTIMIZER_H
 
@@ -10,10 +10,10 @@
 #define FV_MAX_OPTIMIZER_WORDS 4
 #define FV_OPTIMIZER_TEXT      160
 
-/* What an update is told by the training loop. */
+/* The training loop's values for an update. */
 typedef struct fv_rates {
     double lr, momentum, weight_decay;
-    int64_t update; /* counts the updates, from 1 */
+    int64_t update; /* number of the update, from 1 */
 } fv_rates;
 
 typedef struct fv_optimizer_word {
@@ -23,7 +23,8 @@ typedef struct fv_optimizer_word {
 
 typedef struct fv_optimizer {
     const char *name, *help;
-    const fv_optimizer_word *words; /* its own, beside the learning rate and weight decay that all have */
+    const fv_optimizer_word
+        *words; /* its own, beside the learning rate and weight decay, which all optimisers have */
     int n_words;
     bool has_momentum;                /* reads fv_rates.momentum */
     const char *state[FV_MAX_STATES]; /* names, n_states of them; tensors of the parameter's shape */
@@ -38,28 +39,28 @@ typedef struct fv_optimizer {
 
 const fv_optimizer *fv__optimizer_at(int index); /* NULL past the last */
 
-/* An optimiser with values for its words. */
+/* An optimiser and the values of its words. */
 typedef struct fv_optimizer_choice {
     const fv_optimizer *row;
     double word[FV_MAX_OPTIMIZER_WORDS];
 } fv_optimizer_choice;
 
-/* From "adam" or "adam:beta1=0.8,beta2=0.99". FV_ERR_ARGUMENT says what was expected. */
+/* Parses "adam" or "adam:beta1=0.8,beta2=0.99". FV_ERR_ARGUMENT says what was expected. */
 fv_status fv__optimizer_read(fv_context *ctx, const char *text, fv_optimizer_choice *out);
-/* The shortest text that says the same: words in the order of the row, those at their default left out. */
+/* The shortest equivalent text: words in the order of the row, without those at their default. */
 void fv__optimizer_show(const fv_optimizer_choice *choice, char text[FV_OPTIMIZER_TEXT]);
-/* FV_MAX_SETTINGS floats, of which those that the operation does not read are 0. */
+/* FV_MAX_SETTINGS floats; those that the operation does not read are 0. */
 void fv__optimizer_settings(const fv_optimizer_choice *choice, const fv_rates *rates, float *out);
 
 /* ---- for the operations --------------------------------------------------------------------------- */
 
-/* "decays=1": weight decay acts on the parameter. */
+/* "decays=1": weight decay applies to the parameter. */
 typedef struct fv_update_attrs {
     int decays;
 } fv_update_attrs;
 extern const fv_attr_spec fv__update_attrs[1];
 
-/* The parameter's shape, which the gradient and the states must have, too. */
+/* The parameter's shape; the gradient and the states must have the same. */
 fv_status fv__update_infer(fv_infer *q);
 /* One step over all floats of the parameter. */
 fv_status fv__update_lower(fv_lower *l, fv_kernel_id kernel, double flops);

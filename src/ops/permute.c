@@ -1,4 +1,4 @@
-/* permute.c - the dimensions of a tensor in another order, the channels' too.
+/* permute.c - permutes the dimensions of a tensor, including the channels.
  *
  *   y[i0][i1]... = x[j0][j1]...,  where j[order[d]] = i[d]: "permute 1x2x0" makes [h][w][c] of [c][h][w] */
 #include "ops/axis_map.h"

@@ -1,5 +1,5 @@
 /* pool_window.c - the shape rule of a pooling window, with PyTorch's limit on padding: at most half the
- * kernel, so that every window holds at least one pixel of x; and where the maxima of the windows stand. */
+ * kernel, so that every window contains at least one pixel of x; and the positions of the windows' maxima. */
 #include "ops/pool_window.h"
 
 #include "ops/window.h"
@@ -34,7 +34,7 @@ static fv_status infer_adaptive(fv_context *ctx, const fv_window_attrs *window, 
     return FV_OK;
 }
 
-/* Where the input is a multiple of the output, windows of one size. */
+/* If the input is a multiple of the output, all windows have one size. */
 static void adaptive_axes(const fv_window_attrs *window, fv_shape x, fv_axis at[FV_AXES])
 {
     const int n = x.rank - 1;

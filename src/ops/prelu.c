@@ -1,7 +1,7 @@
-/* prelu.c - a rectifier whose slope left of 0 is learned, one for each channel (He et al. 2015).
+/* prelu.c - a rectifier whose slope for negative x is learned, one slope per channel (He et al. 2015).
  *
- *   y = x where x > 0, else a[c] x
- *   dx = dy where x > 0, else a[c] dy,   da[c] = sum over images and pixels of dy * min(x, 0) */
+ *   y = x if x > 0, otherwise a[c] x
+ *   dx = dy if x > 0, otherwise a[c] dy,   da[c] = sum over images and pixels of dy * min(x, 0) */
 #include "ops/layer_shapes.h"
 #include "ops/unary.h"
 

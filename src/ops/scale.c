@@ -1,6 +1,6 @@
-/* scale.c - y = factor w[c] x + b[c], a learned weight and bias a channel, and its gradients. Behind a mean
- * over windows, with their pixels as the factor, it is the trainable subsampling of LeNet-5 (LeCun et al.
- * 1998): the sum of a window times a weight, plus a bias. */
+/* scale.c - y = factor w[c] x + b[c], with one learned weight and bias per channel, and its gradients.
+ * Behind a mean over windows, with their number of pixels as the factor, it is the trainable subsampling of
+ * LeNet-5 (LeCun et al. 1998): the sum of a window times a weight, plus a bias. */
 #include "ops/layer_shapes.h"
 #include "ops/ops.h"
 #include "plan/lower.h"
@@ -123,7 +123,7 @@ static int window_pixels(const fv_sizes *kernel, int directions)
     int64_t n = 1;
     for (int d = 0; d < directions && n <= FV_MAX_DIM; d++)
         n *= kernel->at[kernel->n > 1 ? d : 0];
-    return n <= FV_MAX_DIM ? (int)n : FV_MAX_DIM; /* one that large fits no input: the pooling says so */
+    return n <= FV_MAX_DIM ? (int)n : FV_MAX_DIM; /* no input is that large: the pooling refuses it */
 }
 
 static void set_factor(fv_shape in, const void *pooling, void *attrs)

@@ -1,8 +1,8 @@
-/* sgd.c - stochastic gradient descent with momentum and weight decay, as PyTorch has it.
+/* sgd.c - stochastic gradient descent with momentum and weight decay, as in PyTorch.
  *
  *   g += weight_decay p (parameters that decay);  v = momentum v + g
  *   sgd:       p -= lr v
- *   nesterov:  p -= lr (g + momentum v)         the gradient where momentum alone would lead */
+ *   nesterov:  p -= lr (g + momentum v) */
 #include "ops/optimizer.h"
 
 static void settings(const double *words, const fv_rates *rates, float *out)

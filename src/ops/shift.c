@@ -1,11 +1,10 @@
-/* shift.c - augmentation: in training each image is moved by a few pixels, and what comes in from outside is
- * 0.
+/* shift.c - augmentation: in training each image is shifted by a few pixels; pixels from outside are 0.
  *
- *   y[c][i][j] = x[c][i - dy][j - dx], dy and dx drawn anew in every epoch, each from -range to range
+ *   y[c][i][j] = x[c][i - dy][j - dx], with a new dy and dx in every epoch, each from -range to range
  *
- * The draws depend on the number of the image and the epoch alone (fv__draw_shift), so inputs and targets of
- * one image move alike. A signal [c][w] moves along its only direction, a video's frames all in the same way.
- * Outside of training it is the identity. */
+ * The draws depend only on the number of the image and the epoch (fv__draw_shift), so inputs and targets of
+ * one image move alike. A signal [c][w] moves along its only direction; all frames of a video move alike.
+ * Outside of training the operation is the identity. */
 #include "base/rng.h"
 #include "plan/lower.h"
 #include "ops/ops.h"
@@ -16,7 +15,7 @@ static const fv_attr_spec specs[] = {{.word = "range",
                                       .max = FV_MAX_SHIFT,
                                       .initial = 1}};
 
-/* The last two directions move; of a signal only the last is there. */
+/* The last two directions are shifted; a signal has only the last. */
 static fv_shift_args args_of(fv_shape shape, int range, bool back)
 {
     const int h = shape.rank > 2 ? shape.dim[shape.rank - 2] : 1, w = shape.dim[shape.rank - 1];
@@ -50,7 +49,7 @@ static void move_image(const fv_shift_args *s, const double *x, const int by[2],
             }
 }
 
-/* The sample's number is the image's place in the batch. */
+/* The number of a sample is the image's index in the batch. */
 static void move(const fv_ref *r, bool back)
 {
     const fv_shift_attrs *const a = r->attrs;
@@ -122,7 +121,7 @@ const fv_op fv_op_shift = {
     .n_cases = sizeof cases / sizeof *cases,
 };
 
-/* The same draws, and the other way. Its input is dy. */
+/* The same draws, in the opposite direction. Its input is dy. */
 const fv_op fv_op_shift_dx = {
     .name = "shift_dx",
     .family = "shift",

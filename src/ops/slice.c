@@ -1,8 +1,8 @@
-/* slice.c - some of the indices of one dimension: the tokens of a sequence, or with `axis` the channels, rows
- * or columns of anything.
+/* slice.c - a range of the indices of one dimension: the tokens of a sequence, or with `axis` the channels,
+ * rows or columns of any tensor.
  *
- *   y[.][i][.] = x[.][first + i][.],  `count` of them; all that follow where it is 0
- *   dx = dy in its place, zeros around it */
+ *   y[.][i][.] = x[.][first + i][.] for `count` indices; for all from `first` on if count is 0
+ *   dx = dy at the same indices, zeros elsewhere */
 #include "ops/axis_map.h"
 #include "ops/layer_shapes.h"
 
@@ -48,7 +48,7 @@ static fv_status check_axis(const fv_infer *q, int axis)
         q->what, fv__shape_text(x, found));
 }
 
-/* n indices from `from` on go to `to` on; zeros around them. */
+/* Copies n indices from `from` on to `to` on, with zeros around them. */
 static void copy(const fv_ref *r, int axis, int from, int to, int n)
 {
     const int64_t inner = inner_of(r->out_shape, axis), outer = r->n * outer_of(r->out_shape, axis);
@@ -59,7 +59,7 @@ static void copy(const fv_ref *r, int axis, int from, int to, int n)
                (size_t)(n * inner) * sizeof *r->out);
 }
 
-/* Inner indices join the axis: [outer] channels of tokens. */
+/* Inner indices join the axis, so the kernel copies [outer] channels of tokens. */
 static fv_status lower_copy(fv_lower *l, int axis, int from, int to, int n)
 {
     const int inner = (int)inner_of(l->out_shape, axis);
@@ -154,7 +154,7 @@ const fv_op fv_op_slice = {
     FV_LAYERS(layers),
 };
 
-/* ---- slice_dx: input dy, put in its place among `total`, zeros around it ---------------------------- */
+/* ---- slice_dx: input dy, at its indices among `total`, zeros elsewhere ------------------------------ */
 
 static const fv_attr_spec specs_place[] = {
     {"first", FV_ATTR_INT, offsetof(place_attrs, first), 0, FV_MAX_DIM, 0},

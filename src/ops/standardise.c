@@ -1,8 +1,8 @@
-/* standardise.c - takes away the training set's mean and divides by its deviation, channel by channel.
+/* standardise.c - subtracts the training set's mean and divides by its standard deviation, per channel.
  *
  *   y[c][h][w] = (x[c][h][w] - mean[c]) inv_std[c]
  *
- * It stands before everything learned, so no gradient flows through it: x is the picture. */
+ * It stands before all learned parameters, and x is the input, so it needs no gradient. */
 #include "plan/lower.h"
 #include "ops/layer_shapes.h"
 #include "ops/ops.h"

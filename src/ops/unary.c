@@ -1,4 +1,4 @@
-/* unary.c - the elementwise activations, as operations made from the rows of kernels/unary.def: shape rule,
+/* unary.c - the elementwise activations, generated from the rows of kernels/unary.def: shape rule,
  * gradient, reference, lowering, layer word. */
 #include "ops/unary.h"
 
@@ -39,9 +39,9 @@ const fv_case fv__binary_cases[FV_N_BINARY_CASES] = {
     {17, {{1, {17}}, {1, {17}}}, ""},
 };
 
-/* ---- what the rows' formulas in double use ---------------------------------------------------------- */
+/* ---- functions for the rows' formulas in double ------------------------------------------------------- */
 
-/* The share of the normal distribution below x. */
+/* The cumulative distribution function of the standard normal distribution. */
 static double normal_below(double x)
 {
     return 0.5 * erfc(-x * 0.70710678118654752440);
@@ -52,7 +52,7 @@ static double logistic(double x)
     return 1 / (1 + exp(-x));
 }
 
-/* ---- what all of them share ------------------------------------------------------------------------- */
+/* ---- functions that all activations share ------------------------------------------------------------- */
 
 typedef double (*unary_fn)(double v, double p, double q, double at0);
 typedef int (*piece_fn)(double x, double p, double q);
@@ -64,7 +64,7 @@ static fv_unary_attrs attrs_of(const void *attrs)
     return attrs ? *(const fv_unary_attrs *)attrs : (fv_unary_attrs){0};
 }
 
-/* FV_LIMITS: p and q are the least and the largest value. */
+/* FV_LIMITS: p and q are the smallest and the largest value. */
 static fv_status infer_limits(fv_infer *q)
 {
     const fv_unary_attrs a = attrs_of(q->attrs);
@@ -130,13 +130,14 @@ static fv_status lower_by(fv_lower *l, fv_unary function)
     }
 #define FV_CASES(a, b, c)  a, b, c
 #define FV_BOUNDS(a, b, c) a, b, c
-/* The attributes of a row: its words, and one of no fn behind them, so that there is always one. */
+/* The attributes of a row: its words, followed by one that belongs to no fn, so that the array is never
+ * empty. */
 #define FV_HAS_WORDS(fn) (sizeof fn##_words / sizeof *fn##_words > 1)
 #define FV_TAKES_WORDS(fn)                                                                                   \
     .attr_bytes = FV_HAS_WORDS(fn) ? sizeof(fv_unary_attrs) : 0,                                             \
     .attrs = FV_HAS_WORDS(fn) ? fn##_words : NULL,                                                           \
     .n_attrs = (int)(sizeof fn##_words / sizeof *fn##_words) - 1
-/* Shapes with each of the attributes to try, for (x) and for (dy, v). */
+/* Shapes, with each of the attributes to try, for (x) and for (dy, v). */
 #define FV_CASES_OF(a, b, c)                                                                                 \
     {                                                                                                        \
         {17, {{3, {3, 5, 7}}}, ""}, {16, {{3, {5, 4, 4}}}, a}, {15, {{3, {17, 1, 3}}}, b},                   \

@@ -1,10 +1,10 @@
-/* unpool.c - the inverse of a max-pooling layer, as far as there is one: each value goes back to the place
- * where that layer found its maximum, and zeros stand elsewhere (Zeiler, Fergus 2014; PyTorch's MaxUnpool).
+/* unpool.c - the approximate inverse of a max-pooling layer: each value goes back to the position where that
+ * layer found its maximum; all other values are 0 (Zeiler, Fergus 2014; PyTorch's MaxUnpool).
  *
- *   y[c][i] = sum of x over the windows of p whose maximum stands at i,  dx = dy at these places
+ *   y[c][i] = sum of x over the windows of p whose maximum is at i,  dx = dy at these positions
  *
- * Inputs: x, what the pooling layer puts out by shape; p, what it reads. Windows that share a maximum add
- * their values. Where the maxima stand is found again in p; nothing flows back to p. */
+ * Inputs: x, of the shape of the pooling layer's output, and p, the pooling layer's input. Windows that
+ * share a maximum add their values. The maxima are searched for again in p, which gets no gradient. */
 #include "ops/layer_shapes.h"
 #include "ops/ops.h"
 #include "ops/pool_window.h"
@@ -40,7 +40,7 @@ static uint64_t side(const fv_ref *r)
     return fv__pool_side(r, 1);
 }
 
-/* The gradient of max-pooling moves values in the same way. */
+/* The gradient of max pooling copies values in the same way. */
 static fv_status lower(fv_lower *l)
 {
     const fv_pool_args args = fv__pool_args(l->attrs, l->in_shape[1]);

@@ -1,12 +1,12 @@
-/* upsample.c - every channel `factor` times as large in each direction.
+/* upsample.c - enlarges every channel `factor` times in each direction.
  *
  *   nearest    y[c][i] = x[c][i / factor]
- *   bilinear   linear interpolation between the centres of pixels: y's pixel i lies at
+ *   bilinear   linear interpolation between the centres of pixels: y's pixel i is at
  *              (i + 1/2) / factor - 1/2 in x; outside of the centres it has the edge's value (PyTorch's
  *              align_corners=False). For signals it is linear, for videos trilinear.
  *
- * x is [c][w], [c][h][w] or [c][t][h][w]. The gradient is the transpose: each pixel of x sums what it gave.
- */
+ * x is [c][w], [c][h][w] or [c][t][h][w]. The gradient is the transpose: each pixel of x sums the gradients
+ * of the pixels that read it, with their weights. */
 #include "ops/axis_map.h"
 #include "ops/layer_shapes.h"
 
@@ -39,7 +39,7 @@ static fv_map map_of(const void *attrs, fv_shape x, fv_shape y)
     return map;
 }
 
-/* The factors of the directions that `shape`, x's or y's, has. */
+/* The factors of the directions of `shape`, x's or y's. */
 static fv_status find_factors(const fv_infer *q, fv_shape shape, int factor[FV_DIRECTIONS])
 {
     const upsample_attrs *const a = q->attrs;

@@ -1,4 +1,4 @@
-/* window.c - the rule for windows that slide in one to three directions, all of it in 64 bits. */
+/* window.c - the shape rule for windows that slide in one to three directions, computed in 64 bits. */
 #include "ops/window.h"
 
 #include <stdio.h>
@@ -16,7 +16,7 @@ const char *fv__sizes_text(const fv_sizes *sizes, char text[FV_SIZES_TEXT])
     return text;
 }
 
-/* A direction in 64 bits: the words may say anything that is no more than FV_MAX_DIM. */
+/* A direction in 64 bits, because the words may contain any number up to FV_MAX_DIM. */
 typedef struct direction {
     int64_t in, out, window, stride, dilation, before, reach, padded;
 } direction;
@@ -132,7 +132,7 @@ fv_status fv__window_check(fv_context *ctx, const fv_window_words *w, fv_shape x
     return FV_OK;
 }
 
-/* a * b, or more than any limit here. */
+/* a * b, or more than any limit of this file. */
 static int64_t product(int64_t a, int64_t b)
 {
     int64_t ab;

@@ -176,7 +176,7 @@ static fv_status insert(fv_context *ctx, arena *s, interval in)
 static fv_status too_much(const fv_plan *plan, const fv_buffer *b, int64_t floats)
 {
     return fv__fail(plan->ctx, FV_ERR_MEMORY,
-                    "%s: out of memory: '%s' and what is there beside it, for a batch of %d, would take %lld "
+                    "%s: out of memory: '%s' and the buffers beside it, for a batch of %d, would take %lld "
                     "floats",
                     plan->graph->source, b->name, plan->options.batch, (long long)floats);
 }

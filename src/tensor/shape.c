@@ -11,7 +11,7 @@ fv_shape fv__shape(int rank, const int *dim)
     return shape;
 }
 
-/* INT64_MAX where the product does not fit, which no check lets pass. */
+/* Returns INT64_MAX if the product does not fit, which every check refuses. */
 int64_t fv__shape_count(fv_shape shape)
 {
     int64_t count = 1;
@@ -60,7 +60,7 @@ char *fv__shape_text(fv_shape shape, char buffer[FV_SHAPE_TEXT])
     return buffer;
 }
 
-/* The count of values stays: [c][w] is a row of w, [c][d][h][w] has d * h rows. */
+/* The number of values does not change: [c][w] is a row of w, [c][d][h][w] has d * h rows. */
 fv_chw fv__shape_chw(fv_shape shape)
 {
     const int *d = shape.dim;

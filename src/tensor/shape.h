@@ -9,7 +9,7 @@
 #define FV_MAX_RANK   6
 #define FV_MAX_DIM    (1 << 24)    /* of one dimension  */
 #define FV_MAX_VALUES 2147483647ll /* of a whole tensor: products of its dimensions fit an int */
-#define FV_LANES      16           /* images in a block; part of the arithmetic, not of the machine */
+#define FV_LANES      16 /* images in a block; the same on every machine, because results depend on it */
 
 typedef struct fv_shape {
     int rank;
@@ -21,9 +21,10 @@ fv_shape fv__shape(int rank, const int *dim);
 #define FV_SHAPE(...) fv__shape((int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), (int[]){__VA_ARGS__})
 int64_t fv__shape_count(fv_shape shape); /* product of the dimensions; 1 for rank 0 */
 bool fv__shape_equal(fv_shape a, fv_shape b);
-/* Every dimension in 1..FV_MAX_DIM and the product at most FV_MAX_VALUES; `what` names it in the message. */
+/* Checks that every dimension is 1..FV_MAX_DIM and the product at most FV_MAX_VALUES; messages begin with
+ * `what`. */
 fv_status fv__shape_check(fv_context *ctx, fv_shape shape, const char *what);
-/* "6x28x28", into the caller's buffer, which is returned. */
+/* Writes "6x28x28" into the caller's buffer and returns the buffer. */
 #define FV_SHAPE_TEXT 80
 char *fv__shape_text(fv_shape shape, char buffer[FV_SHAPE_TEXT]);
 

@@ -101,11 +101,10 @@ fv_status fv__folder_refuse_run(fv_context *ctx, const char *folder)
         const bool there = fv__file_exists(path);
         fv__free(ctx, path);
         if (there)
-            return fv__fail(
-                ctx, FV_ERR_ARGUMENT,
-                "%s: expected a folder without a trained run, found %s; `resume` goes on with it, "
-                "`replace` trains anew in its place",
-                folder, names[i]);
+            return fv__fail(ctx, FV_ERR_ARGUMENT,
+                            "%s: expected a folder without a trained run, found %s; `resume` continues it, "
+                            "`replace` starts a new run in its place",
+                            folder, names[i]);
     }
     return FV_OK;
 }
