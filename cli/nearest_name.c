@@ -7,7 +7,7 @@
 
 enum { MAX_NAMES = 64 }; /* of commands, of options of a command, of models */
 
-/* What others call it, and what it is called here: commands, and options without their dashes. */
+/* Other programs' names, and ours: commands, and options without their dashes. */
 static const char *const synonyms[][2] = {
     {"fit", "train"},
     {"learn", "train"},

@@ -5,8 +5,8 @@
  *     end                                 ...
  *                                         end
  *
- * A definition uses definitions above it alone, so there are no cycles. How much is read is bounded by
- * FV_MAX_REPEATED and FV_MAX_DEPTH. */
+ * A definition uses only definitions above it, so there are no cycles. FV_MAX_REPEATED and FV_MAX_DEPTH
+ * limit the lines that are read. */
 #include "model/definitions.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ typedef struct fv_definition {
     int begin, end; /* its body, in the outline */
     int n_parameters, n_uses;
     struct {
-        const char *name, *initial; /* initial NULL: it has to be given */
+        const char *name, *initial; /* initial NULL: the parameter has no default */
     } parameter[MAX_PARAMETERS];
 } fv_definition;
 
@@ -139,17 +139,17 @@ void fv__definitions_deinit(fv_parse *p)
 
 /* ---- use ------------------------------------------------------------------------------------------ */
 
-/* What a use keeps of its line while the definition's lines are read. */
+/* The parts of a use's line that are needed while the definition's lines are read. */
 typedef struct use {
     fv_definition *definition;
     char bytes[FV_LINE_MAX_BYTES + 1];
     const char *value[MAX_PARAMETERS];
     fv_binding binding[MAX_PARAMETERS];
-    char name[FV_LAYER_NAME_BYTES]; /* the full name; "": the layers have the names of the place */
+    char name[FV_LAYER_NAME_BYTES]; /* the full name; "": the layers have names of the enclosing scope */
     char prefix[FV_LAYER_NAME_BYTES + 1];
     fv_call call; /* a copy of the one in the arena */
     fv_text_scope scope;
-    fv_counts *counts; /* owned; NULL: those of the place */
+    fv_counts *counts; /* owned; NULL: those of the enclosing scope */
 } use;
 
 void fv__call_explain(fv_context *ctx, const fv_call *call)
@@ -190,7 +190,7 @@ static fv_status find_definition(fv_parse *p, fv_definition **out)
                          fv__nearest_is(nearest).text);
 }
 
-/* The word is "key=value": a parameter's, or 'name' or 'from'. */
+/* The word is "key=value": a key is a parameter, 'name' or 'from'. */
 static fv_status use_key(fv_parse *p, use *u, fv_word word, bool *given)
 {
     const fv_definition *const d = u->definition;
@@ -264,7 +264,7 @@ static fv_status use_words(fv_parse *p, use *u)
     return FV_OK;
 }
 
-/* The scope of the lines, and the name under which the others know what they put out. */
+/* Creates the scope of the definition's lines. */
 static fv_status use_scope(fv_parse *p, use *u, const fv_named *input)
 {
     const bool same = strcmp(u->name, ".") == 0;
@@ -368,7 +368,7 @@ static fv_status repeat_lines(fv_parse *p, int index, int64_t n, const char *cou
         snprintf(value, sizeof value, "%lld", (long long)(first + k));
         if (counter[0])
             p->line.bindings = &binding;
-        p->n_repeated++; /* empty ones count, too */
+        p->n_repeated++; /* empty repetitions count, too */
         status = fv__lines_read(p, index + 1, p->outline->end[index]);
     }
     p->line.bindings = bindings;

@@ -1,9 +1,9 @@
-/* axis_map.h - what operations share that move values along the axes of a tensor: along each axis, an index
- * of y reads one index of x, or two of them with weights (interpolation), or a constant:
+/* axis_map.h - operations that copy values along the axes of a tensor. Along each axis, an index of y reads
+ * one index of x, or two of them with weights (interpolation), or a constant:
  *
  *   y[i0][i1]... = sum over the taps (j0, w0) of i0, (j1, w1) of i1, ... of w0 w1 ... x[j0][j1]...
  *
- * Borders, cropping, upsampling and permutations are maps of this kind. The gradient is the transpose of it.
+ * Borders, cropping, upsampling and permutations are maps of this kind. The gradient is the transposed map.
  */
 #ifndef FV_OPS_AXIS_MAP_H
 #define FV_OPS_AXIS_MAP_H
@@ -11,7 +11,7 @@
 #include "ops/ops.h"
 #include "plan/lower.h"
 
-/* What an index outside of x reads. */
+/* The value of an index outside of x. */
 typedef enum fv_map_outside {
     FV_OUTSIDE_CONSTANT, /* a number                                    */
     FV_OUTSIDE_MIRROR,   /* 1 0 | 0 1 2 | 2 1: the edge is repeated     */
@@ -22,19 +22,19 @@ typedef enum fv_map_outside {
 
 typedef struct fv_map {
     fv_shape x, y;
-    int axis[FV_MAX_RANK];   /* of x, which y's axis reads */
+    int axis[FV_MAX_RANK];   /* the axis of x that y's axis reads */
     int before[FV_MAX_RANK]; /* y[i] reads x[i / factor - before]; negative: x is cropped */
     int factor[FV_MAX_RANK];
     fv_map_outside outside;
-    float value;      /* of the constant */
+    float value;      /* the constant */
     bool interpolate; /* with factor > 1: linear interpolation between pixel centres, clamped at the edges */
 } fv_map;
 
-/* What mode `index` of fv__border_modes shows outside of x. */
+/* The value outside of x that mode `index` of fv__border_modes gives. */
 fv_map_outside fv__map_outside(int index);
-/* The index that index i of an axis of n shows; -1: the constant. */
+/* The index of an axis of n that index i reads; -1: the constant. */
 int fv__map_seen(fv_map_outside outside, int n, int64_t i);
-/* FV_ERR_INPUT where a picture of n pixels has no values for a border of so many. */
+/* FV_ERR_INPUT if n pixels are too few for a border of these sizes. */
 fv_status fv__map_expect_border(const fv_infer *q, fv_choice mode, int n, int begin, int end);
 
 /* What an operation says whose rows are made by FV_MAP and FV_MAP_DX: it is its map and its shapes. Of its
@@ -66,9 +66,9 @@ fv_map fv__map_identity(fv_shape x);
 /* The steps that make y of x; and dx of dy. */
 fv_status fv__map_lower(fv_lower *l, const fv_map *map);
 fv_status fv__map_dx_lower(fv_lower *l, const fv_map *map);
-/* FV_ERR_INPUT where `shape` is not [c] and one to three directions. */
+/* FV_ERR_INPUT if `shape` is not [c] and one to three directions. */
 fv_status fv__map_expect_pixels(const fv_infer *q, fv_shape shape);
-/* Reading x and writing y; no operations count. */
+/* Bytes for reading x and writing y; no flops. */
 fv_cost fv__map_cost(const void *attrs, const fv_shape *in, fv_shape out);
 
 #endif

@@ -1,4 +1,4 @@
-/* connections.h - connection tables: which inputs an output reads. */
+/* connections.h - connection tables: the inputs that each output reads. */
 #ifndef FV_OPS_CONNECTIONS_H
 #define FV_OPS_CONNECTIONS_H
 
@@ -11,9 +11,9 @@ typedef struct fv_table_attrs {
 } fv_table_attrs;
 
 int fv__table_connections(const fv_table_attrs *table);
-/* Of weights of this shape, the number that the table leaves out. */
+/* The number of weights of this shape that the table leaves out. */
 int64_t fv__table_absent(const fv_table_attrs *table, fv_shape w);
-/* Sets these to 0. */
+/* Sets the weights that the table leaves out to 0. */
 void fv__table_clear(const fv_table_attrs *table, fv_shape w, float *values);
 
 #endif

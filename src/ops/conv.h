@@ -1,4 +1,4 @@
-/* conv.h - what conv.c (the rules), conv_reference.c and conv_*.c (the kernels) share. */
+/* conv.h - declarations that conv.c (the rules), conv_reference.c and conv_*.c (the kernels) share. */
 #ifndef FV_OPS_CONV_H
 #define FV_OPS_CONV_H
 
@@ -9,7 +9,7 @@
 
 /* The window of weights [o][i][k...], with the words of the attributes. */
 fv_window_words fv__conv_words(const fv_conv_attrs *a, fv_shape w);
-/* The kernel's view of a convolution from x to y, but for the offsets; padding is zeros. */
+/* The kernel's description of a convolution from x to y, except for the offsets; padding is zeros. */
 fv_conv_args fv__conv_forward_args(const fv_conv_attrs *a, fv_shape x, fv_shape w, fv_shape y);
 double fv__conv_products(const fv_conv_args *conv); /* multiply-adds of one image */
 double fv__conv_bytes(fv_shape x, fv_shape y);      /* of two tensors of one image */
@@ -21,7 +21,7 @@ void fv__conv_ref_dw(const fv_ref *r);
 
 /* ---- ways -------------------------------------------------------------------------------------------- */
 
-/* What is to be lowered: one convolution, or several of the same x that make the output together. */
+/* A convolution to be lowered, or several of the same x that compute the output together. */
 typedef struct fv_conv_task {
     const fv_conv_args *part; /* [n]; of a weight gradient the forward convolution */
     int n;
@@ -34,14 +34,14 @@ typedef struct fv_conv_task {
     bool c16; /* of one image (conv_c16.c) */
 } fv_conv_task;
 
-/* conv_border.c: a border other than zeros. Makes a convolution of x one of x with its border, and the map
- * between both; NULL where windows see no border. */
+/* conv_border.c: a border other than zeros. Changes a convolution of x to one of x with its border, and
+ * returns the map between them; NULL if no window reads the border. */
 const fv_map *fv__conv_border(const fv_conv_attrs *a, fv_shape x, fv_conv_args *conv, fv_map *map);
-/* FV_ERR_INPUT where x has no values for it. */
+/* FV_ERR_INPUT if x has too few pixels for it. */
 fv_status fv__conv_check_border(const fv_infer *q, int directions, const fv_axis at[FV_AXES]);
 
-/* A way to compute a convolution. Of each list the first that `can` and `pays` is taken: both look at the
- * shape alone, so that the sums are the same on every machine. The plan's option `way` asks for one that
+/* An algorithm for a convolution. The first of a list that `can` and `pays` is used: both depend only on
+ * the shape, so that the sums are the same on every machine. The plan's option `way` selects one that
  * `can`. */
 typedef struct fv_conv_way {
     const char *name;

@@ -1,4 +1,4 @@
-/* conv_lower.c - convolution and its gradients in terms of kernels: sizes, offsets, block sizes. */
+/* conv_lower.c - lowers convolution and its gradients to kernels: sizes, offsets, block sizes. */
 #include "ops/conv.h"
 
 #include "ops/conv_c16.h"
@@ -20,7 +20,7 @@ fv_status fv__conv_lower_by(fv_lower *l, const fv_conv_way *ways, int n_ways, co
                     l->way ? l->way : "");
 }
 
-/* The inputs that windows read in one direction: [begin, end), of which some may lie outside. */
+/* The inputs that windows read in one direction: [begin, end), some of which may be outside of x. */
 typedef struct reach {
     int64_t begin, end;
 } reach;
@@ -107,8 +107,9 @@ double fv__conv_bytes(fv_shape x, fv_shape y)
 
 /* ---- the ways of sums ---------------------------------------------------------------------------------- */
 
-/* Winograd pays where there is enough to multiply, and where its 4x4 tiles cover little beyond the image. By
- * shape alone: the sums are not those of the plain form, so it must be the same on every machine. */
+/* Winograd pays if there are enough multiplications, and if its 4x4 tiles cover little beyond the image.
+ * The choice depends on the shape alone: its sums differ from the plain ones, so it must be the same on
+ * every machine. */
 #define FV_WINOGRAD_CHANNELS 32
 
 static bool is_3x3(const fv_axis *at)
@@ -180,11 +181,11 @@ static fv_status lower_winograd(fv_lower *l, const fv_conv_task *task)
     return fv__lower_step(l, &s);
 }
 
-/* Lines of outputs for each worker, at least, where a block is cut by them: every worker then reads its own
+/* The fewest lines of outputs for each worker if a block is cut by lines: every worker then reads its own
  * part of x. Smaller images are cut by channels. */
 #define FV_SPLIT_ROWS 8
 
-/* Outputs in one direction, of the part that has most. */
+/* Outputs in one direction, of the part with the most. */
 static int most_of(const fv_conv_args *conv, int axis)
 {
     return fv__ceil_div(conv->whole[axis], conv->step[axis]);
@@ -196,7 +197,7 @@ static bool always(const fv_conv_task *task)
     return true;
 }
 
-/* One step of all parts, line by line over x where it lies. */
+/* One step for all parts, line by line, reading x in place. */
 static fv_status lower_lines(fv_lower *l, const fv_conv_task *task)
 {
     fv_conv_args *const part = fv__arena_alloc(l->arena, (size_t)task->n, sizeof *part);
@@ -251,7 +252,7 @@ static bool linear_can(const fv_conv_task *task)
     return can;
 }
 
-/* The bias of a channel is that of all its pixels. */
+/* The bias of a channel is the bias of all its pixels. */
 static fv_status lower_linear(fv_lower *l, const fv_conv_task *task)
 {
     const fv_conv_args *const forward = task->forward;
@@ -274,7 +275,7 @@ static fv_status lower_linear(fv_lower *l, const fv_conv_task *task)
     return fv__linear_lower_columns(l, m, forward->o, bias);
 }
 
-/* Of the forward pass, the data gradient, and transposed convolution. */
+/* For the forward pass, the data gradient, and transposed convolution. */
 static const fv_conv_way sums[] = {
     {"linear", false, linear_can, NULL, lower_linear, NULL},
     {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, lower_winograd,
@@ -296,7 +297,7 @@ fv_status fv__conv_lower(fv_lower *l)
     return fv__conv_lower_by(l, sums, FV_COUNT(sums), &task);
 }
 
-/* In groups a vector of 16 outputs would see several groups of inputs. */
+/* With groups, a vector of 16 outputs would read several groups of inputs. */
 bool fv__conv_fits_c16(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)in, (void)out;
@@ -313,8 +314,8 @@ fv_status fv__conv_lower_c16(fv_lower *l)
 
 /* ---- the data gradient --------------------------------------------------------------------------------- */
 
-/* The phases of dx in one direction that lie inside of it and that a tap reaches. A stride may be longer than
- * the kernel, and leave most without. */
+/* The phases of dx in one direction that are inside of it and that a tap reaches. A stride may be longer
+ * than the kernel, and leave most phases without a tap. */
 static fv_status find_phases(fv_lower *l, const fv_axis *at, const fv_flip_phase **out, int *n)
 {
     const int most = at->window < at->stride ? at->window : at->stride;
@@ -437,7 +438,7 @@ fv_status fv__conv_lower_dx(fv_lower *l)
 /* ---- the weight gradient of few channels ------------------------------------------------------------------
  */
 
-/* Block by block, images side by side. */
+/* Block by block, with images in the vector. */
 fv_status fv__conv_lower_dw_blocks(fv_lower *l, const fv_conv_task *task)
 {
     fv_conv_args conv = *task->part;

@@ -1,13 +1,13 @@
-/* cross_entropy.c - minus the log of the true class's probability, softmax fused in, and its gradient; of an
- * image [c][h][w] and a picture of labels [1][h][w], the mean over its pixels.
+/* cross_entropy.c - minus the log of the true class's probability, with softmax fused in, and its gradient.
+ * For an image [c][h][w] and a picture of labels [1][h][w] it is the mean over the pixels.
  *
  *   loss = weight * sum over j of q_j (-log softmax(z)_j)
  *   -log softmax(z)_j = log(sum over k of exp(z_k - m)) + (m - z_j),  m = max over k of z_k
  *   dz_j = weight * image_weight * (softmax(z)_j * sum over k of q_k - q_j)
  *   q_j  = w_j ((1 - smoothing) [j = t] + smoothing / n)
  *
- * t is the label, w_j the weight of class j (all 1 where none are given). A loss is not divided by the
- * weights of its labels. Fused, nothing is lost where a probability underflows: the loss stays finite. */
+ * t is the label, w_j the weight of class j (all 1 if none are given). The loss is not divided by the
+ * weights of its labels. Because softmax is fused, the loss stays finite if a probability underflows. */
 
 #include "ops/ops.h"
 #include "plan/lower.h"
@@ -66,7 +66,7 @@ static fv_status grad(fv_grad *g)
     return fv__loss_grad(g, &fv_op_cross_entropy_dx);
 }
 
-/* One position of one image: its values stand `stride` apart. */
+/* One position of one image: its values are `stride` apart. */
 typedef struct position {
     const double *z;
     int64_t stride;

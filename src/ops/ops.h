@@ -1,4 +1,4 @@
-/* ops.h - the operations by symbol, for those that append nodes (gradients, losses, the update). */
+/* ops.h - the operations by symbol, for code that appends nodes (gradients, losses, the update). */
 #ifndef FV_OPS_OPS_H
 #define FV_OPS_OPS_H
 
@@ -12,44 +12,44 @@
 /* Attributes shared by the operations that slide a window: pooling; convolution and its gradients. */
 typedef struct fv_window_attrs {
     fv_sizes kernel, stride, pad; /* a stride of 0 means the kernel's size */
-    fv_sizes out;                 /* of adaptive pooling: the sizes of its output; else 0, or none */
+    fv_sizes out;                 /* of adaptive pooling: the sizes of its output; otherwise 0, or none */
 } fv_window_attrs;
 
 typedef struct fv_conv_attrs {
     fv_sizes stride, pad, dilation; /* a padding without numbers is "same" */
     int groups;
-    fv_choice border; /* of fv__border_modes: what the padding shows */
+    fv_choice border; /* of fv__border_modes: the values of the padding */
     fv_sizes size;    /* conv_dx: of x; conv_dw: of the kernel. Unused by conv */
 } fv_conv_attrs;
 
-/* Of the losses that compare value by value, and of their gradients. */
+/* Attributes of the losses that compare values one by one, and of their gradients. */
 typedef struct fv_distance_attrs {
     float weight, delta;
 } fv_distance_attrs;
 
-/* Of cross_entropy and its gradient. */
+/* Attributes of cross_entropy and its gradient. */
 typedef struct fv_cross_entropy_attrs {
     float weight, smoothing;
-    int n_weights; /* of the classes; 0: all 1 */
+    int n_weights; /* number of class weights; 0: all weights are 1 */
     float class_weight[FV_MAX_CLASS_WEIGHTS];
 } fv_cross_entropy_attrs;
 
-/* Of border and its gradient. */
+/* Attributes of border and its gradient. */
 typedef struct fv_border_attrs {
     fv_sizes size, end; /* pixels at the beginning and at the end of each direction; end -1: as size */
     fv_choice mode;     /* of fv__border_modes */
 } fv_border_attrs;
 extern const char *const fv__border_modes[7]; /* zero first, NULL last; axis_map.c */
 
-/* Of slice. */
+/* Attributes of slice. */
 typedef struct fv_slice_attrs {
     int first, count; /* count 0: all that follow        */
     int axis;         /* -1: the tokens of a sequence    */
 } fv_slice_attrs;
 
-/* Of shift and shift_dx. */
+/* Attributes of shift and shift_dx. */
 typedef struct fv_shift_attrs {
-    int range; /* pixels, each way */
+    int range; /* pixels in each direction */
 } fv_shift_attrs;
 
 /* Appends `op`, the gradient of a loss, on the loss's own two inputs. */
