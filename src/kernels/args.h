@@ -446,11 +446,16 @@ typedef struct fv_distance_args {
     float delta, weight;
 } fv_distance_args;
 
-/* Locally connected layers. offset: of a window's taps in x; for local_dx: of the outputs in dy. */
+/* Locally connected layers. offset: of a window's taps in x; for local_dx: of the outputs in copied dy; for
+ * local_dw: of the images in dy as rows. The other sizes are of the gradients: how much they take at a time.
+ */
 typedef struct fv_local_args {
     fv_axis at[FV_AXES];
     int i, o;
     const int32_t *offset;
+    int positions, blocks, inputs;
+    int outputs; /* a multiple of 16 */
+    int64_t row; /* floats from an output's copied weights, or an input's sums, to the next */
 } fv_local_args;
 
 /* y = factor * w * x + b, with one w and one b per channel. */

@@ -236,7 +236,7 @@ static fv_status window_offsets(fv_lower *l, fv_local_args *a)
 }
 
 /* Per block: operand 0 written from the inputs. */
-static fv_status lower_blocks(fv_lower *l, fv_kernel_id kernel, const fv_local_args *a)
+static fv_status lower_blocks(fv_lower *l, fv_kernel_id kernel, const fv_local_args *a, size_t scratch_floats)
 {
     fv_step_spec s = {.kernel = kernel,
                       .domain = FV_PER_BLOCK,
@@ -244,6 +244,7 @@ static fv_status lower_blocks(fv_lower *l, fv_kernel_id kernel, const fv_local_a
                       .n_operands = 1 + l->n_inputs,
                       .operand = {l->out},
                       .access = {FV_WRITE},
+                      .scratch_floats = scratch_floats,
                       .flops = 2 * products(a),
                       .bytes = 4 * (double)(fv__shape_count(l->in_shape[0]) + fv__shape_count(l->out_shape))};
     for (int i = 0; i < l->n_inputs; i++) {
@@ -257,35 +258,78 @@ static fv_status lower(fv_lower *l)
 {
     fv_local_args a = args_of(l->attrs, l->in_shape[0], l->out_shape.dim[0], window_of(l->in_shape[1]));
     FV_TRY(window_offsets(l, &a));
-    return lower_blocks(l, FV_KERNEL_local, &a);
+    return lower_blocks(l, FV_KERNEL_local, &a, 0);
 }
 
-/* offset[o]: floats from dy of output 0 to output o. */
+/* What a gradient copies or sums up at a time, in floats, and positions at a time, at most: runs of eight
+ * windows are whole squares of eight weights. */
+#define FV_LOCAL_FLOATS    (64 * 1024)
+#define FV_LOCAL_POSITIONS 8
+/* local_dw: outputs at a time, at most, and blocks, whose images are terms of a product. */
+#define FV_LOCAL_OUTPUTS 32
+#define FV_LOCAL_BLOCKS  8
+
+static int64_t positions_of(const fv_local_args *a)
+{
+    return (int64_t)a->at[FV_HEIGHT].out * a->at[FV_WIDTH].out;
+}
+
+/* How often `floats` fit, between 1 and `most`. */
+static int fitting(int64_t floats, int64_t most)
+{
+    const int64_t fit = FV_LOCAL_FLOATS / floats;
+    return (int)(fit < 1 ? 1 : fit < most ? fit : most);
+}
+
+static fv_status make_offsets(fv_lower *l, fv_local_args *a, int n, int step)
+{
+    fv__lower_int(l, (int64_t)n * step, "values of the outputs of a position");
+    FV_TRY(l->status);
+    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)n, sizeof *offset);
+    for (int k = 0; offset && k < n; k++)
+        offset[k] = k * step;
+    a->offset = offset;
+    return offset ? FV_OK : FV_ERR_MEMORY;
+}
+
 static fv_status lower_dx(fv_lower *l)
 {
     fv_local_args a = args_of(l->attrs, l->out_shape, l->in_shape[0].dim[0], window_of(l->in_shape[1]));
-    const int64_t plane = (int64_t)a.at[FV_HEIGHT].out * a.at[FV_WIDTH].out * FV_LANES;
-    fv__lower_int(l, plane * a.o, "gradients of a block, in floats,");
-    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)a.o, sizeof *offset);
-    for (int o = 0; offset && o < a.o; o++)
-        offset[o] = (int32_t)(o * plane);
-    a.offset = offset;
-    return offset ? lower_blocks(l, FV_KERNEL_local_dx, &a) : FV_ERR_MEMORY;
+    a.blocks = l->blocks->group_blocks;
+    const int64_t dy = (int64_t)a.o * a.blocks * FV_LANES;
+    const int64_t most = positions_of(&a) < FV_LOCAL_POSITIONS ? positions_of(&a) : FV_LOCAL_POSITIONS;
+    a.positions = fitting(dy > (int64_t)a.o * taps(&a) ? dy : (int64_t)a.o * taps(&a), most);
+    a.row =
+        (fv__ceil_div((int64_t)a.positions * taps(&a), FV_LANES) | 1) * FV_LANES; /* odd: no power of two */
+    FV_TRY(make_offsets(l, &a, a.o, a.blocks * FV_LANES));
+    return lower_blocks(l, FV_KERNEL_local_dx, &a, (size_t)(a.positions * dy + a.o * a.row));
 }
 
 static fv_status lower_dw(fv_lower *l)
 {
-    const fv_local_args a = args_of(l->attrs, l->in_shape[1], l->out_shape.dim[0], window_of(l->out_shape));
-    const int64_t a_pair = fv__shape_count(l->out_shape) / ((int64_t)a.o * a.i);
+    fv_local_args a = args_of(l->attrs, l->in_shape[1], l->out_shape.dim[0], window_of(l->out_shape));
+    const int64_t positions = positions_of(&a), pairs = (int64_t)a.o * a.i;
+    a.outputs = a.o < FV_LOCAL_OUTPUTS ? fv__ceil_div(a.o, FV_LANES) * FV_LANES : FV_LOCAL_OUTPUTS;
+    a.blocks = fv__lower_blocks(l) < FV_LOCAL_BLOCKS ? fv__lower_blocks(l) : FV_LOCAL_BLOCKS;
+    const int64_t window = (int64_t)taps(&a) * a.outputs;
+    a.positions = fitting(window, positions < FV_LOCAL_POSITIONS ? positions : FV_LOCAL_POSITIONS);
+    a.inputs = fitting(a.positions * window, a.i);
+    if (a.inputs < a.i && a.inputs > 8)
+        a.inputs = a.inputs / 8 * 8;
+    a.row = a.positions * window + FV_LANES; /* likewise */
+    FV_TRY(make_offsets(l, &a, FV_LANES, a.outputs));
+    const int64_t images = (int64_t)a.blocks * FV_LANES;
     const fv_step_spec s = {.kernel = FV_KERNEL_local_dw,
                             .domain = FV_PER_RANGE,
                             .args = fv__lower_args(l, &a, sizeof a),
                             .n_operands = 3,
                             .operand = {l->out, l->in[0], l->in[1]},
                             .access = {FV_UPDATE, FV_READ, FV_READ},
-                            .units = (int64_t)a.o * a.i,
-                            .grain = 1 + 16384 / (a_pair * fv__lower_blocks(l)),
-                            .checked_floats = a_pair,
+                            .units = positions,
+                            .grain = a.positions,
+                            .scratch_floats = (size_t)(a.inputs * a.row + images * (a.outputs + a.inputs)),
+                            .checked_floats = taps(&a),
+                            .checked_rows = pairs,
                             .of_images = true,
                             .flops = 2 * products(&a) * l->max_batch,
                             .bytes = 4 * (double)fv__shape_count(l->out_shape)};

@@ -35,6 +35,7 @@ typedef struct fv_step_spec {
     size_t scratch_floats;  /* per worker; every call may overwrite it */
     int64_t checked_floats; /* FV_PER_RANGE: operand 0 is a gradient with this many floats per unit, which
                              * is searched for NaN and infinity */
+    int64_t checked_rows;   /* the gradient is [checked_rows][units][checked_floats]; 0: one row */
     bool relu;              /* outputs below 0 become 0; set where the plan has fused a ReLU (fuse.c) */
     bool of_images;         /* FV_PER_RANGE: its operands depend on the images of the batch */
     const char *way;        /* of a convolution: the name of its algorithm; set by fv__lower_step */

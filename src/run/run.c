@@ -192,9 +192,13 @@ static void call_kernel(fv_run *run, int s, int worker, fv_call *call)
 /* Keeps the lowest step whose gradient is not finite, in whatever order the workers find them. */
 static void check_gradient(fv_run *run, int s, const fv_call *call)
 {
-    const int64_t floats = run->plan->steps[s].spec.checked_floats;
-    if (floats == 0 ||
-        run->plan->kernels->all_finite(call->p[0] + call->begin * floats, (call->end - call->begin) * floats))
+    const fv_step_spec *const spec = &run->plan->steps[s].spec;
+    const int64_t floats = spec->checked_floats, rows = spec->checked_rows > 0 ? spec->checked_rows : 1;
+    bool finite = true;
+    for (int64_t row = 0; finite && floats > 0 && row < rows; row++)
+        finite = run->plan->kernels->all_finite(call->p[0] + (row * spec->units + call->begin) * floats,
+                                                (call->end - call->begin) * floats);
+    if (finite)
         return;
     int known = atomic_load(&run->bad_step);
     while (s < known && !atomic_compare_exchange_weak(&run->bad_step, &known, s))
