@@ -327,7 +327,7 @@ static fv_status lower_dw(fv_lower *l)
                             .access = {FV_UPDATE, FV_READ, FV_READ},
                             .units = positions,
                             .grain = a.positions,
-                            .scratch_floats = (size_t)(a.inputs * a.row + images * (a.outputs + a.inputs)),
+                            .scratch_floats = (size_t)(a.inputs * a.row + images * a.outputs),
                             .checked_floats = taps(&a),
                             .checked_rows = pairs,
                             .of_images = true,
