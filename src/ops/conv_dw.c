@@ -8,10 +8,13 @@
 #define FV_ROWS_SLICES 8
 #define FV_ROWS_SLICED 1024
 #define FV_ROWS_SUMS   (1024 * 1024)
-/* Fewer channels than that, but so many outputs, and terms of the window that dy's turning pays for: outputs
- * lie side by side. */
+/* Fewer channels than that, but so many outputs, and terms of the window that transposing dy pays for:
+ * outputs lie side by side. Also with fewer terms where an image has many pixels: going block by block would
+ * read dy from memory once for every line of the window. */
 #define FV_WIDE_OUTPUTS 32
 #define FV_WIDE_TERMS   64
+#define FV_WIDE_PIXELS  4096
+#define FV_WIDE_FEWER   27
 /* Tasks for each worker, at least. */
 #define FV_ROWS_TASKS 2
 
@@ -233,7 +236,9 @@ static bool outputs_can(const fv_conv_task *task)
 
 static bool outputs_pay(const fv_conv_task *task)
 {
-    return task->part->o >= FV_WIDE_OUTPUTS && task->part->i * fv__conv_taps(task->part) >= FV_WIDE_TERMS;
+    const int64_t terms = task->part->i * fv__conv_taps(task->part);
+    return task->part->o >= FV_WIDE_OUTPUTS &&
+           terms >= (fv__conv_out(task->part) >= FV_WIDE_PIXELS ? FV_WIDE_FEWER : FV_WIDE_TERMS);
 }
 
 static const fv_conv_way ways[] = {

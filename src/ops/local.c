@@ -261,24 +261,22 @@ static fv_status lower(fv_lower *l)
     return lower_blocks(l, FV_KERNEL_local, &a, 0);
 }
 
-/* What a gradient copies or sums up at a time, in floats, and positions at a time, at most: runs of eight
- * windows are whole squares of eight weights. */
+/* Floats that a gradient copies or sums up at a time, and positions: 8 windows are squares of weights. */
 #define FV_LOCAL_FLOATS    (64 * 1024)
 #define FV_LOCAL_POSITIONS 8
 /* local_dw: outputs at a time, at most, and blocks, whose images are terms of a product. */
 #define FV_LOCAL_OUTPUTS 32
 #define FV_LOCAL_BLOCKS  8
 
-static int64_t positions_of(const fv_local_args *a)
+static int64_t least(int64_t a, int64_t b)
 {
-    return (int64_t)a->at[FV_HEIGHT].out * a->at[FV_WIDTH].out;
+    return a < b ? a : b;
 }
 
 /* How often `floats` fit, between 1 and `most`. */
 static int fitting(int64_t floats, int64_t most)
 {
-    const int64_t fit = FV_LOCAL_FLOATS / floats;
-    return (int)(fit < 1 ? 1 : fit < most ? fit : most);
+    return (int)least(floats > FV_LOCAL_FLOATS ? 1 : FV_LOCAL_FLOATS / floats, most);
 }
 
 static fv_status make_offsets(fv_lower *l, fv_local_args *a, int n, int step)
@@ -295,12 +293,11 @@ static fv_status make_offsets(fv_lower *l, fv_local_args *a, int n, int step)
 static fv_status lower_dx(fv_lower *l)
 {
     fv_local_args a = args_of(l->attrs, l->out_shape, l->in_shape[0].dim[0], window_of(l->in_shape[1]));
+    const int64_t positions = (int64_t)a.at[FV_HEIGHT].out * a.at[FV_WIDTH].out;
     a.blocks = l->blocks->group_blocks;
-    const int64_t dy = (int64_t)a.o * a.blocks * FV_LANES;
-    const int64_t most = positions_of(&a) < FV_LOCAL_POSITIONS ? positions_of(&a) : FV_LOCAL_POSITIONS;
+    const int64_t dy = (int64_t)a.o * a.blocks * FV_LANES, most = least(positions, FV_LOCAL_POSITIONS);
     a.positions = fitting(dy > (int64_t)a.o * taps(&a) ? dy : (int64_t)a.o * taps(&a), most);
-    a.row =
-        (fv__ceil_div((int64_t)a.positions * taps(&a), FV_LANES) | 1) * FV_LANES; /* odd: no power of two */
+    a.row = (fv__ceil_div((int64_t)a.positions * taps(&a), FV_LANES) | 1) * FV_LANES; /* odd: not 2^n */
     FV_TRY(make_offsets(l, &a, a.o, a.blocks * FV_LANES));
     return lower_blocks(l, FV_KERNEL_local_dx, &a, (size_t)(a.positions * dy + a.o * a.row));
 }
@@ -308,17 +305,14 @@ static fv_status lower_dx(fv_lower *l)
 static fv_status lower_dw(fv_lower *l)
 {
     fv_local_args a = args_of(l->attrs, l->in_shape[1], l->out_shape.dim[0], window_of(l->out_shape));
-    const int64_t positions = positions_of(&a), pairs = (int64_t)a.o * a.i;
-    a.outputs = a.o < FV_LOCAL_OUTPUTS ? fv__ceil_div(a.o, FV_LANES) * FV_LANES : FV_LOCAL_OUTPUTS;
-    a.blocks = fv__lower_blocks(l) < FV_LOCAL_BLOCKS ? fv__lower_blocks(l) : FV_LOCAL_BLOCKS;
+    const int64_t positions = (int64_t)a.at[FV_HEIGHT].out * a.at[FV_WIDTH].out;
+    a.outputs = (int)least(fv__ceil_div(a.o, FV_LANES) * FV_LANES, FV_LOCAL_OUTPUTS);
+    a.blocks = (int)least(fv__lower_blocks(l), FV_LOCAL_BLOCKS);
     const int64_t window = (int64_t)taps(&a) * a.outputs;
-    a.positions = fitting(window, positions < FV_LOCAL_POSITIONS ? positions : FV_LOCAL_POSITIONS);
+    a.positions = fitting(window, least(positions, FV_LOCAL_POSITIONS));
     a.inputs = fitting(a.positions * window, a.i);
-    if (a.inputs < a.i && a.inputs > 8)
-        a.inputs = a.inputs / 8 * 8;
     a.row = a.positions * window + FV_LANES; /* likewise */
     FV_TRY(make_offsets(l, &a, FV_LANES, a.outputs));
-    const int64_t images = (int64_t)a.blocks * FV_LANES;
     const fv_step_spec s = {.kernel = FV_KERNEL_local_dw,
                             .domain = FV_PER_RANGE,
                             .args = fv__lower_args(l, &a, sizeof a),
@@ -327,9 +321,10 @@ static fv_status lower_dw(fv_lower *l)
                             .access = {FV_UPDATE, FV_READ, FV_READ},
                             .units = positions,
                             .grain = a.positions,
-                            .scratch_floats = (size_t)(a.inputs * a.row + images * a.outputs),
+                            .scratch_floats =
+                                (size_t)(a.inputs * a.row + (int64_t)a.blocks * FV_LANES * a.outputs),
                             .checked_floats = taps(&a),
-                            .checked_rows = pairs,
+                            .checked_rows = (int64_t)a.o * a.i,
                             .of_images = true,
                             .flops = 2 * products(&a) * l->max_batch,
                             .bytes = 4 * (double)fv__shape_count(l->out_shape)};
