@@ -23,6 +23,7 @@ static const fv_blocks odd = {.name = "odd",
                               .stretch_bytes = 3000,
                               .pixels_terms = 21,
                               .pixels_bytes = 9000,
+                              .winograd_terms = 80,
                               .rows_bytes = 7000,
                               .rows_pixels = 3,
                               .rows_outputs = 19,
@@ -36,12 +37,16 @@ static const fv_blocks odd = {.name = "odd",
                               .winograd_chunk = 16,
                               .attention_queries = 3};
 
-/* Every way of a convolution and its gradients: few channels, many, strided, in groups, 1x1, 3x3 and 5x5. */
+/* Every way of a convolution and its gradients: few channels, many, strided, in groups, 1x1, 3x3, 5x5
+ * and 3x3x3. */
 static const char *const models[] = {
     "input image 3x13x11\nconv c1 40 3x3 pad=1\nrelu\nconv c2 70 3x3 pad=1\nrelu\nconv c3 48 1x1\nrelu\n"
     "conv c4 40 3x3 stride=2\nrelu\nflatten\nlinear out 4\nsoftmax\n",
     "input image 5x12x9\nconv c1 24 5x5 pad=2\nrelu\nconv c2 48 3x3 groups=2\nrelu\nconv c3 33 5x5 pad=2\n"
     "batchnorm b\nrelu\nconv c4 130 3x3\nflatten\nlinear h 50\nlinear out 4\nsoftmax\n",
+    "input video 2x4x6x5\nconv c1 34 3x3x3 pad=1\nrelu\nconv c2 40 3x3x3 "
+    "pad=1\nrelu\nglobalavgpool\nflatten\n"
+    "linear out 4\nsoftmax\n",
     TRAINING_TRANSFORMER,
 };
 enum { N_MODELS = sizeof models / sizeof *models };

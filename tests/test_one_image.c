@@ -226,6 +226,16 @@ static const char *const other_directions[] = {
     "input video 3x1x8x9\nconv a 32 1x3x3 pad=0x1x1\nrelu\nconv b 40 1x3x3 "
     "pad=0x1x1\nrelu\nglobalavgpool\nflatten\n"
     "linear out 3\nsoftmax\n",
+    "input video 2x4x9x8\nconv a 33 3x3x3 pad=1\nrelu\nconv b 70 3x3x3 stride=2x1x1 pad=2x1x1\nbatchnorm "
+    "n\nrelu\nglobalavgpool\nflatten\nlinear out 3\nsoftmax\n",
+    "input video 33x7x4x5\nconv a 66 3x1x1 pad=1x0x0\nbatchnorm n\nrelu\nconv b 34 1x3x1 "
+    "pad=0x1x0\nrelu\nconv c 33 "
+    "1x1x3 dilation=1x1x2 pad=0x0x2\nrelu\nglobalavgpool\nflatten\nlinear out 3\nsoftmax\n",
+    "input signal 32x41\nconv a 70 3 pad=3 dilation=3\nbatchnorm n\nrelu\nconv b 34 3 pad=1\nrelu\n"
+    "globalavgpool\nflatten\nlinear out 3\nsoftmax\n",
+    "input image 32x13x12\nconv a 66 3x3 pad=2 dilation=2\nbatchnorm n\nrelu\nconv b 34 3x3 pad=1x3 "
+    "dilation=1x3\n"
+    "relu\nglobalavgpool\nflatten\nlinear out 3\nsoftmax\n",
 };
 
 static void test_other_directions(void **state)

@@ -1,4 +1,5 @@
-/* test_winograd.c - convolutions by Winograd's F(4x4, 3x3) against the same by plain sums in double.
+/* test_winograd.c - convolutions of images and videos by Winograd's F(4x4, 3x3) against the same by plain
+ * sums in double.
  *
  * The bound: F(4x4, 3x3) multiplies by constants up to 8 and adds up what cancels, so its error is a small
  * multiple of float's epsilon times the sum of |w| |x|; 40 leaves room above the worst seen (13, where the
@@ -22,15 +23,25 @@
 
 #define BOUND 40
 
+/* A video has a depth, and windows of `taps` depths, padded by taps / 2. */
 typedef struct shape_case {
     int batch, i, h, w, o, pad;
     bool bias;
+    int depth, taps;
 } shape_case;
 
 static const shape_case cases[] = {
-    {16, 32, 4, 4, 32, 1, true},  {17, 33, 8, 7, 48, 1, false}, {3, 64, 12, 5, 32, 2, true},
-    {35, 32, 6, 18, 40, 0, true}, {1, 48, 3, 3, 32, 1, false},  {16, 80, 13, 13, 35, 1, true},
+    {16, 32, 4, 4, 32, 1, true},       {17, 33, 8, 7, 48, 1, false},      {3, 64, 12, 5, 32, 2, true},
+    {35, 32, 6, 18, 40, 0, true},      {1, 48, 3, 3, 32, 1, false},       {16, 80, 13, 13, 35, 1, true},
+    {17, 33, 8, 7, 48, 1, true, 4, 3}, {2, 64, 7, 7, 32, 1, false, 2, 3}, {5, 32, 6, 9, 33, 2, true, 3, 1},
+    {3, 40, 8, 6, 35, 0, false, 6, 5},
 };
+
+/* c channels of the case's video or image, h x w. */
+static fv_shape shape_of(const shape_case *c, int channels, int h, int w)
+{
+    return c->taps ? FV_SHAPE(channels, c->depth, h, w) : FV_SHAPE(channels, h, w);
+}
 
 static float draw(fv_rng *rng)
 {
@@ -42,18 +53,22 @@ static void make_graph(fv_context *ctx, const shape_case *c, bool backward, fv_g
 {
     fv__graph_init(graph, ctx, "winograd");
     const int out_h = c->h + 2 * c->pad - 2, out_w = c->w + 2 * c->pad - 2;
-    const fv_shape x = backward ? FV_SHAPE(c->o, out_h, out_w) : FV_SHAPE(c->i, c->h, c->w);
+    const fv_shape x = backward ? shape_of(c, c->o, out_h, out_w) : shape_of(c, c->i, c->h, c->w);
+    const fv_shape w = c->taps ? FV_SHAPE(c->o, c->i, c->taps, 3, 3) : FV_SHAPE(c->o, c->i, 3, 3);
     assert_int_equal(fv__graph_tensor(graph, "x", x, FV_ROLE_INPUT, &tensor[0]), FV_OK);
-    assert_int_equal(fv__graph_tensor(graph, "w", FV_SHAPE(c->o, c->i, 3, 3), FV_ROLE_PARAMETER, &tensor[1]),
-                     FV_OK);
+    assert_int_equal(fv__graph_tensor(graph, "w", w, FV_ROLE_PARAMETER, &tensor[1]), FV_OK);
     const bool bias = c->bias && !backward;
     if (bias)
         assert_int_equal(fv__graph_tensor(graph, "b", FV_SHAPE(c->o), FV_ROLE_PARAMETER, &tensor[2]), FV_OK);
-    const fv_conv_attrs attrs = {.stride = {1, {1}},
-                                 .pad = {1, {c->pad}},
-                                 .dilation = {1, {1}},
-                                 .groups = 1,
-                                 .size = {2, {c->h, c->w}}};
+    fv_conv_attrs attrs = {.stride = {1, {1}},
+                           .pad = {1, {c->pad}},
+                           .dilation = {1, {1}},
+                           .groups = 1,
+                           .size = {2, {c->h, c->w}}};
+    if (c->taps) {
+        attrs.pad = (fv_sizes){3, {c->taps / 2, c->pad, c->pad}};
+        attrs.size = (fv_sizes){3, {c->depth, c->h, c->w}};
+    }
     const fv_node_spec spec = {.op = backward ? &fv_op_conv_dx : &fv_op_conv,
                                .name = "y",
                                .n_inputs = bias ? 3 : 2,
@@ -143,8 +158,8 @@ static void worst_errors(const fv_graph *graph, const int tensor[3], const shape
             worst_plain = fmax(worst_plain, fabs((double)plain[at] - exact[i]) / top / (double)FLT_EPSILON);
         }
     }
-    print_message("%s %dx%dx%d to %d: error %.2f of epsilon times |w||x|; plain sums %.2f\n",
-                  backward ? "dx" : "y", c->i, c->h, c->w, c->o, worst, worst_plain);
+    print_message("%s %dx%dx%dx%d to %d: error %.2f of epsilon times |w||x|; plain sums %.2f\n",
+                  backward ? "dx" : "y", c->i, c->taps ? c->depth : 1, c->h, c->w, c->o, worst, worst_plain);
     assert_true(worst <= BOUND && worst_plain <= BOUND);
     free(exact);
     free(scale);

@@ -25,17 +25,41 @@
 #define BOUND 40
 
 /* A batch of `n` images by a plan for `batch`. Channels: several panels of them, tails, one slice (from 257
- * outputs on) and several; images that 4x4 tiles do not cover evenly; fewer tiles than slices. */
+ * outputs on) and several; images that 4x4 tiles do not cover evenly; fewer tiles than slices. A video has a
+ * depth, and windows of `taps` depths, padded by taps / 2. */
 typedef struct shape_case {
-    int batch, n, i, h, w, o, pad;
+    int batch, n, i, h, w, o, pad, depth, taps;
 } shape_case;
 
 static const shape_case cases[] = {
-    {16, 16, 32, 4, 4, 32, 1},  {48, 48, 33, 8, 7, 48, 1},  {64, 3, 64, 4, 4, 32, 1},
-    {35, 35, 32, 6, 18, 40, 0}, {1, 1, 48, 3, 3, 32, 1},    {16, 16, 80, 13, 13, 35, 1},
-    {32, 20, 150, 5, 5, 40, 2}, {20, 20, 33, 8, 8, 300, 1}, {16, 16, 64, 16, 16, 64, 1},
-    {33, 33, 32, 4, 4, 144, 1},
+    {16, 16, 32, 4, 4, 32, 1},     {48, 48, 33, 8, 7, 48, 1},       {64, 3, 64, 4, 4, 32, 1},
+    {35, 35, 32, 6, 18, 40, 0},    {1, 1, 48, 3, 3, 32, 1},         {16, 16, 80, 13, 13, 35, 1},
+    {32, 20, 150, 5, 5, 40, 2},    {20, 20, 33, 8, 8, 300, 1},      {16, 16, 64, 16, 16, 64, 1},
+    {33, 33, 32, 4, 4, 144, 1},    {20, 17, 33, 5, 7, 40, 1, 4, 3}, {16, 16, 32, 4, 4, 300, 1, 2, 3},
+    {3, 3, 40, 6, 5, 32, 0, 6, 5}, {17, 17, 32, 4, 4, 32, 1, 3, 1},
 };
+
+/* c channels of the case's video or image, h x w. */
+static fv_shape shape_of(const shape_case *c, int channels, int h, int w)
+{
+    return c->taps ? FV_SHAPE(channels, c->depth, h, w) : FV_SHAPE(channels, h, w);
+}
+
+static fv_shape weights_of(const shape_case *c)
+{
+    return c->taps ? FV_SHAPE(c->o, c->i, c->taps, 3, 3) : FV_SHAPE(c->o, c->i, 3, 3);
+}
+
+static fv_conv_attrs attrs_of(const shape_case *c)
+{
+    fv_conv_attrs a = {
+        .stride = {1, {1}}, .pad = {1, {c->pad}}, .dilation = {1, {1}}, .groups = 1, .size = {1, {3}}};
+    if (c->taps) {
+        a.pad = (fv_sizes){3, {c->taps / 2, c->pad, c->pad}};
+        a.size = (fv_sizes){3, {c->taps, 3, 3}};
+    }
+    return a;
+}
 
 typedef struct problem {
     const shape_case *c;
@@ -63,9 +87,9 @@ static problem make_problem(const shape_case *c)
     const int out_h = c->h + 2 * c->pad - 2, out_w = c->w + 2 * c->pad - 2;
     fv_rng rng = fv__rng(11, FV_STREAM_CHECK, (uint32_t)c->i, (uint32_t)c->o);
     problem p = {.c = c,
-                 .n_dy = (int64_t)c->o * out_h * out_w,
-                 .n_x = (int64_t)c->i * c->h * c->w,
-                 .n_dw = (int64_t)c->o * c->i * 9};
+                 .n_dy = fv__shape_count(shape_of(c, c->o, out_h, out_w)),
+                 .n_x = fv__shape_count(shape_of(c, c->i, c->h, c->w)),
+                 .n_dw = fv__shape_count(weights_of(c))};
     fill(&p.dy, c->n * p.n_dy, &rng);
     fill(&p.x, c->n * p.n_x, &rng);
     return p;
@@ -76,13 +100,12 @@ static void make_graph(fv_context *ctx, const shape_case *c, fv_graph *graph, in
     int of;
     const int out_h = c->h + 2 * c->pad - 2, out_w = c->w + 2 * c->pad - 2;
     fv__graph_init(graph, ctx, "winograd");
-    assert_int_equal(fv__graph_tensor(graph, "dy", FV_SHAPE(c->o, out_h, out_w), FV_ROLE_VALUE, &tensor[0]),
+    assert_int_equal(
+        fv__graph_tensor(graph, "dy", shape_of(c, c->o, out_h, out_w), FV_ROLE_VALUE, &tensor[0]), FV_OK);
+    assert_int_equal(fv__graph_tensor(graph, "x", shape_of(c, c->i, c->h, c->w), FV_ROLE_VALUE, &tensor[1]),
                      FV_OK);
-    assert_int_equal(fv__graph_tensor(graph, "x", FV_SHAPE(c->i, c->h, c->w), FV_ROLE_VALUE, &tensor[1]),
-                     FV_OK);
-    assert_int_equal(fv__graph_tensor(graph, "w", FV_SHAPE(c->o, c->i, 3, 3), FV_ROLE_PARAMETER, &of), FV_OK);
-    const fv_conv_attrs attrs = {
-        .stride = {1, {1}}, .pad = {1, {c->pad}}, .dilation = {1, {1}}, .groups = 1, .size = {1, {3}}};
+    assert_int_equal(fv__graph_tensor(graph, "w", weights_of(c), FV_ROLE_PARAMETER, &of), FV_OK);
+    const fv_conv_attrs attrs = attrs_of(c);
     const fv_node_spec spec = {.op = &fv_op_conv_dw,
                                .name = "dw",
                                .n_inputs = 2,
@@ -157,15 +180,14 @@ static double *reference(const problem *p, bool absolute)
         in[0][k] = absolute ? fabs((double)p->dy[k]) : (double)p->dy[k];
     for (int64_t k = 0; k < c->n * p->n_x; k++)
         in[1][k] = absolute ? fabs((double)p->x[k]) : (double)p->x[k];
-    const fv_conv_attrs attrs = {
-        .stride = {1, {1}}, .pad = {1, {c->pad}}, .dilation = {1, {1}}, .groups = 1, .size = {1, {3}}};
+    const fv_conv_attrs attrs = attrs_of(c);
     const fv_ref r = {.attrs = &attrs,
                       .n = c->n,
                       .n_inputs = 2,
                       .in = {in[0], in[1]},
-                      .in_shape = {FV_SHAPE(c->o, out_h, out_w), FV_SHAPE(c->i, c->h, c->w)},
+                      .in_shape = {shape_of(c, c->o, out_h, out_w), shape_of(c, c->i, c->h, c->w)},
                       .out = dw,
-                      .out_shape = FV_SHAPE(c->o, c->i, 3, 3)};
+                      .out_shape = weights_of(c)};
     fv_op_conv_dw.ref(&r);
     free(in[0]);
     free(in[1]);
@@ -196,8 +218,9 @@ static void errors(void **state)
         float *const plain = run_problem(&p, (how){.n_threads = 2, .times = 1, .direct = true});
         const double error = worst_error(&p, dw, exact, scale),
                      of_plain = worst_error(&p, plain, exact, scale);
-        print_message("%d images of %dx%dx%d to %d: error %.2f of epsilon times |dy||x|; plain sums %.2f\n",
-                      c->n, c->i, c->h, c->w, c->o, error, of_plain);
+        print_message(
+            "%d images of %dx%dx%dx%d to %d: error %.2f of epsilon times |dy||x|; plain sums %.2f\n", c->n,
+            c->i, c->taps ? c->depth : 1, c->h, c->w, c->o, error, of_plain);
         assert_true(error <= BOUND && of_plain <= BOUND);
         free(exact);
         free(scale);

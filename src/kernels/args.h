@@ -7,6 +7,7 @@
 
 #include "kernels/blocks.h"
 #include "kernels/map_args.h"
+#include "kernels/token_args.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -154,18 +155,62 @@ typedef struct fv_pixels_args {
     const int32_t *offset; /* [channels * taps]: k * 16 * pixels */
 } fv_pixels_args;
 
-/* Winograd's transform of the weights from i to o channels. */
+/* Winograd's transform of the weights from i to o channels, of windows depth x 3 x 3. */
 typedef struct fv_winograd_weights_args {
-    int o, i;
-    bool flipped; /* w is [i][o][3][3] and is transposed and flipped, for a data gradient */
+    int o, i, depth;
+    bool line;    /* windows of 3 taps */
+    bool flipped; /* w is [i][o][depth][3][3] and is transposed and flipped, for a data gradient */
 } fv_winograd_weights_args;
 
 /* Floats from one of the 36 parts of the transformed weights to the next. It is no power of two, because
  * all parts would then compete for a few sets of the caches. */
-static inline int64_t fv__winograd_part(int o, int i)
+static inline int64_t fv__winograd_part(int o, int i, int depth)
 {
-    return (int64_t)o * i + 16;
+    return (int64_t)o * i * depth + 16;
 }
+
+/* Where Winograd's tiles of 4x4 outputs, or of 1x4 for windows along one line, lie on x and y. Rows and
+ * columns are the last two axes of `conv.at`; from one to the next are so many pixels. */
+typedef struct fv_winograd_grid {
+    bool line; /* tiles of 1x4 */
+    int64_t x_row, x_column, y_row, y_column;
+} fv_winograd_grid;
+
+static inline fv_winograd_grid fv__winograd_grid(const fv_conv_args *conv)
+{
+    return (fv_winograd_grid){
+        .x_row = conv->at[FV_WIDTH].in, .x_column = 1, .y_row = conv->at[FV_WIDTH].out, .y_column = 1};
+}
+
+static inline int fv__winograd_parts(bool line)
+{
+    return line ? 6 : 36;
+}
+
+/* Tiles along an axis, and the first output of one. The outputs of a tile are `dilation` apart, so that
+ * their windows overlap; the tiles of the last outputs may be empty. */
+static inline int fv__winograd_tiles(const fv_axis *at)
+{
+    const int outputs = (at->out + at->dilation - 1) / at->dilation;
+    return at->dilation * ((outputs + 3) / 4);
+}
+
+static inline int fv__winograd_first(const fv_axis *at, int tile)
+{
+    return tile / at->dilation * 4 * at->dilation + tile % at->dilation;
+}
+
+static inline int fv__winograd_rows(const fv_conv_args *conv, bool line)
+{
+    return line ? conv->at[FV_HEIGHT].out : fv__winograd_tiles(&conv->at[FV_HEIGHT]);
+}
+
+/* A convolution by Winograd; conv.tap is [4][16]: k * 16 * (1 to 4 tiles). */
+typedef struct fv_winograd_args {
+    fv_conv_args conv;
+    fv_winograd_grid grid;
+    int depths; /* of the window, whose products are summed at a time */
+} fv_winograd_args;
 
 /* The pixels p, p + s, p + 2s ... of dx in one direction. With t = gcd(s, d), the n taps k0, k0 + s/t
  * ... reach them: those for which k d = p + pad modulo s. No tap reaches them if t does not divide p +
@@ -207,7 +252,7 @@ static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pa
 /* x as rows: [h][w][16][padded], with zeros for the channels from i on, and behind the image one pixel of
  * zeros, and one of the border's constant. */
 typedef struct fv_conv_rows_args {
-    int i, h, w;   /* h and w of one depth */
+    int i, h, w;   /* h: the rows of all depths */
     int padded;    /* channels, rounded up to 16 */
     int64_t pixel; /* floats from one pixel to the next: 16 * padded, or a little more */
     bool border;   /* with a constant */
@@ -293,6 +338,7 @@ typedef struct fv_c16_args {
     fv_finish_args finish;
     int in_bundles, out_bundles;
     fv_c16_way way;
+    fv_winograd_grid grid;
     bool runs;                  /* a linear layer of a vector, which sums in runs of FV_LINEAR_RUN terms */
     int rows;                   /* lines of outputs, or rows of tiles */
     int row_units, panel_units; /* ranges into which the rows and the panels of weights are cut */
@@ -327,27 +373,6 @@ typedef struct fv_lrn_args {
     float factor, beta, k;
 } fv_lrn_args;
 
-/* ---- sequences: [channels][tokens] ---------------------------------------------------------------- */
-
-/* n tokens from `from` on of one sequence are copied to `to` of another, whose other tokens are 0. */
-typedef struct fv_tokens_args {
-    int channels, from_tokens, to_tokens;
-    int from, to, n;
-} fv_tokens_args;
-
-/* The first n tokens of a sequence. */
-typedef struct fv_tokens_sum_args {
-    int channels, tokens, n;
-} fv_tokens_sum_args;
-
-/* Queries, keys and values of all heads stacked: qkv [3 * channels][tokens]; a head has `size` channels.
- * The first `queries` tokens are the queries. */
-typedef struct fv_attention_args {
-    int heads, size, tokens, queries;
-    float scale;   /* of the scores: 1 / sqrt(size) */
-    int at_a_time; /* queries whose scores the forward kernel keeps at a time; of fv_blocks */
-} fv_attention_args;
-
 /* Row `row` of a matrix [..][n]. */
 typedef struct fv_row_args {
     int row, n;
@@ -378,8 +403,6 @@ typedef struct fv_shard_sum_args {
     int64_t floats;
     int slices; /* slices to add; 0: the shards of the batch's blocks */
 } fv_shard_sum_args;
-
-/* ---- maps along axes (map.inc) ---------------------------------------------------------------------- */
 
 /* The elementwise activations. */
 typedef enum fv_unary {

@@ -25,6 +25,8 @@ typedef struct fv_blocks {
     int pixels_terms;      /* conv_pixels.inc: terms at a time, whose sums are loaded and stored once ... */
     int64_t pixels_bytes;  /* ... and the im2col copy of them: 13 pixels of 512 terms, a quarter of 7x7 */
 
+    int winograd_terms; /* winograd.inc: terms at a time, of some depths of the window and all channels */
+
     /* ---- conv, weight gradient */
     int64_t rows_bytes; /* conv_dw_rows.inc: a chunk of a panel of x as rows, and the same chunk of dy */
     int rows_pixels;  /* the fewest pixels of a chunk: with fewer, loading the sums costs as much as adding */

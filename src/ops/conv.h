@@ -62,6 +62,12 @@ fv_status fv__conv_lower_border(fv_lower *l, const fv_conv_way *way, const fv_co
 bool fv__conv_winograd_can(const fv_conv_task *task);
 bool fv__conv_winograd_pays(const fv_conv_task *task);
 bool fv__conv_winograd_border(const fv_conv_task *task);
+/* F(4, 3) along one direction: the same of windows of three taps. `args` has the direction as columns. */
+bool fv__conv_winograd_line_can(const fv_conv_task *task);
+bool fv__conv_winograd_line_pays(const fv_conv_task *task);
+void fv__conv_winograd_line(const fv_conv_args *conv, fv_winograd_args *args);
+fv_status fv__conv_lower_winograd(fv_lower *l, const fv_conv_task *task);
+fv_status fv__conv_lower_winograd_line(fv_lower *l, const fv_conv_task *task);
 /* conv_pixels.c: im2col and a product. */
 bool fv__conv_pixels_can(const fv_conv_task *task);
 bool fv__conv_pixels_pays(const fv_conv_task *task);

@@ -97,8 +97,9 @@ static unit_floats floats_of(const fv_c16_args *g)
     const int64_t line = (int64_t)c->i * c->at[FV_DEPTH].window * c->in_w;
     switch (g->way) {
     case FV_C16_WINOGRAD:
-        return (unit_floats){(int64_t)36 * fv__ceil_div(width->out, 4) * (in + FV_PANEL * FV_LANES),
-                             36 * (g->chunk * FV_PANEL + 1) * FV_LANES};
+        return (unit_floats){(int64_t)fv__winograd_parts(g->grid.line) * fv__winograd_tiles(width) *
+                                 (in * c->at[FV_DEPTH].window + FV_PANEL * FV_LANES),
+                             fv__winograd_parts(g->grid.line) * (g->chunk * FV_PANEL + 1) * FV_LANES};
     case FV_C16_POINTS:
         return (unit_floats){width->out * in, 0};
     case FV_C16_LINES: /* lines of x, as the kernel stages them */
@@ -109,14 +110,17 @@ static unit_floats floats_of(const fv_c16_args *g)
 }
 
 /* `runs`: a linear layer of a vector. */
-static fv_status lower_sums(fv_lower *l, const fv_conv_args *conv, fv_c16_way way, bool runs)
+static fv_status lower_sums(fv_lower *l, const fv_conv_args *conv, fv_c16_way way, bool runs,
+                            fv_winograd_grid grid)
 {
     const bool winograd = way == FV_C16_WINOGRAD;
     const fv_axis *const width = &conv->at[FV_WIDTH];
     const fv_fused none = {.residual = -1}, *const fused = l->fused ? l->fused : &none;
     const int64_t lines = fv__conv_lines(conv), taps = fv__conv_taps(conv);
+    const int64_t tile_rows = (int64_t)conv->at[FV_DEPTH].out * fv__winograd_rows(conv, grid.line);
     fv_c16_args g = {.conv = *conv,
                      .way = way,
+                     .grid = grid,
                      .finish = {.channels = conv->o,
                                 .pixels = fv__conv_out(conv),
                                 .bias = l->n_inputs > 2,
@@ -127,7 +131,7 @@ static fv_status lower_sums(fv_lower *l, const fv_conv_args *conv, fv_c16_way wa
                      .runs = runs,
                      .terms = l->blocks->c16_terms,
                      .chunk = l->blocks->winograd_chunk,
-                     .rows = fv__lower_int(l, winograd ? (lines + 3) / 4 : lines, "lines of outputs")};
+                     .rows = fv__lower_int(l, winograd ? tile_rows : lines, "lines of outputs")};
     const int64_t some = taps < l->blocks->unfold_terms ? l->blocks->unfold_terms / taps : 1;
     int packed, constants;
     g.channels = (int)(some > FV_LANES ? some / FV_LANES * FV_LANES : some);
@@ -176,26 +180,34 @@ static bool always(const fv_conv_task *task)
 
 static fv_status lower_winograd(fv_lower *l, const fv_conv_task *task)
 {
-    return lower_sums(l, task->part, FV_C16_WINOGRAD, false);
+    return lower_sums(l, task->part, FV_C16_WINOGRAD, false, fv__winograd_grid(task->part));
+}
+
+static fv_status lower_winograd_line(fv_lower *l, const fv_conv_task *task)
+{
+    fv_winograd_args g;
+    fv__conv_winograd_line(task->part, &g);
+    return lower_sums(l, &g.conv, FV_C16_WINOGRAD, false, g.grid);
 }
 
 static fv_status lower_points(fv_lower *l, const fv_conv_task *task)
 {
-    return lower_sums(l, task->part, FV_C16_POINTS, false);
+    return lower_sums(l, task->part, FV_C16_POINTS, false, (fv_winograd_grid){0});
 }
 
 static fv_status lower_lines(fv_lower *l, const fv_conv_task *task)
 {
-    return lower_sums(l, task->part, FV_C16_LINES, false);
+    return lower_sums(l, task->part, FV_C16_LINES, false, (fv_winograd_grid){0});
 }
 
 static fv_status lower_windows(fv_lower *l, const fv_conv_task *task)
 {
-    return lower_sums(l, task->part, FV_C16_WINDOWS, false);
+    return lower_sums(l, task->part, FV_C16_WINDOWS, false, (fv_winograd_grid){0});
 }
 
 static const fv_conv_way ways[] = {
     {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, lower_winograd, NULL},
+    {"winograd-1d", true, fv__conv_winograd_line_can, fv__conv_winograd_line_pays, lower_winograd_line, NULL},
     {"points", false, points_can, NULL, lower_points, NULL},
     {"lines", false, lines_can, NULL, lower_lines, NULL},
     {"windows", false, always, NULL, lower_windows, NULL},
@@ -210,7 +222,7 @@ fv_status fv__c16_lower_conv(fv_lower *l, const fv_conv_args *conv, const fv_map
 
 fv_status fv__c16_lower_linear(fv_lower *l, const fv_conv_args *conv)
 {
-    return lower_sums(l, conv, FV_C16_POINTS, true);
+    return lower_sums(l, conv, FV_C16_POINTS, true, (fv_winograd_grid){0});
 }
 
 fv_status fv__c16_lower_finish(fv_lower *l, const fv_fused *fused, int channels, int64_t pixels)

@@ -107,80 +107,6 @@ double fv__conv_bytes(fv_shape x, fv_shape y)
 
 /* ---- the ways of sums ---------------------------------------------------------------------------------- */
 
-/* Winograd pays if there are enough multiplications, and if its 4x4 tiles cover little beyond the image.
- * The choice depends on the shape alone: its sums differ from the plain ones, so it must be the same on
- * every machine. */
-#define FV_WINOGRAD_CHANNELS 32
-
-static bool is_3x3(const fv_axis *at)
-{
-    return at->window == 3 && at->stride == 1 && at->dilation == 1;
-}
-
-bool fv__conv_winograd_can(const fv_conv_task *task)
-{
-    const fv_conv_args *const conv = task->part;
-    const fv_axis *const depth = &conv->at[FV_DEPTH];
-    return task->n == 1 && !task->gaps && conv->groups == 1 && depth->in == 1 && depth->out == 1 &&
-           depth->window == 1 && depth->before == 0 && is_3x3(&conv->at[FV_HEIGHT]) &&
-           is_3x3(&conv->at[FV_WIDTH]) && fv__conv_whole(conv) == fv__conv_out(conv);
-}
-
-bool fv__conv_winograd_pays(const fv_conv_task *task)
-{
-    const fv_conv_args *const conv = task->part;
-    const int64_t rows = (conv->at[FV_HEIGHT].out + 3) / 4, columns = (conv->at[FV_WIDTH].out + 3) / 4;
-    return conv->i >= FV_WINOGRAD_CHANNELS && conv->o >= FV_WINOGRAD_CHANNELS &&
-           rows * columns * 16 <= 2 * fv__conv_out(conv);
-}
-
-/* Of images: depths of a border would be whole tiles. */
-bool fv__conv_winograd_border(const fv_conv_task *task)
-{
-    return task->part->at[FV_DEPTH].in == 1;
-}
-
-/* The node's output from its first input. A data gradient takes the weights as they are, and flips them as it
- * transforms them. */
-static fv_status lower_winograd(fv_lower *l, const fv_conv_task *task)
-{
-    fv_conv_args conv = *task->part;
-    int32_t *const offset = fv__arena_alloc(l->arena, (size_t)4 * FV_LANES, sizeof *offset);
-    if (!offset)
-        return FV_ERR_MEMORY;
-    for (int n = 1; n <= 4; n++)
-        for (int k = 0; k < FV_LANES; k++)
-            offset[(n - 1) * FV_LANES + k] = k * n * FV_LANES;
-    conv.tap = offset;
-    const fv_winograd_weights_args w = {.o = conv.o, .i = conv.i, .flipped = task->flip != NULL};
-    int u;
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, 36 * fv__winograd_part(conv.o, conv.i), &u));
-    fv_step_spec transform = {.kernel = FV_KERNEL_winograd_weights,
-                              .domain = FV_PER_RANGE,
-                              .args = fv__lower_args(l, &w, sizeof w),
-                              .n_operands = 2,
-                              .operand = {u, task->weights},
-                              .access = {FV_WRITE, FV_READ},
-                              .units = conv.o,
-                              .grain = 16,
-                              .bytes = 4.0 * 45 * conv.o * conv.i};
-    FV_TRY(fv__lower_step(l, &transform));
-    fv_step_spec s = {.kernel = FV_KERNEL_winograd,
-                      .domain = FV_PER_BLOCK,
-                      .args = fv__lower_args(l, &conv, sizeof conv),
-                      .n_operands = task->bias >= 0 ? 4 : 3,
-                      .operand = {l->out, l->in[0], u, task->bias},
-                      .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
-                      .scratch_floats = 36 * FV_LANES * (4 * ((size_t)conv.i + (size_t)conv.o) + 2),
-                      .flops = 2 * fv__conv_products(&conv),
-                      .bytes = 4.0 * ((double)conv.i * (double)fv__conv_in(&conv) +
-                                      (double)conv.o * (double)fv__conv_out(&conv))};
-    const int64_t tiles = (int64_t)((conv.at[FV_HEIGHT].out + 3) / 4) * ((conv.at[FV_WIDTH].out + 3) / 4);
-    const int64_t all = tiles * fv__lower_blocks(l), share = l->n_workers > 1 ? all / l->n_workers : all;
-    fv__lower_split(l, s.flops, all, share > 16 ? 16 : share > 1 ? share : 1, &s);
-    return fv__lower_step(l, &s);
-}
-
 /* The fewest lines of outputs for each worker if a block is cut by lines: every worker then reads its own
  * part of x. Smaller images are cut by channels. */
 #define FV_SPLIT_ROWS 8
@@ -278,8 +204,10 @@ static fv_status lower_linear(fv_lower *l, const fv_conv_task *task)
 /* For the forward pass, the data gradient, and transposed convolution. */
 static const fv_conv_way sums[] = {
     {"linear", false, linear_can, NULL, lower_linear, NULL},
-    {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, lower_winograd,
+    {"winograd", true, fv__conv_winograd_can, fv__conv_winograd_pays, fv__conv_lower_winograd,
      fv__conv_winograd_border},
+    {"winograd-1d", true, fv__conv_winograd_line_can, fv__conv_winograd_line_pays,
+     fv__conv_lower_winograd_line, NULL},
     {"pixels", false, fv__conv_pixels_can, fv__conv_pixels_pays, fv__conv_lower_pixels, always},
     {"depthwise", false, fv__depthwise_can, NULL, fv__depthwise_lower, NULL},
     {"lines", false, always, NULL, lower_lines, NULL},

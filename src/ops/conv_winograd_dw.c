@@ -10,8 +10,8 @@
 /* By shape alone: sums depend on it. */
 static int count_slices(const fv_lower *l, const fv_conv_args *c)
 {
-    const int64_t tiles = (int64_t)fv__lower_blocks(l) * fv__ceil_div(c->at[FV_HEIGHT].out, 4) *
-                          fv__ceil_div(c->at[FV_WIDTH].out, 4);
+    const int64_t tiles = (int64_t)fv__lower_blocks(l) * c->at[FV_DEPTH].out *
+                          fv__winograd_tiles(&c->at[FV_HEIGHT]) * fv__winograd_tiles(&c->at[FV_WIDTH]);
     int slices = 1;
     while (2 * slices * c->o <= FV_DW_SLICED && 2 * slices <= tiles)
         slices *= 2;
@@ -43,28 +43,31 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, const fv_winog
     return *out ? FV_OK : FV_ERR_MEMORY;
 }
 
-/* x as rows of its own width, and a pixel of zeros for what lies outside, one of the border's constant. */
+/* x as rows of its own width, depth after depth, and a pixel of zeros for what lies outside, one of the
+ * border's constant. */
 static fv_status lower_rows(fv_lower *l, const fv_winograd_dw_args *g, int *rows)
 {
     const fv_conv_args *const c = &g->conv;
-    const fv_conv_rows_args args = {.i = c->i,
-                                    .h = fv__conv_x(c, FV_HEIGHT),
-                                    .w = fv__conv_x(c, FV_WIDTH),
-                                    .padded = g->padded,
-                                    .pixel = g->pixel,
-                                    .border = c->border != NULL,
-                                    .value = c->border ? c->border->value : 0};
+    const fv_conv_rows_args args = {
+        .i = c->i,
+        .h = fv__lower_int(l, (int64_t)fv__conv_x(c, FV_DEPTH) * fv__conv_x(c, FV_HEIGHT), "lines of x"),
+        .w = fv__conv_x(c, FV_WIDTH),
+        .padded = g->padded,
+        .pixel = g->pixel,
+        .border = c->border != NULL,
+        .value = c->border ? c->border->value : 0};
+    FV_TRY(l->status);
     FV_TRY(fv__lower_buffer(l, FV_SCOPE_ROWS, (fv__conv_plane(c) + 1 + args.border) * g->pixel / FV_LANES,
                             rows));
-    fv_step_spec turn = {.kernel = FV_KERNEL_conv_rows,
-                         .domain = FV_PER_BLOCK,
-                         .args = fv__lower_args(l, &args, sizeof args),
-                         .n_operands = 2,
-                         .operand = {*rows, l->in[1]},
-                         .access = {FV_WRITE, FV_READ},
-                         .bytes = 8.0 * (double)fv__shape_count(l->in_shape[1])};
-    fv__lower_split(l, 2 * fv__conv_products(c), args.h, 1, &turn);
-    return turn.args ? fv__lower_step(l, &turn) : FV_ERR_MEMORY;
+    fv_step_spec transpose = {.kernel = FV_KERNEL_conv_rows,
+                              .domain = FV_PER_BLOCK,
+                              .args = fv__lower_args(l, &args, sizeof args),
+                              .n_operands = 2,
+                              .operand = {*rows, l->in[1]},
+                              .access = {FV_WRITE, FV_READ},
+                              .bytes = 8.0 * (double)fv__shape_count(l->in_shape[1])};
+    fv__lower_split(l, 2 * fv__conv_products(c), args.h, 1, &transpose);
+    return transpose.args ? fv__lower_step(l, &transpose) : FV_ERR_MEMORY;
 }
 
 fv_status fv__conv_lower_winograd_dw(fv_lower *l, const fv_conv_task *task)
@@ -85,7 +88,7 @@ fv_status fv__conv_lower_winograd_dw(fv_lower *l, const fv_conv_task *task)
                             .units = (int64_t)g->slices * conv->o,
                             .grain = g->outputs,
                             .scratch_floats = fv__winograd_dw_scratch(g->outputs, g->inputs),
-                            .checked_floats = g->slices > 1 ? 0 : (int64_t)conv->i * 9,
+                            .checked_floats = g->slices > 1 ? 0 : conv->i * fv__conv_taps(conv),
                             .flops = 2 * fv__conv_products(conv) * l->max_batch,
                             .bytes = fv__conv_bytes(l->in_shape[0], l->in_shape[1]) * l->max_batch};
     FV_TRY(fv__lower_step(l, &s));
