@@ -297,6 +297,39 @@ static void an_infinite_gradient(void **state)
     fv_data_destroy(data);
 }
 
+/* The same in a locally connected layer whose outputs are 0: of the gradient of its weights, in which a
+ * step's units are no contiguous memory, the value of the last position of the last output alone is infinite.
+ */
+static void one_infinite_position(void **state)
+{
+    scratch *s = *state;
+    fv_data *data = training_halves(s->ctx, 16, 1, 6, 6, 0);
+    fv_model *m =
+        training_model(s->ctx, "input image 1x6x6\nlocal h 2 1x1\nflatten\nlinear out 2\nsoftmax\n");
+    float zero[72] = {0}, out[2][72] = {{0}};
+    out[0][71] = 3e38f, out[1][71] = -3e38f;
+    const fv_tensor_entry entries[] = {
+        {.name = "h.weight", .rank = 6, .dim = {2, 1, 6, 6, 1, 1}, .values = zero},
+        {.name = "h.bias", .rank = 3, .dim = {2, 6, 6}, .values = zero},
+        {.name = "out.weight", .rank = 2, .dim = {2, 72}, .values = out[0]},
+        {.name = "out.bias", .rank = 1, .dim = {2}, .values = (float[2]){20, -20}},
+        {.name = "input.mean", .rank = 1, .dim = {1}, .values = (float[1]){0}},
+        {.name = "input.inv_std", .rank = 1, .dim = {1}, .values = (float[1]){1}},
+    };
+    const char *path = scratch_path(s, "position.safetensors");
+    assert_well(s->ctx, fv__safetensors_write(s->ctx, path, entries, 6, NULL, 0));
+    assert_well(s->ctx, fv_model_load(m, path));
+    const uint64_t hash = fv_model_hash(m);
+    const fv_train_options o = training_options(1, 1, 0.01);
+    survivor w = {.model = m, .hash = hash};
+    assert_int_equal(fv_train(m, data, NULL, &o, survive, &w), FV_ERR_NONFINITE);
+    print_message("%s\n", fv_message(s->ctx));
+    assert_non_null(strstr(fv_message(s->ctx), "found NaN or infinity in h.dw"));
+    assert_true(fv_model_hash(m) == w.hash && all_finite(m));
+    fv_model_destroy(m);
+    fv_data_destroy(data);
+}
+
 /* Weights that are no numbers are refused when they are loaded; weights whose product is none, when they
  * predict: no class is made up. */
 static void no_made_up_classes(void **state)
@@ -405,6 +438,7 @@ int main(void)
         TEST(a_model_that_is_no_number),
         TEST(the_test_loss_overflows),
         TEST(an_infinite_gradient),
+        TEST(one_infinite_position),
         TEST(no_made_up_classes),
         TEST(a_variance_that_overflows),
         TEST(an_infinite_running_variance),
