@@ -52,7 +52,7 @@ static fv_status lower(fv_lower *l)
     return lower_as(l, FV_KERNEL_softmax);
 }
 
-/* An exp counts as one operation, here and in the losses. */
+/* An exp counts as one flop, here and in the losses. */
 static fv_cost cost(const void *attrs, const fv_shape *in, fv_shape out)
 {
     (void)attrs;
