@@ -1,5 +1,5 @@
-/* help.c - the help text of a command, from its table. Defaults are read from a fresh cli_args, so that
- * the text cannot disagree with what the command does. */
+/* help.c - the help text of a command, from its table. Defaults are read from an initialised cli_args, so
+ * that the text cannot disagree with the command. */
 #include <stdio.h>
 #include <string.h>
 
@@ -38,7 +38,7 @@ static void print_option(const cli_option *option, const cli_args *defaults)
     for (int i = 0; option->kind == CLI_CHOICE && option->choices[i] && used < sizeof text; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s %s", i ? "," : ":", option->choices[i]);
     cli_show_value(option, defaults, value, sizeof value);
-    /* A count of nought that lies below its own range means "not given": there is no default to show. */
+    /* A count of 0 below its own range means "not given": there is no default to show. */
     const bool none = option->kind == CLI_COUNT && option->low > 0 && strcmp(value, "0") == 0;
     if (value[0] && !none && used < sizeof text)
         snprintf(text + used, sizeof text - used, " [%s]", value);

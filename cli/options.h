@@ -1,4 +1,4 @@
-/* options.h - the option tables: one row an option serves parsing, the help text and the nearest name. */
+/* options.h - the option tables: a row per option serves parsing, the help text and the nearest name. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
@@ -16,17 +16,17 @@ typedef struct cli_list {
     int n;
 } cli_list;
 
-/* Every option of every command has its place here; a command's table says which of them it knows. */
+/* Every option of every command has a member here; a command's table lists its options. */
 typedef struct cli_args {
     const char *model, *models, *data, *out, *resume, *class_names;
     fv_train_options train; /* rows of CLI_TRAINING */
     int epochs, batch, threads, limit;
-    int split; /* place in its row's choices */
+    int split; /* index in its row's choices */
     double seconds;
     uint64_t seed;
     cli_list classes, index;
     bool json, quiet, plan, inference, replace, force, help;
-    const char *program; /* as it was called, to say what can be typed next */
+    const char *program; /* its name as called, for suggestions of commands */
     char **operands;     /* what is not an option, borrowed from argv */
     int n_operands;
     uint64_t given; /* bit i: row i of the command's table was on the command line */
@@ -46,7 +46,7 @@ typedef enum cli_kind {
 
 typedef struct cli_option {
     const char *name; /* without the dashes */
-    const char *word; /* the value's name in the help text; NULL for a flag */
+    const char *word; /* name of the value in the help text; NULL for a flag */
     cli_kind kind;
     size_t place; /* offsetof(cli_args, ...) */
     double low, high;
@@ -60,7 +60,7 @@ typedef struct cli_command {
     int min_operands, max_operands;
     const char *summary;       /* one line */
     const char *details;       /* paragraphs for --help; may be NULL */
-    const char *examples;      /* what can be typed, a line each */
+    const char *examples;      /* commands to be typed, one per line */
     const cli_option *options; /* n_options of them; see cli_options_of */
     int n_options;
     void (*defaults)(cli_args *args);                                    /* on zeroed args; may be NULL */
@@ -74,17 +74,17 @@ const cli_option *cli_options_of(const cli_command *command, int *n);
 #define CLI_ROW_JSON                                                                                         \
     {                                                                                                        \
         "json", NULL, CLI_FLAG, offsetof(cli_args, json), 0, 0, NULL,                                        \
-            "print one JSON object a line on standard output, and nothing else"                              \
+            "print one JSON object per line on standard output, and nothing else"                            \
     }
 #define CLI_ROW_THREADS                                                                                      \
     {                                                                                                        \
         "threads", "N", CLI_COUNT, offsetof(cli_args, threads), 1, FV_MAX_THREADS, NULL,                     \
-            "worker threads; as many as the machine has cores where left out"                                \
+            "worker threads; default: the number of cores"                                                   \
     }
 #define CLI_ROW_CLASSES                                                                                      \
     {                                                                                                        \
         "classes", "A,B", CLI_LIST, offsetof(cli_args, classes), 0, FV_MAX_CLASSES - 1, NULL,                \
-            "keep these classes only, numbered anew in this order"                                           \
+            "keep these classes only, renumbered in this order"                                              \
     }
 #define CLI_ROW_LIMIT                                                                                        \
     {                                                                                                        \
@@ -109,18 +109,18 @@ fv_split cli_split_of(const cli_args *args);
 int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args);
 bool cli_given(const cli_command *command, const cli_args *args, const char *name);
 
-/* Reads one value, strictly: the whole text, within the row's range. False: `why` says what is taken. */
+/* Parses one value, strictly: the whole text, within the row's range. False: `why` says what is valid. */
 bool cli_read_value(const cli_option *option, const char *text, cli_args *args, char *why, size_t why_bytes);
 bool cli_read_count(const char *text, int low, int high, int *out);
-/* The row's value in `args`, as it would stand on the command line. */
+/* The row's value in `args`, as on the command line. */
 void cli_show_value(const cli_option *option, const cli_args *args, char *text, size_t text_bytes);
 
-/* The name that a mistyped `word` stands for: by its meaning elsewhere, by a few edits, or by its beginning.
- * Names are strings `stride` bytes apart. NULL where none is near. */
+/* The name that a mistyped `word` stands for: by its meaning elsewhere, by a few edits, or by its
+ * beginning. Names are strings `stride` bytes apart. NULL if no name is near enough. */
 const char *cli_nearest(const char *word, const char *const *names, int n, size_t stride);
 
 void cli_print_help(const cli_command *command);
-/* Under a title of their own; `lines` is what can be typed, a line each. */
+/* Prints examples under a title; `lines` has one command per line. */
 void cli_print_examples(FILE *stream, const char *lines);
 void cli_print_exit_codes(FILE *stream);
 

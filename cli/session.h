@@ -1,5 +1,5 @@
-/* session.h - what every command begins with: the environment, the context, data sets and the record of
- * what a run was trained on; and how it ends: a message and an exit code. */
+/* session.h - the beginning of every command: the environment, the context, data sets and the record of a
+ * run's training data; and its end: a message and an exit code. */
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
 
@@ -25,8 +25,8 @@ typedef struct cli_session {
     const char *roots[CLI_MAX_ROOTS + 1];
 } cli_session;
 
-/* Reads FOVEA_ISA, FOVEA_THREADS, FOVEA_DIRECT and FOVEA_DATA and creates the context. Returns 0 or an exit
- * code, after a message. cli_session_close is fine in both cases. */
+/* Reads FOVEA_ISA, FOVEA_THREADS, FOVEA_DIRECT and FOVEA_DATA and creates the context. Returns 0, or an
+ * exit code after a message. cli_session_close is valid in both cases. */
 int cli_session_open(cli_session *session, const cli_command *command, const cli_args *args);
 void cli_session_close(cli_session *session);
 
@@ -34,37 +34,36 @@ void cli_session_close(cli_session *session);
 int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cli_error(const char *command, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void cli_note(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The context's message; returns the status's exit code. */
+/* Prints the context's message and returns the status's exit code. */
 int cli_fail(const cli_session *session, fv_status status);
 int cli_exit_code(fv_status status);
 
-/* Which data, and how it is cut. */
+/* A data set, and the options that select from it. */
 typedef struct cli_record {
-    const char *spec; /* borrowed; NULL: not known */
+    const char *spec; /* borrowed; NULL: unknown */
     cli_list classes;
     int limit;
 } cli_record;
-/* Of what the model was trained on; `spec` lives as long as the model. */
+/* The record of the model's training data; `spec` lives as long as the model. */
 void cli_record_of(const fv_model *model, cli_record *record);
-/* record->classes from --classes, where that is given: classes number the outputs, so they must be those that
- * the run was trained on, or as many where that is not known. Returns 0 or an exit code. */
+/* Sets record->classes from --classes, if it is given: classes number the outputs, so they must be those of
+ * the training, or as many if those are unknown. Returns 0 or an exit code. */
 int cli_take_classes(const cli_session *session, const char *run, const fv_model *model, cli_record *record);
-/* What the model calls an output; its number where it has no name for it. */
+/* The model's name for an output, or its number if it has no name. */
 const char *cli_class_name(const fv_model *model, int label, char spare[16]);
-/* Data of more classes than the model tells apart: says that --classes keeps some. Returns 0 or an exit code.
- */
+/* If the data has more classes than the model, suggests --classes. Returns 0 or an exit code. */
 int cli_check_classes(const cli_session *session, const fv_model *model, const char *name,
                       const fv_data *data);
 
 fv_status cli_open_data(const cli_session *session, const char *spec, fv_split split, const cli_list *classes,
                         int limit, fv_data **out);
-/* True where `spec` names data: "digits", a folder, or a folder under one of the roots. */
+/* True if `spec` names data: "digits", a folder, or a folder under one of the roots. */
 bool cli_is_data(const cli_session *session, const char *spec);
 bool cli_is_folder(const char *path);
 bool cli_is_run(const char *path);      /* a folder that holds model.fovea or weights */
 bool cli_holds_run(const char *folder); /* holds last.safetensors or best.safetensors */
-/* Opens a run folder, or one of its weights' files, with its weights; anything else is bad input, so that
- * nobody evaluates a network that was never trained. Returns 0 or an exit code. */
+/* Opens a run folder, or one of its weights files, with its weights. Anything else is bad input, so that
+ * nobody evaluates an untrained network. Returns 0 or an exit code. */
 int cli_open_run(const cli_session *session, const char *run, fv_model **out);
 
 #endif

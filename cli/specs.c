@@ -1,4 +1,4 @@
-/* specs.c - what the words on the command line stand for: data sets, run folders, classes. */
+/* specs.c - interprets words of the command line: data sets, run folders, classes. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,7 +46,7 @@ bool cli_is_data(const cli_session *session, const char *spec)
 fv_status cli_open_data(const cli_session *session, const char *spec, fv_split split, const cli_list *classes,
                         int limit, fv_data **out)
 {
-    /* The seed of `digits` stays nought: runs of different seeds must meet the same test images. */
+    /* The seed of `digits` stays 0, so that runs of different seeds have the same test images. */
     const fv_data_options options = {
         .roots = session->roots, .classes = classes->values, .n_classes = classes->n, .limit = limit};
     return fv_data_open(session->ctx, spec, split, &options, out);

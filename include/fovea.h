@@ -1,23 +1,23 @@
 /* fovea.h - the one public header of libfovea: describe, train, check and run convolutional networks.
  *
  * Conventions
- *   - Every call that can fail returns fv_status; results come through out-parameters, which are left
- *     untouched on failure. fv_message(ctx) then says what, where, expected and found.
+ *   - Every call that can fail returns fv_status; results are returned through out-parameters, which do not
+ *     change on failure. fv_message(ctx) then says what failed where, what was expected and what was found.
  *   - A pointer may be NULL only where its declaration says so, or where it is an array of no elements.
  *     Otherwise the call changes nothing and returns FV_ERR_ARGUMENT, and the message names the argument:
- *     "fv_train: options is NULL". There is no message where the context itself is NULL, or the object that
- *     would give it. Calls that return no status do nothing, or return zeros, NULL or a text such as "".
+ *     "fv_train: options is NULL". There is no message if the context, or the object that holds it, is NULL.
+ *     Calls that return no status do nothing, or return zeros, NULL or a text such as "".
  *   - Whoever creates an object destroys it, once. Objects may be destroyed in any order, but not from within
  *     a call that uses them (its progress callback): an object keeps what it needs until it is destroyed
- *     itself, a predictor its model, and everything its context. The context's threads and memory go with
- *     the last of all, so that whatever is forgotten keeps them.
+ *     itself, a predictor its model, and every object its context. The last object that is destroyed frees
+ *     the context's threads and memory.
  *   - Strings passed in are copied; strings and arrays returned are borrowed and live until the object they
  *     came from is destroyed, unless said otherwise.
- *   - A context and all that belongs to it is used by one thread at a time. Different contexts are
+ *   - One thread at a time may use a context and the objects made with it. Different contexts are
  *     independent: there is no global state.
  *   - Images are planar, channel by channel, row by row: [c][h][w]. Errors are fractions (0.008).
  *   - The library never prints, never exits, never reads the environment. Numbers have a decimal point in
- *     every file and text that it reads and writes, whatever setlocale was called with.
+ *     every file and text that it reads and writes, regardless of the locale.
  */
 #ifndef FOVEA_H
 #define FOVEA_H
@@ -42,7 +42,7 @@ extern "C" {
  * together; while the first number is 0, each second one is another interface. */
 FV_API const char *fv_version(void);
 
-/* ---- limits: what calls accept at most ------------------------------------------------------------ */
+/* ---- limits: the largest values that calls accept ------------------------------------------------- */
 
 #define FV_MAX_THREADS     1024
 #define FV_MAX_CLASSES     65535     /* of a data set                                                  */
@@ -50,19 +50,19 @@ FV_API const char *fv_version(void);
 #define FV_MAX_EPOCHS      1000000   /* of fv_train                                                    */
 #define FV_MAX_SHIFT       100       /* pixels, of fv_train                                            */
 #define FV_MAX_CHECK_BATCH 1024      /* of fv_model_check, whose reference keeps every value in double */
-#define FV_MAX_BENCH_BATCH 512       /* of fv_bench: so many images go through a training step at once */
+#define FV_MAX_BENCH_BATCH 512       /* of fv_bench: images that go through a training step at once */
 
 /* ---- status ------------------------------------------------------------------------------------- */
 
 typedef enum fv_status {
     FV_OK = 0,
     FV_ERR_MEMORY,      /* an allocation failed                                                     */
-    FV_ERR_ARGUMENT,    /* a call's argument makes no sense (the command: exit 2)                    */
+    FV_ERR_ARGUMENT,    /* an argument of a call is invalid (the command: exit 2) */
     FV_ERR_INPUT,       /* a file, model text or data set is missing or wrong (the command: exit 3)  */
-    FV_ERR_IO,          /* writing failed: unwritable folder, full disk (the command: exit 1)        */
+    FV_ERR_IO,          /* writing failed: unwritable folder, full disk (the command: exit 1) */
     FV_ERR_NONFINITE,   /* a loss, gradient, parameter or statistic became NaN or infinite (exit 4)  */
-    FV_ERR_UNSUPPORTED, /* this build or this machine lacks it (the command: exit 1)                 */
-    FV_ERR_INTERNAL,    /* a bug of ours, found by a check (the command: exit 1)                     */
+    FV_ERR_UNSUPPORTED, /* this build or this machine cannot do it (the command: exit 1) */
+    FV_ERR_INTERNAL,    /* a defect of Fovea, found by a check (the command: exit 1) */
     FV_STOPPED          /* the progress callback asked to stop; the state is saved (the command: exit
                          * 128 + the signal that asked for it, 130 for Ctrl-C)                      */
 } fv_status;
@@ -71,7 +71,7 @@ typedef enum fv_status {
 
 typedef struct fv_context fv_context;
 
-/* The one allocator. `allocate` returns NULL on failure; blocks are aligned by the library. */
+/* The only allocator. `allocate` returns NULL on failure; the library aligns the blocks. */
 typedef struct fv_allocator {
     void *(*allocate)(void *user, size_t bytes);
     void (*release)(void *user, void *block);
@@ -79,77 +79,76 @@ typedef struct fv_allocator {
 } fv_allocator;
 
 typedef struct fv_context_options {
-    int n_threads;          /* to FV_MAX_THREADS; 0: as many as the machine has cores                */
+    int n_threads;          /* up to FV_MAX_THREADS; 0: the number of cores */
     const char *isa;        /* NULL or "auto", "avx512", "avx2", "neon", "portable"                  */
     fv_allocator allocator; /* zeroed: malloc and free                                               */
     bool direct;            /* no Winograd in convolutions: slower, and their last digits differ     */
 } fv_context_options;
 
-/* `options` may be NULL: all of them zero. Fails with FV_ERR_ARGUMENT (no such isa), FV_ERR_UNSUPPORTED (this
- * machine lacks it), FV_ERR_MEMORY. On failure there is no context to ask; `why` (may be NULL) receives the
- * message, cut to why_bytes. */
+/* `options` may be NULL: all of them zero. Fails with FV_ERR_ARGUMENT (unknown isa), FV_ERR_UNSUPPORTED
+ * (this machine lacks it), FV_ERR_MEMORY. After a failure there is no context; `why` (may be NULL) receives
+ * the message, cut to why_bytes. */
 FV_API fv_status fv_context_create(const fv_context_options *options, fv_context **out, char *why,
                                    size_t why_bytes);
-/* The context itself goes with the last object that was made with it; until then it may still be asked. */
+/* The context stays valid until the last object that was made with it is destroyed. */
 FV_API void fv_context_destroy(fv_context *ctx);
 FV_API const char *fv_message(const fv_context *ctx); /* of the last call that failed */
 /* Of n names the one that a mistyped word is nearest to; NULL: near to none. Messages name it so. */
 FV_API const char *fv_nearest(const char *word, const char *const *names, int n);
 FV_API const char *fv_context_isa(const fv_context *ctx);
 FV_API int fv_context_threads(const fv_context *ctx);
-FV_API const char *fv_context_machine(const fv_context *ctx); /* "amd, caches of 48 KiB, ...": block sizes' */
+FV_API const char *fv_context_machine(const fv_context *ctx); /* "amd, caches of 48 KiB, ..." */
 
 /* ---- data sets ---------------------------------------------------------------------------------- */
 
 typedef struct fv_data fv_data;
 
-/* What one value of a field is; and the scale of bytes that are pixels: byte / 255.0f, correctly rounded. */
+/* The type of a field's values; and the scale of bytes that are pixels: byte / 255.0f, correctly rounded. */
 typedef enum fv_element { FV_U8, FV_I32, FV_F32 } fv_element;
 #define FV_SCALE_PIXELS (1.0f / 255.0f)
 typedef enum fv_split { FV_SPLIT_TRAIN, FV_SPLIT_TEST } fv_split;
 
 typedef struct fv_data_options {
-    const char *const *roots; /* folders in which a NAME is looked up; NULL-terminated; may be NULL  */
+    const char *const *roots; /* folders in which a NAME is looked up; NULL-terminated; may be NULL */
     const int *classes;       /* keep these classes only, renumbered 0..n_classes-1 in this order    */
     int n_classes;            /* 0: keep all                                                         */
     uint64_t seed;            /* of `digits`, the built-in procedural set                            */
     int limit;                /* keep the first `limit` images; 0: all                               */
 } fv_data_options;
 
-/* `spec` is "digits", a folder with MNIST-layout IDX files (raw or .gz), or the name of such a folder
- * under one of the roots. Of a folder's pictures no more is read than the limit asks for. `options` may be
- * NULL: all of them zero. */
+/* `spec` is "digits", a folder with MNIST-layout IDX files (raw or .gz), or the name of such a folder under
+ * one of the roots. No more pictures are read than the limit asks for. `options` NULL: all of them zero. */
 FV_API fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split,
                               const fv_data_options *options, fv_data **out);
-/* A data set from memory: pixels [n][c][h][w] in 0..255 and labels [n] in 0..n_classes-1, both copied; n is 1
- * or more, n_classes to FV_MAX_CLASSES. */
+/* A data set from memory: pixels [n][c][h][w] in 0..255 and labels [n] in 0..n_classes-1, both copied. n is
+ * at least 1, n_classes at most FV_MAX_CLASSES. */
 FV_API fv_status fv_data_from_memory(fv_context *ctx, const uint8_t *pixels, const int *labels, int n, int c,
                                      int h, int w, int n_classes, fv_data **out);
-/* A field of a data set: what is given with each of its n samples under one name. */
+/* A field of a data set: one named value or array for each of its n samples. */
 #define FV_MAX_FIELDS 16
 #define FV_MAX_DIMS   6
 typedef struct fv_data_field {
-    const char *name;   /* what the model's input or target is called: "image", "label", "target"          */
+    const char *name;   /* the name of the model's input or target: "image", "label", "target" */
     fv_element element; /* of each value                                                                   */
-    float scale;        /* FV_U8: a value counts times this; FV_SCALE_PIXELS: divided by 255               */
+    float scale;        /* FV_U8: a byte is multiplied by it; FV_SCALE_PIXELS: divided by 255 */
     int rank, dims[FV_MAX_DIMS]; /* of a sample: [c][h][w], [c][l], [n]; [1] for a class number            */
-    int n_classes;      /* of class numbers, 0..n_classes-1, to FV_MAX_CLASSES; 0: any values               */
-    const void *values; /* [n] samples, one after the other, without padding                               */
+    int n_classes;               /* of class numbers, 0..n_classes-1, at most FV_MAX_CLASSES; 0: any values */
+    const void *values;          /* [n] samples, contiguous */
 } fv_data_field;
-/* A data set of n samples, all copied. A model's input or target takes the field of its own name; one of
- * which there is none takes the first that no other names. FV_ERR_ARGUMENT where a class number is not below
+/* A data set of n samples, all copied. A model's input or target takes the field of its own name; without
+ * one, the first field that has no input's or target's name. FV_ERR_ARGUMENT if a class number is not below
  * n_classes, a float is not finite, or the scale of bytes that are no class numbers is 0 or not finite. */
 FV_API fv_status fv_data_from_fields(fv_context *ctx, const fv_data_field *fields, int n_fields, int n,
                                      fv_data **out);
-/* One image file: PNG or PGM, of exactly c x h x w. Becomes a data set of one image without a label. */
+/* One image file: PNG or PGM, of exactly c x h x w. It becomes a data set of one image without a label. */
 FV_API fv_status fv_data_open_image(fv_context *ctx, const char *path, int c, int h, int w, fv_data **out);
 FV_API void fv_data_destroy(fv_data *data);
 
-/* How a data set is opened again: what it is called, and how it is cut. */
+/* How a data set is opened again: its name, and the options that select from it. */
 typedef struct fv_data_record {
-    const char *name;   /* `spec`; NULL: it came from memory or one image, or its name is not UTF-8 or has
-                         * more than FV_MAX_DATA_NAME_BYTES, so that no file can hold it                   */
-    const int *classes; /* [n_classes], as they were asked for                                             */
+    const char *name;   /* `spec`; NULL: the data came from memory or one image, or no file can hold its
+                         * name: not UTF-8, or more than FV_MAX_DATA_NAME_BYTES                            */
+    const int *classes; /* [n_classes], as in fv_data_options */
     int n_classes;      /* 0: all                                                                          */
     int limit;          /* 0: all                                                                          */
 } fv_data_record;
@@ -168,8 +167,8 @@ FV_API const uint8_t *fv_data_pixels(const fv_data *data, int index);  /* [c][h]
 FV_API int fv_data_label(const fv_data *data, int index);              /* -1: unknown */
 /* Classes are called "0", "1", ... by their numbers in the files; "?" for a label that is none. */
 FV_API const char *fv_data_class_name(const fv_data *data, int label);
-/* Other names: `n` of them, as many as the set has classes; copied. Each is printable UTF-8 of 1 to 255
- * bytes, or FV_ERR_ARGUMENT. */
+/* Sets other names: `n` of them, the number of classes; copied. Each must be printable UTF-8 of 1 to 255
+ * bytes, otherwise FV_ERR_ARGUMENT. */
 FV_API fv_status fv_data_set_class_names(fv_data *data, const char *const *names, int n);
 
 /* ---- models ------------------------------------------------------------------------------------- */
@@ -178,16 +177,17 @@ typedef struct fv_model fv_model;
 
 /* From model text (docs/model-text.md). `source` names the text in messages; NULL: "model". */
 FV_API fv_status fv_model_from_text(fv_context *ctx, const char *text, const char *source, fv_model **out);
-/* `spec` is the name of a built-in model, a model text file, a weights' file of fv_model_save or of a run
- * (x.safetensors), or a run folder: then with the weights of best.safetensors, or of last.safetensors where
+/* `spec` is the name of a built-in model, a model text file, a weights file of fv_model_save or of a run
+ * (x.safetensors), or a run folder: then with the weights of best.safetensors, or of last.safetensors if
  * there is no best one of the same run. docs/runs.md says what is checked: a damaged file, or a model.fovea
  * that is not the text that the weights belong to, is FV_ERR_INPUT. */
 FV_API fv_status fv_model_open(fv_context *ctx, const char *spec, fv_model **out);
 FV_API void fv_model_destroy(fv_model *model);
 
-/* Draws the parameters anew from `seed`. Before that, and unless loaded, a model has those of seed 0, and
- * fv_train draws those of its own seed; afterwards training goes on from what is there. A model takes memory
- * for its parameters when they are first needed: to describe it, or to print its plan, needs none. */
+/* Draws the parameters from `seed`. Without this call, a model that was not loaded has the parameters of
+ * seed 0, and fv_train draws those of its own seed; after it, training continues from the present
+ * parameters. A model allocates its parameters when they are first needed; describing it, or printing its
+ * plan, does not need them. */
 FV_API fv_status fv_model_initialise(fv_model *model, uint64_t seed);
 /* A weights' file is safetensors, with PyTorch's names. What Fovea writes is the model, whole: its text,
  * the names of its classes and the record of its data stand in the metadata, and a checksum over all of it,
@@ -195,30 +195,30 @@ FV_API fv_status fv_model_initialise(fv_model *model, uint64_t seed);
  * same names and shapes, from any safetensors file, and names of classes if it has them; all or nothing. */
 FV_API fv_status fv_model_save(fv_model *model, const char *path);
 FV_API fv_status fv_model_load(fv_model *model, const char *path);
-/* The same bytes in memory: *bytes is released with fv_bytes_destroy, with the model's context. What is
- * read may lie anywhere and need not be kept. */
+/* The same bytes in memory: *bytes is released with fv_bytes_destroy, with the model's context. The bytes
+ * that are loaded need no alignment and are not kept. */
 FV_API fv_status fv_model_save_memory(fv_model *model, uint8_t **bytes, size_t *n_bytes);
 FV_API fv_status fv_model_load_memory(fv_model *model, const uint8_t *bytes, size_t n_bytes);
 FV_API void fv_bytes_destroy(fv_context *ctx, uint8_t *bytes);
-/* The whole model from the bytes of a weights' file alone; FV_ERR_INPUT where they hold no model text. */
+/* The whole model from the bytes of a weights file; FV_ERR_INPUT if they contain no model text. */
 FV_API fv_status fv_model_from_memory(fv_context *ctx, const uint8_t *bytes, size_t n_bytes, fv_model **out);
 FV_API const char *fv_model_text(const fv_model *model);
-/* Over the parameters' bytes; 0 where these are needed for the first time and there is no memory for them. */
+/* Over the parameters' bytes; 0 if they are needed for the first time and there is no memory for them. */
 FV_API uint64_t fv_model_hash(const fv_model *model);
 
-/* What output `index` stands for: the names of the classes of the data that the model was trained on, or
- * those that were set. NULL where it has none. */
+/* The name of output `index`: a class of the data that the model was trained on, or a name that was set.
+ * NULL if it has none. */
 FV_API const char *fv_model_class_name(const fv_model *model, int index);
-/* `n` of them, as many as fv_model_describe says; otherwise as fv_data_set_class_names. */
+/* Sets `n` names, as many as fv_model_describe says; otherwise as fv_data_set_class_names. */
 FV_API fv_status fv_model_set_class_names(fv_model *model, const char *const *names, int n);
-/* The record of the data that the model was trained on, as its file says; zeros where that is not known. */
+/* The record of the data that the model was trained on, from its file; zeros if it is unknown. */
 FV_API fv_data_record fv_model_trained_on(const fv_model *model);
 
 /* Built-in models, in alphabetical order; NULL past the last. */
 FV_API const char *fv_zoo_name(int index);
 FV_API const char *fv_zoo_text(const char *name); /* NULL: no such model */
 
-/* Building in C: each call adds one layer; the first error is kept and returned by finish. */
+/* Building in C: each call adds one layer; the first error is kept, and finish returns it. */
 typedef struct fv_builder fv_builder;
 typedef struct fv_window {
     int kernel_h, kernel_w;
@@ -234,24 +234,24 @@ FV_API void fv_builder_layer(fv_builder *b, const char *words);    /* any layer,
 FV_API fv_status fv_builder_finish(fv_builder *b, fv_model **out); /* destroys b, also on failure     */
 FV_API void fv_builder_destroy(fv_builder *b);
 
-/* ---- looking at a model ------------------------------------------------------------------------- */
+/* ---- describing a model ------------------------------------------------------------------------- */
 
-/* What a model's outputs are, by the layer that it ends in. Either way an image counts as the class of its
- * largest output. */
+/* The kind of a model's outputs, determined by its last layer. In both cases the class of an image is that
+ * of its largest output. */
 typedef enum fv_output {
     FV_OUTPUT_PROBABILITIES, /* softmax, sigmoid, hardsigmoid: each in 0 to 1; of a softmax the sum is 1 */
     FV_OUTPUT_VALUES         /* anything else, under squared error: numbers of any size and sign     */
 } fv_output;
 
 typedef struct fv_model_info {
-    int c, h, w;   /* the first input, where it is an image, signal or vector, else 0 */
-    int n_classes; /* that it tells apart; 2 for one logistic output; 0: its target is no class number */
-    int n_outputs; /* values that fv_predict gives of a sample: n_classes of a classifier */
+    int c, h, w;   /* the first input if it is an image, signal or vector, otherwise 0 */
+    int n_classes; /* classes; 2 for one logistic output; 0: the target is no class number */
+    int n_outputs; /* values per sample of fv_predict: n_classes of a classifier */
     int n_layers;
     int64_t n_parameters;
     int64_t flops;    /* of one image, forward; a multiply-add counts 2 */
     int64_t bytes;    /* parameters and activations of one image */
-    fv_output output; /* what fv_predict gives */
+    fv_output output; /* the kind of fv_predict's results */
 } fv_model_info;
 FV_API fv_model_info fv_model_describe(const fv_model *model);
 
@@ -272,67 +272,67 @@ typedef struct fv_parameter_info {
     const char *name; /* "c1.weight" */
     int shape[6];
     int rank;
-    const float *values; /* plain layout, borrowed; NULL where they are needed for the first time and there
-                          * is no memory for them: fv_message says so */
+    const float *values; /* dense, borrowed; NULL if they are needed for the first time and there is no
+                          * memory for them: fv_message says so */
 } fv_parameter_info;
 /* The learned tensors, in the order of the text; zeros for another index. */
 FV_API int fv_model_n_parameters(const fv_model *model);
 FV_API fv_parameter_info fv_model_parameter(const fv_model *model, int index);
-/* The tensors that are not learned but stored with the model: "input.mean" and "input.inv_std", by which
- * images are standardised, and the running mean and variance of each batch normalisation. */
+/* The tensors that are stored with the model but not learned: "input.mean" and "input.inv_std", which
+ * standardise images, and the running mean and variance of each batch normalisation. */
 FV_API int fv_model_n_statistics(const fv_model *model);
 FV_API fv_parameter_info fv_model_statistic(const fv_model *model, int index);
 /* Sets all n values of a parameter or statistic, which are copied, in the layout of its shape.
- * FV_ERR_ARGUMENT where the model has none of that name, where it has another number of values, or where one
- * is not finite; nothing is changed then. Afterwards fv_train goes on from what is there; but it sets the
- * input's statistics itself, from its images. Predictors see the change after fv_predictor_refresh. */
+ * FV_ERR_ARGUMENT, without any change, if the name is unknown, the number of values is another, or one of
+ * them is not finite. fv_train then continues from these values, but it sets the input's statistics itself,
+ * from its images. Predictors see the change after fv_predictor_refresh. */
 FV_API fv_status fv_model_set_parameter(fv_model *model, const char *name, const float *values, size_t n);
 
-/* The plan of one training step (or of inference) at `batch`, as text, a step a line. *text is released
+/* The plan of one training step (or of inference) at `batch` as text, one step per line. *text is released
  * with fv_text_destroy, with the model's context. */
 FV_API fv_status fv_model_plan_text(fv_model *model, int batch, bool training, char **text);
 FV_API void fv_text_destroy(fv_context *ctx, char *text);
 
 /* ---- checking gradients ------------------------------------------------------------------------- */
 
-/* Compares, for every parameter tensor, the gradient that training uses (the kernels', in float) with that of
- * the reference (in double), and the reference's with central differences of its loss: along a random
- * direction through all values at once, then of single values, of all of them in a small tensor. All of it at
- * one point of random images, labels and slightly moved parameters, away from the kinks of ReLU and max
- * pooling and well conditioned, where a few draws find such a point. The model is left as it is.
+/* Compares, for every parameter tensor, the gradient that training uses (of the kernels, in float) with that
+ * of the reference (in double), and the reference's with central differences of its loss: along a random
+ * direction through all values at once, then for single values (for all values of a small tensor). The
+ * comparison is made at one point of random images, labels and slightly moved parameters, which is well
+ * conditioned and away from the kinks of ReLU and max pooling if a few draws find one. The model stays.
  *
- * A gradient is wrong where it disagrees by more than rounding can explain. How much rounding explains is
- * measured, not assumed: by changing every value that the reference computes by as much as float rounds it.
- * Where that would hide a mistake of a thousandth, or each difference meets a kink, nothing is decided. */
+ * A gradient is wrong if it differs by more than rounding explains. The effect of rounding is measured, not
+ * assumed: every value that the reference computes is changed by as much as float rounds it. If that could
+ * hide a mistake of a thousandth, or if every difference meets a kink, the gradient is undecided. */
 typedef enum fv_check_verdict { FV_CHECK_OK, FV_CHECK_WRONG, FV_CHECK_UNDECIDED } fv_check_verdict;
 
 typedef struct fv_check_options {
     uint64_t seed;  /* of images, labels, parameters' moves, directions and sampled values      */
     int batch;      /* images, 1 to FV_MAX_CHECK_BATCH                                          */
-    double seconds; /* differences are taken for about this long, of each tensor as many as fit;
-                       0: all. Tensors that are not reached in time are undecided. The gradients
-                       themselves are computed however long they take                           */
+    double seconds; /* time for the differences, of each tensor as many as fit; 0: all. Tensors that are
+                        not reached in time are undecided. The time of the gradients themselves is not
+                        limited                                                                         */
 } fv_check_options;
 FV_API fv_check_options fv_check_options_default(void); /* seed 0, 4 images, 60 seconds */
 
 typedef struct fv_check_result {
     const char *parameter;
     int64_t n_checked; /* differences compared: the direction's (of tensors of 2 values or more) and
-                          those of single values                                                   */
+                           those of single values                                                   */
     int64_t n_values;
-    double reference_error; /* largest error of the reference's gradient, over the root mean square of
-                               the tensor's; NaN where no difference was decided                        */
-    double kernel_error;    /* largest error of the kernels' gradient, over the same, or over the value
-                               where that is larger; where terms cancel out, over the terms' size       */
+    double reference_error; /* largest error of the reference's gradient, relative to the root mean square
+                                of the tensor's; NaN if no difference was decided                        */
+    double kernel_error; /* largest error of the kernels' gradient, relative to the same, or to the value if
+                             that is larger; if terms cancel out, to the size of the terms            */
     fv_check_verdict verdict;
 } fv_check_result;
 
-/* Told several times a second; what it points to lives as long as the call. */
+/* Reported several times a second; pointers are valid during the call. */
 typedef struct fv_check_progress {
-    const fv_check_result *result; /* of the tensor that is done now; NULL: none, time has passed */
-    const char *parameter;         /* the tensor at work; NULL: a point is being chosen           */
+    const fv_check_result *result; /* of the tensor that has just been checked; NULL: none */
+    const char *parameter;         /* the tensor being checked; NULL: a point is being chosen */
     int n_done, n_parameters;      /* tensors                                                     */
-    double share;                  /* of the whole, 0 to 1, about                                 */
+    double share;                  /* of the whole check, 0 to 1, approximate */
     double seconds;                /* since the call                                              */
 } fv_check_progress;
 typedef bool (*fv_check_fn)(void *user, const fv_check_progress *progress); /* false: stop */
@@ -341,16 +341,16 @@ typedef struct fv_check_summary {
     int n_ok, n_wrong, n_undecided;
 } fv_check_summary;
 
-/* Options NULL: the defaults; report and summary may be NULL. FV_OK says that the check was made, the
- * summary what it found. FV_ERR_NONFINITE where the parameters give no finite loss, FV_STOPPED where
- * `report` said so: the summary is then of what was done until there. */
+/* Options NULL: the defaults; report and summary may be NULL. FV_OK means that the check was completed; the
+ * summary has its result. FV_ERR_NONFINITE if the parameters give no finite loss; FV_STOPPED if `report`
+ * asked to stop: the summary then covers what was done before. */
 FV_API fv_status fv_model_check(fv_model *model, const fv_check_options *options, fv_check_fn report,
                                 void *user, fv_check_summary *summary);
 
 /* ---- training ----------------------------------------------------------------------------------- */
 
-/* The learning rate in epoch e (from 0) of n. Only cosine depends on n: a run under any other schedule that
- * is given more epochs later ends as if it had had them from the start. */
+/* The learning rate in epoch e (from 0) of n. Only cosine depends on n: under any other schedule, a run
+ * that is given more epochs later ends as if it had had them from the start. */
 typedef enum fv_schedule {
     FV_SCHEDULE_CONSTANT, /* lr                                                        */
     FV_SCHEDULE_STEP,     /* lr * step_factor ^ floor(e / step_epochs)                 */
@@ -360,30 +360,30 @@ typedef enum fv_schedule {
 typedef struct fv_train_options {
     int epochs; /* to FV_MAX_EPOCHS                                                        */
     int batch;  /* 1: stochastic; 0: the whole training set (batch gradient descent)       */
-    double lr, momentum, weight_decay; /* weight decay acts on weights, never on biases               */
-    const char *optimizer; /* "sgd", "nesterov", "adam" or "adamw"; "adam:beta2=0.99" sets its own words */
+    double lr, momentum, weight_decay; /* weight decay applies to weights, never to biases */
+    const char *optimizer; /* "sgd", "nesterov", "adam" or "adamw"; "adam:beta2=0.99" sets its own word */
     fv_schedule schedule;
-    int step_epochs;    /* step schedule: every so many epochs ...                                 */
+    int step_epochs;    /* step schedule: after this many epochs ... */
     double step_factor; /* ... the learning rate is multiplied by this                             */
-    int shift;          /* augmentation: each training image moved by up to so many pixels         */
+    int shift;          /* augmentation: each training image is shifted by up to this many pixels */
     uint64_t seed;      /* of initialisation (of a new model), shuffling, dropout, augmentation    */
     int n_valid;        /* the last n_valid training images are held out for validation            */
     const char *out;    /* run folder, created; NULL: nothing is written                           */
-    bool resume;        /* go on from out/last.safetensors; its recorded options win over these,
-                         * but `epochs` may be more                                                */
-    bool replace;       /* where `out` holds a trained run: train anew in its place                */
-    bool force;         /* resume, though the model's text or the training data are not those that
-                         * the run began with: goes on with what is given now                      */
+    bool resume;        /* continue from out/last.safetensors; its recorded options replace these, but
+                         * `epochs` may be more                                                    */
+    bool replace;       /* if `out` holds a trained run, it is replaced by a new one */
+    bool force;         /* resume although the model's text or the training data have changed since
+                         * the run began: continues with the present ones                          */
 } fv_train_options;
 FV_API fv_train_options fv_train_options_default(void);
-/* FV_ERR_ARGUMENT where an option is out of its range; fv_train begins with it. */
+/* FV_ERR_ARGUMENT if an option is out of its range; fv_train makes this check first. */
 FV_API fv_status fv_train_options_check(fv_context *ctx, const fv_train_options *options);
 
-/* The options that can be set by a word: what a program needs to read them, show them and explain them. */
+/* The options that can be set by a word, for programs that read, show and explain them. */
 typedef enum fv_option_type {
     FV_OPTION_COUNT,  /* int                                  */
     FV_OPTION_REAL,   /* double                               */
-    FV_OPTION_CHOICE, /* an enum: a place in `choices`        */
+    FV_OPTION_CHOICE, /* an enum: an index in `choices` */
     FV_OPTION_SEED,   /* uint64_t, any                        */
     FV_OPTION_TEXT    /* const char *, borrowed               */
 } fv_option_type;
@@ -397,14 +397,14 @@ typedef struct fv_train_option {
     const char *initial_text;   /* TEXT: the default                           */
     const char *const *choices; /* CHOICE: words, NULL behind the last         */
     const char *zero;           /* COUNT: a word for 0, "all"; NULL: none      */
-    const char *argument;       /* what help calls the value: "N"              */
-    bool may_grow;              /* a resumed run may have more; others stay    */
+    const char *argument;       /* the name of the value in help texts: "N" */
+    bool may_grow;              /* a resumed run may have more; other options must not change */
     const char *help;           /* one line                                    */
 } fv_train_option;
 FV_API const fv_train_option *fv_train_option_at(int index); /* NULL past the last */
-/* The model and the options of a run's last checkpoint, to go on with by fv_train: options->resume is set,
- * options->out is `run_folder`, borrowed. fv_model_trained_on(*model) says which data to open. With `force`,
- * options->force is set, and a model.fovea that was changed since is the model's text. */
+/* The model and the options of a run's last checkpoint, for continuing with fv_train: options->resume is
+ * set, options->out is `run_folder`, borrowed. fv_model_trained_on(*model) says which data to open. With
+ * `force`, options->force is set, and a model.fovea that was edited since is the model's text. */
 FV_API fv_status fv_train_open_run(fv_context *ctx, const char *run_folder, bool force, fv_model **model,
                                    fv_train_options *options);
 
@@ -415,7 +415,7 @@ typedef struct fv_progress {
     int epoch, epochs;   /* epoch counts from 1 */
     int64_t step, steps; /* within the epoch */
     double train_loss;   /* mean over the epoch so far */
-    double valid_error;  /* NaN where there is no such set, or not yet measured */
+    double valid_error;  /* NaN if there is no such set, or before it is measured */
     double test_error;
     double lr;
     double samples_per_s; /* training time alone */
@@ -428,12 +428,12 @@ typedef struct fv_progress {
  * thread, after every step, epoch, and at the end. */
 typedef bool (*fv_progress_fn)(void *user, const fv_progress *progress);
 
-/* Trains in place. `test` and `progress` may be NULL. The model takes the names of its classes and the record
- * of its data from `train`. The run folder receives model.fovea, last.safetensors, best.safetensors (lowest
- * validation error; without one, lowest training loss), args.json, log.csv: docs/runs.md. A folder that holds
- * a trained run is FV_ERR_ARGUMENT without `resume` or `replace`, and left alone; with `replace` the old run
- * is whole until the new one's first checkpoint stands in its place. FV_ERR_INPUT where a resumed run began
- * with another model text or other images. */
+/* Trains in place. `test` and `progress` may be NULL. The model takes its class names and the record of its
+ * data from `train`. The run folder receives model.fovea, last.safetensors, best.safetensors (lowest
+ * validation error; without one, lowest training loss), args.json, log.csv: docs/runs.md. For a folder with
+ * a trained run, the call returns FV_ERR_ARGUMENT and changes nothing, unless `resume` or `replace` is set;
+ * with `replace` the old run stays complete until the new one's first checkpoint replaces it. FV_ERR_INPUT
+ * if a resumed run began with another model text or other images. */
 FV_API fv_status fv_train(fv_model *model, const fv_data *train, const fv_data *test,
                           const fv_train_options *options, fv_progress_fn progress, void *user);
 
@@ -443,32 +443,32 @@ typedef struct fv_class_score {
     int n, n_wrong;
 } fv_class_score;
 typedef struct fv_score {
-    int n, n_wrong;   /* samples; those with a wrong class, or a pixel of one */
-    int64_t n_labels; /* class numbers compared: n, or of a model that gives each pixel a class, all pixels */
-    double error;     /* share of wrong class numbers; of a model that has none, absolute_error */
-    double top5_error; /* share that is none of the five most probable; NaN: of 5 classes or fewer */
-    double loss;       /* mean over the samples, of the model's own */
-    double absolute_error, squared_error; /* means over the last layer's values; NaN: of classes */
-    int n_classes;                        /* 0: the model has no class number for a target */
+    int n, n_wrong;    /* samples; those with a wrong class, or with a wrong pixel */
+    int64_t n_labels;  /* class numbers compared: n, or all pixels if the model classifies pixels */
+    double error;      /* share of wrong class numbers; for a model without classes, absolute_error */
+    double top5_error; /* share that is not among the five most probable; NaN: 5 classes or fewer */
+    double loss;       /* the model's own loss, mean over the samples */
+    double absolute_error, squared_error; /* means over the last layer's values; NaN: classes */
+    int n_classes;                        /* 0: the model's target is no class number */
 } fv_score;
 FV_API fv_status fv_evaluate(fv_model *model, const fv_data *data, fv_score *score);
-/* The same, and where they are not NULL, the caller's arrays: per_class[n_classes], by the true class, and
- * confusion[n_classes][n_classes], in row t and column k how often class t was taken for class k. */
+/* The same with counts in the caller's arrays, unless these are NULL: per_class[n_classes], by the true
+ * class, and confusion[n_classes][n_classes]: row t, column k counts samples of class t classified as k. */
 FV_API fv_status fv_evaluate_classes(fv_model *model, const fv_data *data, fv_score *score,
                                      fv_class_score *per_class, int *confusion);
 
-/* Outputs of images [first, first+n), n 0 or more, probabilities or values as fv_model_info.output says:
- * probabilities[n][n_outputs]. A logistic model gives two. FV_ERR_ARGUMENT where the data has no such images,
- * FV_ERR_NONFINITE where an output is not finite; after a failure the array may be filled in part. */
+/* Outputs of images [first, first+n), n 0 or more, as fv_model_info.output says: probabilities[n][n_outputs].
+ * A logistic model gives two per image. FV_ERR_ARGUMENT if the data has no such images, FV_ERR_NONFINITE if
+ * an output is not finite; after a failure part of the array may have been written. */
 FV_API fv_status fv_predict(fv_model *model, const fv_data *data, int first, int n, float *probabilities);
 
-/* A model made ready to predict, for those who ask more than once: its memory, and the weights in the order
- * in which the kernels read them, are kept from call to call. It is made for about n images at a time and
- * takes any number; the bits are the same. Like its context, it is for one thread at a time. */
+/* A model prepared for repeated prediction: memory and packed weights are kept from call to call. It is
+ * created for about n images at a time and accepts any number; the bits are the same. Like its context, it
+ * is used by one thread at a time. */
 typedef struct fv_predictor fv_predictor;
 FV_API fv_status fv_predictor_create(fv_model *model, int n, fv_predictor **out);
 FV_API void fv_predictor_destroy(fv_predictor *predictor);
-/* The model's parameters have changed since: the next call takes them as they are then. */
+/* To be called after the model's parameters have changed: the next prediction uses the new ones. */
 FV_API void fv_predictor_refresh(fv_predictor *predictor);
 /* Later calls give the values of fv_model_result(model, index), as they are; at first index is 0. */
 FV_API fv_status fv_predictor_choose(fv_predictor *predictor, int index);
@@ -489,8 +489,8 @@ typedef struct fv_bench_result {
     double gflops;
     double peak_share; /* of the measured FMA peak of the same number of threads */
 } fv_bench_result;
-/* Measures the FMA peak, then every kernel of every layer of the named built-in models (NULL: all
- * but those of more than 100 Mflop an image forward: a step of the largest takes minutes and gigabytes). */
+/* Measures the FMA peak, then every kernel of every layer of the named built-in models (NULL: all but those
+ * of more than 100 Mflop an image forward: a step of the largest takes minutes and gigabytes). */
 FV_API fv_status fv_bench(fv_context *ctx, const char *const *models, int batch,
                           bool (*report)(void *user, const fv_bench_result *result), void *user);
 

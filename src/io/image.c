@@ -1,7 +1,7 @@
 /* image.c - one picture in a PNG (libpng) or PGM file (Netpbm: P2 is text, P5 bytes).
  *
- * The caller says what size the picture must have, and a picture of another size is refused before anything
- * is allocated for its pixels. */
+ * The caller states the size of the picture; a picture of another size is refused before memory for its
+ * pixels is allocated. */
 #include "io/image.h"
 
 #include "io/file.h"
@@ -75,7 +75,7 @@ static uint8_t to_byte(uint32_t value, uint32_t max)
 static fv_status read_pgm_values(pgm *f, bool text, uint32_t max, size_t n_values, uint8_t *pixels)
 {
     const size_t width = max > 255 ? 2 : 1;
-    /* One white space ends the header; a text value takes at least a digit and a space between. */
+    /* One white space ends the header; each text value takes at least a digit and a space. */
     if (f->at >= f->n || !is_space(f->bytes[f->at]))
         return fv__fail(f->ctx, FV_ERR_INPUT, "%s: byte %zu: expected white space after the largest value",
                         f->path, f->at);
@@ -124,7 +124,7 @@ static fv_status read_pgm(fv_context *ctx, const char *path, const uint8_t *byte
 
 #ifdef FV_HAVE_PNG
 
-/* From [h][w][4] (red, green, blue, alpha) to [c][h][w] on black. */
+/* Converts [h][w][4] (red, green, blue, alpha) to [c][h][w], on black. */
 static fv_status take_planes(fv_context *ctx, const char *path, const uint8_t *rgba, int c, int h, int w,
                              uint8_t *pixels)
 {
@@ -144,7 +144,8 @@ static fv_status take_planes(fv_context *ctx, const char *path, const uint8_t *r
 static fv_status decode_png(fv_context *ctx, const char *path, png_image *image, int c, int h, int w,
                             uint8_t *pixels)
 {
-    /* Whether a coloured file holds a gray picture is seen in its pixels, once its size is right. */
+    /* Whether a colour file contains a gray picture is decided by its pixels, after its size has been
+     * checked. */
     const bool fits = image->height == (uint32_t)h && image->width == (uint32_t)w;
     const bool coloured = (image->format & PNG_FORMAT_FLAG_COLOR) != 0 && !(c == 1 && fits);
     FV_TRY(check_size(ctx, path, c, h, w, coloured ? 3 : 1, image->height, image->width));
@@ -155,7 +156,7 @@ static fv_status decode_png(fv_context *ctx, const char *path, png_image *image,
     if (!rgba)
         return fv__memory_for(ctx, FV_ERR_MEMORY, path);
     image->format = PNG_FORMAT_RGBA;
-    image->flags |= PNG_IMAGE_FLAG_16BIT_sRGB; /* 16 bits mean what 8 bits mean, only finer */
+    image->flags |= PNG_IMAGE_FLAG_16BIT_sRGB; /* 16 bits mean what 8 bits mean, with more precision */
     fv_status status;
     if (!png_image_finish_read(image, NULL, rgba, 0, NULL))
         status = fv__fail(ctx, FV_ERR_INPUT, "%s: the PNG is damaged: %s", path, image->message);
@@ -168,7 +169,7 @@ static fv_status decode_png(fv_context *ctx, const char *path, png_image *image,
 static fv_status read_png(fv_context *ctx, const char *path, const uint8_t *bytes, size_t n, int c, int h,
                           int w, uint8_t *pixels)
 {
-    /* libpng stops at the last pixel; what a whole file ends with is looked at here. */
+    /* libpng stops at the last pixel; this checks the end of a complete file. */
     static const uint8_t end[12] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
     if (n < sizeof end || memcmp(bytes + n - sizeof end, end, sizeof end) != 0)
         return fv__fail(ctx, FV_ERR_INPUT, "%s: byte %zu: expected the PNG to end with an IEND chunk", path,

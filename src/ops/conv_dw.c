@@ -1,10 +1,10 @@
-/* conv_dw.c - the weight gradient of convolution in terms of kernels: by Winograd, over rows of x, or block
- * by block where x has few channels. */
+/* conv_dw.c - lowers the weight gradient of convolution to kernels: by Winograd, over rows of x, or block
+ * by block if x has few channels. */
 #include "ops/conv.h"
 
-/* From so many input channels on, channels lie side by side instead of images. */
+/* From this number of input channels on, a vector holds channels instead of images. */
 #define FV_ROWS_CHANNELS 16
-/* Slices, slices times outputs, and floats of all their sums, at most. */
+/* The most slices, the most slices times outputs, and the most floats of all their sums. */
 #define FV_ROWS_SLICES 8
 #define FV_ROWS_SLICED 1024
 #define FV_ROWS_SUMS   (1024 * 1024)
@@ -18,7 +18,7 @@
 /* Tasks for each worker, at least. */
 #define FV_ROWS_TASKS 2
 
-/* By shape alone: sums depend on it. */
+/* It depends on the shape alone, because sums depend on it. */
 static int count_slices(const fv_lower *l, const fv_conv_args *c)
 {
     const int64_t lines = fv__lower_blocks(l) * fv__conv_lines(c), floats = fv__shape_count(l->out_shape);
@@ -42,13 +42,13 @@ static int choose_outputs(const fv_lower *l, const fv_conv_dw_rows_args *g)
     return fv__ceil_div(c->o, parts);
 }
 
-/* Vectors of a panel, of so many: three or four, as the tiles have them. */
+/* Vectors of a panel, for `vectors` in all: three or four, as the tiles have. */
 static int choose_panel(int vectors)
 {
     return vectors % 3 == 0 ? 3 : fv__ceil_div(vectors, fv__ceil_div(vectors, 4));
 }
 
-/* Floats of x as rows that n_lines x n_pixels of dy see, through one depth of the window. */
+/* Floats of x as rows that n_lines x n_pixels of dy read, through one depth of the window. */
 static int64_t chunk_floats(const fv_conv_dw_rows_args *g, int n_lines, int n_pixels)
 {
     const fv_conv_args *const c = &g->conv;
@@ -59,7 +59,7 @@ static int64_t chunk_floats(const fv_conv_dw_rows_args *g, int n_lines, int n_pi
     return lines * columns * FV_LANES * g->panel;
 }
 
-/* A block's dy, warm as it is, may come from L3. */
+/* The dy of a block, which was just computed, may come from L3. */
 static bool chunk_fits(const fv_blocks *blocks, const fv_conv_dw_rows_args *g, int n_lines, int n_pixels)
 {
     const int64_t rows = chunk_floats(g, n_lines, n_pixels);
@@ -67,7 +67,7 @@ static bool chunk_fits(const fv_blocks *blocks, const fv_conv_dw_rows_args *g, i
     return (rows > dy ? rows : dy) * (int64_t)sizeof(float) <= blocks->rows_bytes;
 }
 
-/* Several lines, a line, or an even part of one. */
+/* Several lines, one line, or an even part of one. */
 static void choose_chunk(const fv_blocks *blocks, fv_conv_dw_rows_args *g)
 {
     const fv_conv_args *const c = &g->conv;
@@ -124,7 +124,7 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, bool by_block,
     return FV_OK;
 }
 
-/* The sums of the slices as dw: where they lie in the same order, as any shards. */
+/* Adds the sums of the slices to dw; if they have dw's order, as any shards. */
 static fv_status lower_sums(fv_lower *l, const fv_conv_dw_rows_args *g, int sums)
 {
     const fv_conv_args *const c = &g->conv;
@@ -139,7 +139,7 @@ static fv_status lower_sums(fv_lower *l, const fv_conv_dw_rows_args *g, int sums
     return fv__lower_gradient(l, g, sizeof *g, sums, s);
 }
 
-/* Many channels: one product over each slice of the batch, or block by block; and their sum. */
+/* Many channels: one product over each slice of the batch, or block by block; then their sum. */
 static fv_status lower_rows(fv_lower *l, const fv_conv_args *conv, bool by_block)
 {
     fv_conv_dw_rows_args g;
@@ -175,7 +175,7 @@ static fv_status lower_rows(fv_lower *l, const fv_conv_args *conv, bool by_block
     return g.is_dw ? FV_OK : lower_sums(l, &g, sums);
 }
 
-/* Few channels, many outputs: slices of the batch, and their sum. */
+/* Few channels, many outputs: slices of the batch, then their sum. */
 static fv_status lower_outputs(fv_lower *l, const fv_conv_task *task)
 {
     const fv_conv_args *const conv = task->part;

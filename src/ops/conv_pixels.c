@@ -1,13 +1,14 @@
-/* conv_pixels.c - convolution and its data gradient as products of weights and staged pixels
- * (kernels/conv_pixels.inc): who takes that way, and block sizes. */
+/* conv_pixels.c - convolution and its data gradient as a GEMM of weights and im2col pixels
+ * (kernels/conv_pixels.inc): the shapes it is used for, and block sizes. */
 #include "ops/conv.h"
 
-/* From so many channels on; a window of one pixel pays with any. */
+/* The fewest channels for which it pays; a window of one pixel pays with any number. */
 #define FV_PIXELS_INPUTS  16
 #define FV_PIXELS_OUTPUTS 32
-/* Pixels for every worker, at least, where few blocks are cut by pixels; else they are cut by channels. */
+/* If few blocks are cut by pixels, every worker gets at least this many; otherwise they are cut by
+ * channels. */
 #define FV_PIXELS_SHARE 16
-/* Tasks for every worker where they are cut by channels. */
+/* Tasks for every worker if blocks are cut by channels. */
 #define FV_PIXELS_TASKS 2
 
 bool fv__conv_pixels_can(const fv_conv_task *task)
@@ -24,7 +25,7 @@ bool fv__conv_pixels_pays(const fv_conv_task *task)
     return fv__conv_taps(conv) == 1 || (conv->i >= FV_PIXELS_INPUTS && conv->o >= FV_PIXELS_OUTPUTS);
 }
 
-/* Channels and pixels that are staged at a time: block sizes, which no sum depends on. */
+/* Channels and pixels that im2col copies at a time: block sizes, which no sum depends on. */
 static fv_status make_args(fv_lower *l, const fv_conv_task *task, fv_pixels_args *g)
 {
     const fv_conv_args *const conv = task->part;

@@ -2,12 +2,12 @@
  * of slices of the batch, and their sum. */
 #include "ops/conv.h"
 
-/* Slices times outputs, at most: enough pieces for the workers, and gradients that take little memory. */
+/* The most slices times outputs: enough pieces for the workers, and gradients that take little memory. */
 #define FV_DW_SLICED 512
-/* Tasks for each worker, at least. */
+/* The fewest tasks for each worker. */
 #define FV_DW_TASKS 2
 
-/* By shape alone: sums depend on it. */
+/* It depends on the shape alone, because sums depend on it. */
 static int count_slices(const fv_lower *l, const fv_conv_args *c)
 {
     const int64_t tiles = (int64_t)fv__lower_blocks(l) * c->at[FV_DEPTH].out *
@@ -34,7 +34,7 @@ static fv_status make_args(fv_lower *l, const fv_conv_args *conv, const fv_winog
     g.outputs = choose_outputs(l, conv, g.slices);
     g.inputs =
         fv__ceil_div(g.padded / FV_LANES, fv__ceil_div(g.padded, l->blocks->winograd_dw_inputs)) * FV_LANES;
-    /* Not a multiple of 4096 bytes: the 36 pixels of a tile would meet in the same few lines of L1. */
+    /* Not a multiple of 4096 bytes: otherwise the 36 pixels of a tile would share a few lines of L1. */
     g.pixel = (int64_t)FV_LANES * (g.padded + 1);
     g.offset = fv__lower_offsets(l, FV_WINOGRAD_DW_TERMS, g.inputs);
     if (!g.offset)
