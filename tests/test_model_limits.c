@@ -68,7 +68,7 @@ static void too_large_to_plan(void **state)
     char *text = NULL;
     assert_int_equal(fv_model_from_text(ctx,
                                         "input image 1x3000x3000\nconv a 64 1x1\n"
-                                        "conv c 64 3x3 dilation=1024 pad=1024\n"
+                                        "conv c 64 5x5 dilation=512 pad=1024\n"
                                         "globalavgpool\nflatten\nlinear out 2\nsoftmax\n",
                                         "m", &model),
                      FV_OK);

@@ -201,8 +201,8 @@ static void mistakes(void **state)
         {IN "tokens\nclasstoken a.weight\nlayernorm a\n" END,
          "m:4:1: layernorm a: the name of its 'a.weight' is taken by the classtoken a.weight of line 3"},
         {IN "tokens\nlinear out 3\nsoftmax\n",
-         "m:4: softmax: softmax expected one vector of values per image (rank 1), found 3x16 (rank 2): put a "
-         "flatten before it"},
+         "m:4:1: the model ends in a sequence of 3x16, the loss reads a vector; put a 'flatten' line before "
+         "the last layer"},
     };
     fv_context *ctx = ((scratch *)*state)->ctx;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

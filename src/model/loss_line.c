@@ -146,9 +146,8 @@ static fv_status find_values(fv_parse *p, loss_line *loss)
     if (loss->op == &fv_op_cross_entropy && !kind->pictures && shape.rank != 1)
         return fv__line_fail(
             &p->line, 1,
-            "the model ends in an image of %s, the loss reads a vector; put a 'flatten' line "
-            "before the last layer",
-            fv__shape_text(shape, text));
+            "the model ends in %s of %s, the loss reads a vector; put a 'flatten' line before the last layer",
+            shape.rank == 2 ? "a sequence" : "an image", fv__shape_text(shape, text));
     if (loss->op == &fv_op_cross_entropy && shape.dim[0] < 2)
         return fv__line_fail(&p->line, 1, "%s needs two outputs or more; the model ends in %d", kind->word,
                              shape.dim[0]);
