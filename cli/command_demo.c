@@ -36,10 +36,11 @@ static fv_status open_all(const cli_session *session, cli_training *training)
     const cli_args *args = session->args;
     fv_status status = fv_model_open(session->ctx, args->model, &training->model);
     if (status == FV_OK)
-        status =
-            cli_open_data(session, "digits", FV_SPLIT_TRAIN, &every_class, args->limit, &training->train);
+        status = cli_open_data(session, "digits", FV_SPLIT_TRAIN, &every_class, args->limit, training->model,
+                               &training->train);
     if (status == FV_OK)
-        status = cli_open_data(session, "digits", FV_SPLIT_TEST, &every_class, args->limit, &training->test);
+        status = cli_open_data(session, "digits", FV_SPLIT_TEST, &every_class, args->limit, training->model,
+                               &training->test);
     if (status != FV_OK)
         return status;
     training->options = fv_train_options_default();

@@ -13,6 +13,7 @@ static const cli_option options[] = {
     CLI_ROW_SPLIT,
     CLI_ROW_CLASSES,
     CLI_ROW_LIMIT,
+    CLI_ROW_CACHE,
     CLI_ROW_THREADS,
     CLI_ROW_JSON,
     CLI_ROW_HELP,
@@ -73,7 +74,8 @@ static int evaluate(const cli_session *session, fv_model *model, const char *run
     const cli_args *args = session->args;
     fv_data *data = NULL;
     char spare[32];
-    fv_status status = cli_open_data(session, spec, cli_split_of(args), &record->classes, args->limit, &data);
+    fv_status status =
+        cli_open_data(session, spec, cli_split_of(args), &record->classes, args->limit, model, &data);
     int code = status == FV_OK ? cli_check_classes(session, model, spec, data) : cli_fail(session, status);
     if (!code) {
         status = make_counts(model, &counted)

@@ -20,6 +20,10 @@ static const cli_option options[] = {
     {"index", "I,J", CLI_LIST, offsetof(cli_args, index), 0, CLI_MAX_COUNT, NULL,
      "which images of the data set, from 0"},
     CLI_ROW_SPLIT,
+    {"as-is", NULL, CLI_FLAG, offsetof(cli_args, as_is), 0, 0, NULL,
+     "refuse files of another size or colour than the network's, instead of resizing them"},
+    {"invert", NULL, CLI_FLAG, offsetof(cli_args, invert), 0, 0, NULL,
+     "invert the files' brightness: a dark digit on white paper becomes a white one on black"},
     CLI_ROW_CLASSES,
     CLI_ROW_THREADS,
     CLI_ROW_JSON,
@@ -184,10 +188,24 @@ static int predict_one(task *t, const fv_data *data, int index, const char *sour
     return print_picture(t, &b, index);
 }
 
+/* What was done to the picture, and whether it looks like those that the network knows. */
+static void note_file(const char *path, const fv_data *data, bool invert)
+{
+    const fv_data_info info = fv_data_describe(data);
+    if (info.note)
+        cli_note("predict", "%s: %s", path, info.note);
+    if (info.warning)
+        cli_note("predict", "%s: %s%s", path, info.warning, invert ? "" : " (--invert)");
+}
+
 static int predict_file(task *t, const char *path)
 {
     fv_data *data = NULL;
-    const fv_status status = fv_data_open_image(t->session.ctx, path, t->info.c, t->info.h, t->info.w, &data);
+    const cli_args *const args = t->session.args;
+    const fv_image_options how = {.as_is = args->as_is, .invert = args->invert};
+    const fv_status status = fv_model_open_image(t->model, path, &how, &data);
+    if (status == FV_OK)
+        note_file(path, data, args->invert);
     const int code = status == FV_OK ? predict_one(t, data, 0, path, -1) : fail_one(t, path, -1, status);
     fv_data_destroy(data);
     return code;
@@ -214,7 +232,7 @@ static int predict_indices(task *t)
     const cli_args *args = t->session.args;
     fv_data *data = NULL;
     const fv_status status =
-        cli_open_data(&t->session, args->data, cli_split_of(args), &t->record.classes, 0, &data);
+        cli_open_data(&t->session, args->data, cli_split_of(args), &t->record.classes, 0, t->model, &data);
     if (status != FV_OK)
         return cli_fail(&t->session, status);
     const int n = fv_data_describe(data).n;
@@ -237,6 +255,8 @@ static int check(const cli_args *args)
         return cli_usage("predict", "--index is missing: which images of %s?", args->data);
     if (!args->data && args->index.n)
         return cli_usage("predict", "--index needs --data");
+    if (args->data && (args->as_is || args->invert))
+        return cli_usage("predict", "--as-is and --invert are for files, not for --data");
     if (!args->data && args->n_operands < 2)
         return cli_usage("predict", "nothing to look at: name image files, or --data and --index");
     return 0;
@@ -279,8 +299,9 @@ const cli_command cli_command_predict = {
     .min_operands = 1,
     .max_operands = 1 << 30,
     .summary = "predict with a trained run what images show",
-    .details = "Images are PNG or PGM files of the network's input size, or images of a data set by number. "
-               "A file that cannot be read is reported and skipped; the exit code is then 3.",
+    .details = "Images are PNG, JPEG, PGM or PPM files of any size, which are resized as the training images "
+               "were, or images of a data set by number. A file that cannot be read is reported and skipped; "
+               "the exit code is then 3.",
     .examples = "fovea predict runs/lenet5-relu seven.png\n"
                 "fovea predict runs/lenet5-relu --data digits --index 3,17\n"
                 "fovea predict runs/lenet5-relu *.png --json",

@@ -11,7 +11,15 @@
 static const cli_option options[] = {
     {"model", "NAME|FILE", CLI_TEXT, AT(model), 0, 0, NULL,
      "a built-in model (fovea models), a text file, or a run's folder"},
-    {"data", "NAME|DIR", CLI_TEXT, AT(data), 0, 0, NULL, "\"digits\", or a folder with IDX files as MNIST's"},
+    {"data", "NAME|PATH", CLI_TEXT, AT(data), 0, 0, NULL,
+     "\"digits\", or a folder or file of one of the sources below; words may follow: DIR:fit=pad,split=0.1"},
+    {"split", "X", CLI_TEXT, AT(data_split), 0, 0, NULL,
+     "the share of each class that becomes the test set, where there is none"},
+    {"fit", "HOW", CLI_TEXT, AT(fit), 0, 0, NULL,
+     "how pictures get the model's size: crop (the middle; where left out), stretch or pad"},
+    {"skip-unreadable", NULL, CLI_FLAG, AT(skip_unreadable), 0, 0, NULL,
+     "leave out files that cannot be read, instead of stopping"},
+    CLI_ROW_CACHE,
     {.kind = CLI_TRAINING},
     CLI_ROW_THREADS,
     CLI_ROW_CLASSES,
@@ -37,6 +45,8 @@ static int check(const cli_args *args)
         return cli_usage("train", "both --resume and --replace: take one of them");
     if (args->resume && args->class_names)
         return cli_usage("train", "--class-names: a resumed run keeps its names");
+    if (args->resume && (args->data_split || args->fit || args->skip_unreadable))
+        return cli_usage("train", "--split, --fit, --skip-unreadable: a resumed run keeps those of its data");
     if (args->resume)
         return 0;
     if (args->force)
@@ -102,18 +112,18 @@ static int name_classes(const cli_session *session, fv_data *data)
     return code;
 }
 
-static int open_data(const cli_session *session, cli_training *training, const cli_record *record)
+static int open_data(cli_session *session, cli_training *training, cli_record *record)
 {
-    const struct {
-        fv_split split;
-        fv_data **out;
-    } sets[] = {{FV_SPLIT_TRAIN, &training->train}, {FV_SPLIT_TEST, &training->test}};
-    for (int i = 0; i < 2; i++) {
-        const fv_status status =
-            cli_open_data(session, record->spec, sets[i].split, &record->classes, record->limit, sets[i].out);
-        if (status != FV_OK)
-            return cli_fail(session, status);
-    }
+    int code = cli_add_data_words(session, &record->spec);
+    if (code)
+        return code;
+    const fv_data_options how = cli_data_options(session, &record->classes, record->limit, training->model);
+    const fv_status status =
+        fv_data_open_both(session->ctx, record->spec, &how, &training->train, &training->test);
+    if (status != FV_OK)
+        return cli_fail(session, status);
+    cli_note_data(session, training->train, "training set: ");
+    cli_note_data(session, training->test, "test set: ");
     if (!fv_data_describe(training->train).record.name)
         cli_note(
             session->command,
@@ -124,7 +134,7 @@ static int open_data(const cli_session *session, cli_training *training, const c
     if (training->options.n_valid >= n)
         return cli_usage(session->command, "--valid %d: expected fewer than the %d training images of %s%s",
                          training->options.n_valid, n, record->spec, record->limit ? " within --limit" : "");
-    const int code = cli_check_classes(session, training->model, record->spec, training->train);
+    code = cli_check_classes(session, training->model, record->spec, training->train);
     return code || !session->args->class_names ? code : name_classes(session, training->train);
 }
 

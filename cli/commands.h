@@ -6,7 +6,8 @@
 #include "session.h"
 
 extern const cli_command cli_command_train, cli_command_eval, cli_command_predict, cli_command_info,
-    cli_command_check, cli_command_bench, cli_command_models, cli_command_demo, cli_command_version;
+    cli_command_check, cli_command_bench, cli_command_models, cli_command_demo, cli_command_version,
+    cli_command_data;
 extern const cli_command *const cli_commands[]; /* NULL-terminated, in the order of the help text */
 
 /* Training, shared by train and demo. */

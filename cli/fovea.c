@@ -10,8 +10,17 @@
 #define MAX_COMMANDS 15
 
 const cli_command *const cli_commands[MAX_COMMANDS + 1] = {
-    &cli_command_demo,  &cli_command_train, &cli_command_eval,   &cli_command_predict, &cli_command_info,
-    &cli_command_check, &cli_command_bench, &cli_command_models, &cli_command_version, NULL,
+    &cli_command_demo,
+    &cli_command_train,
+    &cli_command_eval,
+    &cli_command_predict,
+    &cli_command_info,
+    &cli_command_check,
+    &cli_command_bench,
+    &cli_command_models,
+    &cli_command_data,
+    &cli_command_version,
+    NULL,
 };
 
 static const cli_command *find(const char *name)

@@ -38,8 +38,9 @@ static void print_option(const cli_option *option, const cli_args *defaults)
     for (int i = 0; option->kind == CLI_CHOICE && option->choices[i] && used < sizeof text; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s %s", i ? "," : ":", option->choices[i]);
     cli_show_value(option, defaults, value, sizeof value);
-    /* A count of 0 below its own range means "not given": there is no default to show. */
-    const bool none = option->kind == CLI_COUNT && option->low > 0 && strcmp(value, "0") == 0;
+    /* A count of nought that lies below its own range means "not given": there is no default to show. */
+    const bool none = ((option->kind == CLI_COUNT && option->low > 0) || option->kind == CLI_BYTES) &&
+                      strcmp(value, "0") == 0;
     if (value[0] && !none && used < sizeof text)
         snprintf(text + used, sizeof text - used, " [%s]", value);
     cli_print_entry(stdout, left, HELP_COLUMN, text);
@@ -54,6 +55,22 @@ void cli_print_examples(FILE *stream, const char *lines)
         snprintf(line, sizeof line, "%.*s", (int)bytes, lines);
         cli_print_typed(stream, line, 2);
         lines += bytes + (lines[bytes] == '\n');
+    }
+}
+
+/* What --data takes, for commands that have it. */
+static void print_data_sources(void)
+{
+    const fv_data_source *source;
+    const fv_data_word *word;
+    puts("\nwhat --data takes");
+    for (int i = 0; (source = fv_data_source_at(i)) != NULL; i++)
+        cli_print_entry(stdout, source->name, HELP_COLUMN, source->help);
+    puts("\nwords behind a colon, as in DIR:fit=pad,split=0.1");
+    for (int i = 0; (word = fv_data_word_at(i)) != NULL; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "%s: %s", word->argument, word->help);
+        cli_print_entry(stdout, word->word, HELP_COLUMN, text);
     }
 }
 
@@ -80,6 +97,9 @@ void cli_print_help(const cli_command *command)
     const cli_option *const options = cli_options_of(command, &n_options);
     for (int i = 0; i < n_options; i++)
         print_option(&options[i], &defaults);
+    for (int i = 0; i < n_options; i++)
+        if (strcmp(options[i].name, "cache-memory") == 0) /* who reads data in bulk explains them */
+            print_data_sources();
     cli_print_examples(stdout, command->examples);
     cli_print_exit_codes(stdout);
 }

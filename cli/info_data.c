@@ -77,35 +77,36 @@ static void print_classes(const fv_data *data, const fv_data_info *info, int cou
 
 int cli_info_data(cli_session *session, const char *spec)
 {
-    static const fv_split splits[] = {FV_SPLIT_TRAIN, FV_SPLIT_TEST};
     static const char *const words[] = {"train", "test"};
-    int counts[2][MAX_CLASSES], firsts[MAX_CLASSES];
+    int counts[2][MAX_CLASSES] = {{0}}, firsts[MAX_CLASSES];
     fv_data *data[2] = {NULL, NULL};
-    fv_data_info info[2];
+    fv_data_info info[2] = {{0}};
     const cli_args *args = session->args;
-    fv_status status = FV_OK;
+    const fv_data_options how = cli_data_options(session, &args->classes, args->limit, NULL);
     char spare[2][32];
-    for (int i = 0; i < 2 && status == FV_OK; i++) {
-        status = cli_open_data(session, spec, splits[i], &args->classes, args->limit, &data[i]);
-        if (status != FV_OK)
-            break;
+    const fv_status status = fv_data_open_both(session->ctx, spec, &how, &data[0], &data[1]);
+    if (status != FV_OK)
+        return cli_fail(session, status);
+    const int n_sets = data[1] ? 2 : 1;
+    for (int i = 0; i < n_sets; i++) {
         info[i] = fv_data_describe(data[i]);
         count(data[i], info[i].n, counts[i], firsts);
         if (args->json)
             print_json(spec, words[i], &info[i], counts[i]);
     }
-    if (status == FV_OK && !args->json) {
+    if (!args->json) {
+        cli_note_data(session, data[0], "");
         cli_print_heading(spec, ": images of %dx%dx%d in %d classes", info[0].c, info[0].h, info[0].w,
                           info[0].n_classes);
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < n_sets; i++)
             printf("  %-5s %9s images, %s\n", words[i], cli_grouped(info[i].n, spare[0]),
                    cli_scaled((double)info[i].bytes, "B", spare[1]));
         putchar('\n');
         print_classes(data[0], &info[0], counts);
-        draw_some(data[1], &info[1], counts[1], firsts);
+        if (fv_data_pixels(data[n_sets - 1], 0))
+            draw_some(data[n_sets - 1], &info[n_sets - 1], counts[n_sets - 1], firsts);
     }
-    const int code = status == FV_OK ? 0 : cli_fail(session, status);
     fv_data_destroy(data[1]);
     fv_data_destroy(data[0]);
-    return code;
+    return 0;
 }

@@ -74,6 +74,24 @@ static bool read_choice(const char *text, const char *const *choices, int *out)
     return false;
 }
 
+/* "2G" */
+static bool read_bytes(const char *text, size_t *out)
+{
+    static const char units[] = "KMG";
+    char digits[16];
+    int count;
+    const size_t n = strspn(text, "0123456789");
+    const char *const unit = text[n] ? strchr(units, text[n]) : NULL;
+    if (n == 0 || n >= sizeof digits || (text[n] && (!unit || text[n + 1])))
+        return false;
+    memcpy(digits, text, n);
+    digits[n] = '\0';
+    if (!cli_read_count(digits, 1, INT_MAX, &count))
+        return false;
+    *out = (size_t)count << (unit ? 10 * (unit - units + 1) : 0);
+    return true;
+}
+
 /* "a whole number from 1 to 1000" */
 static void say_range(const cli_option *option, char *text, size_t text_bytes)
 {
@@ -90,6 +108,9 @@ static void say_range(const cli_option *option, char *text, size_t text_bytes)
         break;
     case CLI_SEED:
         snprintf(text, text_bytes, "a whole number from 0 to %" PRIu64, UINT64_MAX);
+        break;
+    case CLI_BYTES:
+        snprintf(text, text_bytes, "a number of bytes, as 500M or 2G");
         break;
     case CLI_LIST:
         snprintf(text, text_bytes, "up to %d whole numbers from %.0f to %.0f with commas between",
@@ -138,6 +159,9 @@ bool cli_read_value(const cli_option *option, const char *text, cli_args *args, 
         break;
     case CLI_SEED:
         ok = read_digits(text, place);
+        break;
+    case CLI_BYTES:
+        ok = read_bytes(text, place);
         break;
     case CLI_CHOICE:
         ok = read_choice(text, option->choices, place);
@@ -188,6 +212,9 @@ void cli_show_value(const cli_option *option, const cli_args *args, char *text, 
         break;
     case CLI_SEED:
         snprintf(text, text_bytes, "%" PRIu64, *(const uint64_t *)place);
+        break;
+    case CLI_BYTES:
+        snprintf(text, text_bytes, "%zu", *(const size_t *)place);
         break;
     case CLI_CHOICE:
         snprintf(text, text_bytes, "%s", option->choices[*(const int *)place]);

@@ -19,13 +19,15 @@ typedef struct cli_list {
 /* Every option of every command has a member here; a command's table lists its options. */
 typedef struct cli_args {
     const char *model, *models, *data, *out, *resume, *class_names;
+    const char *data_split, *fit;
+    size_t cache_memory;    /* bytes */
     fv_train_options train; /* rows of CLI_TRAINING */
     int epochs, batch, threads, limit;
     int split; /* index in its row's choices */
     double seconds;
     uint64_t seed;
     cli_list classes, index;
-    bool json, quiet, plan, inference, replace, force, help;
+    bool json, quiet, plan, inference, replace, force, skip_unreadable, as_is, invert, help;
     const char *program; /* its name as called, for suggestions of commands */
     char **operands;     /* what is not an option, borrowed from argv */
     int n_operands;
@@ -39,6 +41,7 @@ typedef enum cli_kind {
     CLI_BATCH,   /* int in low..high, or "all": 0 */
     CLI_REAL,    /* double in low..high */
     CLI_SEED,    /* uint64_t */
+    CLI_BYTES,   /* size_t: "500M", "2G" */
     CLI_CHOICE,  /* int, a place in `choices` */
     CLI_LIST,    /* cli_list, whole numbers in low..high with commas between */
     CLI_TRAINING /* stands for the rows of all training options (fv_train_option_at), in args.train */
@@ -90,6 +93,12 @@ const cli_option *cli_options_of(const cli_command *command, int *n);
     {                                                                                                        \
         "limit", "N", CLI_COUNT, offsetof(cli_args, limit), 1, CLI_MAX_COUNT, NULL,                          \
             "use the first N images of each set only"                                                        \
+    }
+#define CLI_ROW_CACHE                                                                                        \
+    {                                                                                                        \
+        "cache-memory", "BYTES", CLI_BYTES, offsetof(cli_args, cache_memory), 0, 0, NULL,                    \
+            "for the pictures of folders, as 500M or 2G; what does not fit is decoded again in every "       \
+            "epoch; half of the free memory where left out"                                                  \
     }
 #define CLI_ROW_SPLIT                                                                                        \
     {                                                                                                        \

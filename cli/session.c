@@ -153,6 +153,8 @@ void cli_session_close(cli_session *session)
 {
     fv_context_destroy(session->ctx);
     free(session->roots_text);
+    free(session->spec);
     session->ctx = NULL;
+    session->spec = NULL;
     session->roots_text = NULL;
 }

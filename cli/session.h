@@ -22,6 +22,7 @@ typedef struct cli_session {
     const cli_args *args;
     fv_context *ctx;
     char *roots_text; /* FOVEA_DATA, cut at its colons */
+    char *spec;       /* of cli_add_data_words */
     const char *roots[CLI_MAX_ROOTS + 1];
 } cli_session;
 
@@ -55,9 +56,17 @@ const char *cli_class_name(const fv_model *model, int label, char spare[16]);
 int cli_check_classes(const cli_session *session, const fv_model *model, const char *name,
                       const fv_data *data);
 
+/* What data sets are opened with; `model` (may be NULL) says which size its images have. */
+fv_data_options cli_data_options(const cli_session *session, const cli_list *classes, int limit,
+                                 const fv_model *model);
+/* Says what was done to the pictures, if anything was. */
 fv_status cli_open_data(const cli_session *session, const char *spec, fv_split split, const cli_list *classes,
-                        int limit, fv_data **out);
-/* True if `spec` names data: "digits", a folder, or a folder under one of the roots. */
+                        int limit, const fv_model *model, fv_data **out);
+void cli_note_data(const cli_session *session, const fv_data *data, const char *set);
+/* *spec with the words that options stand for: --split, --fit, --skip-unreadable; it lives as long as the
+ * session. Returns 0 or an exit code. */
+int cli_add_data_words(cli_session *session, const char **spec);
+/* True where `spec` names data: "digits", a folder, or what lies under one of the roots. */
 bool cli_is_data(const cli_session *session, const char *spec);
 bool cli_is_folder(const char *path);
 bool cli_is_run(const char *path);      /* a folder that holds model.fovea or weights */

@@ -1,6 +1,7 @@
 /* specs.c - interprets words of the command line: data sets, run folders, classes. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -32,24 +33,68 @@ bool cli_is_run(const char *path)
 
 bool cli_is_data(const cli_session *session, const char *spec)
 {
-    if (strcmp(spec, "digits") == 0 || cli_is_folder(spec))
-        return true;
-    for (int i = 0; session->roots[i]; i++) {
-        char path[4096];
-        const int length = snprintf(path, sizeof path, "%s/%s", session->roots[i], spec);
-        if (length > 0 && (size_t)length < sizeof path && cli_is_folder(path))
-            return true;
+    return fv_data_exists(session->ctx, spec, session->roots);
+}
+
+fv_data_options cli_data_options(const cli_session *session, const cli_list *classes, int limit,
+                                 const fv_model *model)
+{
+    /* The seed of `digits` stays nought: runs of different seeds must meet the same test images. */
+    fv_data_options options = {.roots = session->roots,
+                               .classes = classes->values,
+                               .n_classes = classes->n,
+                               .limit = limit,
+                               .cache_bytes = session->args->cache_memory};
+    const fv_model_info info = model ? fv_model_describe(model) : (fv_model_info){0};
+    if ((info.c == 1 || info.c == 3) && info.h > 1 && info.w > 1) { /* an image: others are not resized */
+        options.c = info.c;
+        options.h = info.h;
+        options.w = info.w;
     }
-    return false;
+    return options;
+}
+
+void cli_note_data(const cli_session *session, const fv_data *data, const char *set)
+{
+    const char *const note = data ? fv_data_describe(data).note : NULL;
+    if (note && !session->args->quiet)
+        cli_note(session->command, "%s%s", set, note);
 }
 
 fv_status cli_open_data(const cli_session *session, const char *spec, fv_split split, const cli_list *classes,
-                        int limit, fv_data **out)
+                        int limit, const fv_model *model, fv_data **out)
 {
-    /* The seed of `digits` stays 0, so that runs of different seeds have the same test images. */
-    const fv_data_options options = {
-        .roots = session->roots, .classes = classes->values, .n_classes = classes->n, .limit = limit};
-    return fv_data_open(session->ctx, spec, split, &options, out);
+    const fv_data_options options = cli_data_options(session, classes, limit, model);
+    const fv_status status = fv_data_open(session->ctx, spec, split, &options, out);
+    if (status == FV_OK)
+        cli_note_data(session, *out, "");
+    return status;
+}
+
+int cli_add_data_words(cli_session *session, const char **spec)
+{
+    const cli_args *const args = session->args;
+    const char *const values[] = {args->data_split, args->fit, args->skip_unreadable ? "skip" : NULL};
+    static const char *const words[] = {"split", "fit", "unreadable"};
+    size_t n = strlen(*spec) + 1;
+    for (int i = 0; i < 3; i++)
+        n += values[i] ? strlen(words[i]) + strlen(values[i]) + 2 : 0;
+    if (n == strlen(*spec) + 1)
+        return 0;
+    char *const text = malloc(n);
+    if (!text)
+        return cli_error(session->command, CLI_EXIT_FAILED, "out of memory");
+    strcpy(text, *spec);
+    const char *const slash = strrchr(text, '/');
+    const char *mark = strchr(slash ? slash : text, ':') ? "," : ":";
+    for (int i = 0; i < 3; i++)
+        if (values[i]) {
+            sprintf(text + strlen(text), "%s%s=%s", mark, words[i], values[i]);
+            mark = ",";
+        }
+    free(session->spec);
+    *spec = session->spec = text;
+    return 0;
 }
 
 static bool is_weights(const char *path)

@@ -1,5 +1,7 @@
 /* fovea.h - the one public header of libfovea: describe, train, check and run convolutional networks.
  *
+ * Data sets are in fovea_data.h, a part of this header.
+ *
  * Conventions
  *   - Every call that can fail returns fv_status; results are returned through out-parameters, which do not
  *     change on failure. fv_message(ctx) then says what failed where, what was expected and what was found.
@@ -99,77 +101,7 @@ FV_API const char *fv_context_isa(const fv_context *ctx);
 FV_API int fv_context_threads(const fv_context *ctx);
 FV_API const char *fv_context_machine(const fv_context *ctx); /* "amd, caches of 48 KiB, ..." */
 
-/* ---- data sets ---------------------------------------------------------------------------------- */
-
-typedef struct fv_data fv_data;
-
-/* The type of a field's values; and the scale of bytes that are pixels: byte / 255.0f, correctly rounded. */
-typedef enum fv_element { FV_U8, FV_I32, FV_F32 } fv_element;
-#define FV_SCALE_PIXELS (1.0f / 255.0f)
-typedef enum fv_split { FV_SPLIT_TRAIN, FV_SPLIT_TEST } fv_split;
-
-typedef struct fv_data_options {
-    const char *const *roots; /* folders in which a NAME is looked up; NULL-terminated; may be NULL */
-    const int *classes;       /* keep these classes only, renumbered 0..n_classes-1 in this order    */
-    int n_classes;            /* 0: keep all                                                         */
-    uint64_t seed;            /* of `digits`, the built-in procedural set                            */
-    int limit;                /* keep the first `limit` images; 0: all                               */
-} fv_data_options;
-
-/* `spec` is "digits", a folder with MNIST-layout IDX files (raw or .gz), or the name of such a folder under
- * one of the roots. No more pictures are read than the limit asks for. `options` NULL: all of them zero. */
-FV_API fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split,
-                              const fv_data_options *options, fv_data **out);
-/* A data set from memory: pixels [n][c][h][w] in 0..255 and labels [n] in 0..n_classes-1, both copied. n is
- * at least 1, n_classes at most FV_MAX_CLASSES. */
-FV_API fv_status fv_data_from_memory(fv_context *ctx, const uint8_t *pixels, const int *labels, int n, int c,
-                                     int h, int w, int n_classes, fv_data **out);
-/* A field of a data set: one named value or array for each of its n samples. */
-#define FV_MAX_FIELDS 16
-#define FV_MAX_DIMS   6
-typedef struct fv_data_field {
-    const char *name;   /* the name of the model's input or target: "image", "label", "target" */
-    fv_element element; /* of each value                                                                   */
-    float scale;        /* FV_U8: a byte is multiplied by it; FV_SCALE_PIXELS: divided by 255 */
-    int rank, dims[FV_MAX_DIMS]; /* of a sample: [c][h][w], [c][l], [n]; [1] for a class number            */
-    int n_classes;               /* of class numbers, 0..n_classes-1, at most FV_MAX_CLASSES; 0: any values */
-    const void *values;          /* [n] samples, contiguous */
-} fv_data_field;
-/* A data set of n samples, all copied. A model's input or target takes the field of its own name; without
- * one, the first field that has no input's or target's name. FV_ERR_ARGUMENT if a class number is not below
- * n_classes, a float is not finite, or the scale of bytes that are no class numbers is 0 or not finite. */
-FV_API fv_status fv_data_from_fields(fv_context *ctx, const fv_data_field *fields, int n_fields, int n,
-                                     fv_data **out);
-/* One image file: PNG or PGM, of exactly c x h x w. It becomes a data set of one image without a label. */
-FV_API fv_status fv_data_open_image(fv_context *ctx, const char *path, int c, int h, int w, fv_data **out);
-FV_API void fv_data_destroy(fv_data *data);
-
-/* How a data set is opened again: its name, and the options that select from it. */
-typedef struct fv_data_record {
-    const char *name;   /* `spec`; NULL: the data came from memory or one image, or no file can hold its
-                         * name: not UTF-8, or more than FV_MAX_DATA_NAME_BYTES                            */
-    const int *classes; /* [n_classes], as in fv_data_options */
-    int n_classes;      /* 0: all                                                                          */
-    int limit;          /* 0: all                                                                          */
-} fv_data_record;
-#define FV_MAX_DATA_NAME_BYTES 4096
-
-typedef struct fv_data_info {
-    const char *name;          /* for people */
-    int n, c, h, w, n_classes; /* c, h, w: of the first field, if an image, signal or vector, else 0 */
-    int n_fields;
-    size_t bytes; /* held in memory */
-    fv_data_record record;
-} fv_data_info;
-FV_API fv_data_info fv_data_describe(const fv_data *data);
-FV_API fv_data_field fv_data_field_at(const fv_data *data, int index); /* borrowed; zeros past the last */
-FV_API const uint8_t *fv_data_pixels(const fv_data *data, int index);  /* [c][h][w]; NULL: it has no bytes */
-FV_API int fv_data_label(const fv_data *data, int index);              /* -1: unknown */
-/* Classes are called "0", "1", ... by their numbers in the files; "?" for a label that is none. */
-FV_API const char *fv_data_class_name(const fv_data *data, int label);
-/* Sets other names: `n` of them, the number of classes; copied. Each must be printable UTF-8 of 1 to 255
- * bytes, otherwise FV_ERR_ARGUMENT. */
-FV_API fv_status fv_data_set_class_names(fv_data *data, const char *const *names, int n);
+#include "fovea_data.h"
 
 /* ---- models ------------------------------------------------------------------------------------- */
 
@@ -461,6 +393,17 @@ FV_API fv_status fv_evaluate_classes(fv_model *model, const fv_data *data, fv_sc
  * A logistic model gives two per image. FV_ERR_ARGUMENT if the data has no such images, FV_ERR_NONFINITE if
  * an output is not finite; after a failure part of the array may have been written. */
 FV_API fv_status fv_predict(fv_model *model, const fv_data *data, int first, int n, float *probabilities);
+
+/* One image file of any size and colour, brought to the model's input as the pictures that it was trained on
+ * were: a data set of one image without a label, whose note says what was done. It has a warning where its
+ * mean brightness is far from that of the training set, as of a digit on white paper. `options` may be NULL.
+ */
+typedef struct fv_image_options {
+    bool as_is;  /* an image of another size or colour is FV_ERR_INPUT */
+    bool invert; /* black becomes white */
+} fv_image_options;
+FV_API fv_status fv_model_open_image(fv_model *model, const char *path, const fv_image_options *options,
+                                     fv_data **out);
 
 /* A model prepared for repeated prediction: memory and packed weights are kept from call to call. It is
  * created for about n images at a time and accepts any number; the bits are the same. Like its context, it

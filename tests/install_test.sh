@@ -52,13 +52,13 @@ END
 for kind in static shared; do
     prefix=$scratch/$kind
     lib=$(dirname "$(find "$prefix" -name 'libfovea.*' | head -n 1)")
-    for file in include/fovea.h bin/fovea; do
+    for file in include/fovea.h include/fovea_data.h bin/fovea; do
         [ -f "$prefix/$file" ] || fail "$kind: $file is not installed"
     done
     for file in cmake/fovea/fovea-config.cmake pkgconfig/fovea.pc; do
         [ -f "$lib/$file" ] || fail "$kind: $file is not installed beside the library"
     done
-    [ "$(find "$prefix/include" -type f | wc -l)" = 1 ] || fail "$kind: more than one header"
+    [ "$(find "$prefix/include" -type f | wc -l)" = 2 ] || fail "$kind: more headers than fovea.h and its part"
     if grep -r -l -F -e "$source" -e "$scratch" "$prefix/include" "$lib/cmake" "$lib/pkgconfig"; then
         fail "$kind: installed files name the folders they were built in"
     fi

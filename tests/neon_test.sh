@@ -1,6 +1,6 @@
 #!/bin/sh
 # neon_test.sh SOURCE BUILD CMAKE COMMAND - the same bits on 64-bit ARM as here: cross-builds the command (its
-# core: without zlib and libpng; static, so that the emulator needs no libraries), trains a few steps under
+# core: without zlib, libpng and libjpeg; static, so that the emulator needs no libraries), trains a few steps under
 # qemu-aarch64 with NEON and with plain C, and compares the hashes with those of COMMAND. 77: skipped.
 set -u
 source=$1 build=$2 cmake=$3 command=$4
@@ -23,6 +23,7 @@ fi
 { "$cmake" -S "$source" -B "$scratch/build" --toolchain "$source/cmake/aarch64.cmake" \
     -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=-O2 -DCMAKE_EXE_LINKER_FLAGS=-static \
     -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON -DCMAKE_DISABLE_FIND_PACKAGE_PNG=ON \
+    -DCMAKE_DISABLE_FIND_PACKAGE_JPEG=ON \
     -DFOVEA_TESTS=OFF -DFOVEA_EXAMPLES=OFF &&
     "$cmake" --build "$scratch/build" --parallel 2 --target fovea_command; } >"$scratch/built" 2>&1 || {
     cat "$scratch/built" >&2

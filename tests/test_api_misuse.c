@@ -111,6 +111,21 @@ static void null_contexts_and_data(void **state)
     REFUSED(fv_data_from_fields(ctx, &field, 0, 4, &made),
             "fv_data_from_fields: n_fields 0; expected 1 to 16");
     REFUSED(fv_data_from_fields(ctx, &field, 1, 0, &made), "fv_data_from_fields: n 0; expected 1 or more");
+    SILENT(fv_data_open_both(NULL, "digits", NULL, &made, &made));
+    REFUSED(fv_data_open_both(ctx, NULL, NULL, &made, &made), "fv_data_open_both: spec is NULL");
+    REFUSED(fv_data_open_both(ctx, "digits", NULL, NULL, &made), "fv_data_open_both: train is NULL");
+    REFUSED(fv_data_open_both(ctx, "digits", NULL, &made, NULL), "fv_data_open_both: test is NULL");
+    assert_false(fv_data_exists(NULL, "digits", NULL));
+    assert_false(fv_data_exists(ctx, NULL, NULL));
+    assert_null(fv_data_source_at(-1));
+    assert_null(fv_data_word_at(1000));
+    assert_null(fv_data_sample_at(NULL, 0).path);
+    assert_null(fv_data_skipped(NULL, 0));
+    fv_data_moments(NULL, 0, NULL, NULL);
+    fv_data_moments(data, -1, NULL, NULL);
+    SILENT(fv_model_open_image(NULL, "x.png", NULL, &made));
+    REFUSED(fv_model_open_image(model, NULL, NULL, &made), "fv_model_open_image: path is NULL");
+    REFUSED(fv_model_open_image(model, "x.png", NULL, NULL), "fv_model_open_image: out is NULL");
     SILENT(fv_data_open_image(NULL, "x.png", 1, 2, 2, &made));
     REFUSED(fv_data_open_image(ctx, NULL, 1, 2, 2, &made), "fv_data_open_image: path is NULL");
     REFUSED(fv_data_open_image(ctx, "x.png", 1, 2, 2, NULL), "fv_data_open_image: out is NULL");
@@ -388,7 +403,9 @@ static void no_call_is_missing(void **state)
     if (!source)
         skip();
     snprintf(path, sizeof path, "%s/include/fovea.h", source);
-    header[scratch_load(path, header, sizeof header - 1)] = '\0';
+    const size_t n_header = scratch_load(path, header, sizeof header - 1);
+    snprintf(path, sizeof path, "%s/include/fovea_data.h", source);
+    header[n_header + scratch_load(path, header + n_header, sizeof header - 1 - n_header)] = '\0';
     snprintf(path, sizeof path, "%s/tests/test_api_misuse.c", source);
     self[scratch_load(path, self, sizeof self - 1)] = '\0';
     int n = 0;

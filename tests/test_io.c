@@ -378,7 +378,7 @@ static void test_pgm_mistakes(void **state)
     assert_failed(s, read_text(s, "P5 3 2 9 12345\t"), FV_ERR_INPUT,
                   "/pgm: byte 9: expected a pixel of at most 9, found 49");
     assert_failed(s, read_text(s, "GIF89a"), FV_ERR_INPUT,
-                  "/pgm: byte 0: expected a PNG or a PGM (P2, P5) picture, found neither");
+                  "/pgm: byte 0: expected a PNG, JPEG, PGM or PPM picture, found none of them");
     uint8_t pixels[18];
     const char *path = scratch_file(s, "pgm", "P2 3 2 9 1 2 3 4 5 6", 20);
     assert_failed(s, fv__image_read(s->ctx, path, 3, 2, 3, pixels), FV_ERR_INPUT,

@@ -2,7 +2,7 @@
 # setup.sh core|test|bench - installs what is missing, on Debian and its kin; says what and why.
 #
 #   core   a C compiler, CMake and make: all that the library and the command need
-#   test   core, and what the suite needs: cmocka, zlib, libpng, pkg-config; and, where they can be had, the
+#   test   core, and what the suite needs: cmocka, zlib, libpng, libjpeg, pkg-config; and, where they can be had, the
 #          other compiler and the means to run ARM's code, without which a few tests are skipped
 #   bench  core, and the peers of the comparison: PyTorch with a threaded BLAS, and oneDNN
 #
@@ -27,7 +27,7 @@ wish() { # PACKAGES REASON: a lack of them is no failure
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 compiler() { for cc in "${CC:-cc}" gcc clang; do have "$cc" && echo "$cc" && return; done; }
-has_header() { echo "#include <$1>" | $(compiler) -E - >/dev/null 2>&1; }
+has_header() { printf '#include <stdio.h>\n#include <%s>\n' "$1" | $(compiler) -E - >/dev/null 2>&1; }
 
 if [ -z "$(compiler)" ]; then
     need "gcc libc6-dev" "a C compiler and the C library's headers"
@@ -52,6 +52,9 @@ test)
     fi
     if [ -z "$(compiler)" ] || ! has_header png.h; then
         need libpng-dev "reads PNG images"
+    fi
+    if [ -z "$(compiler)" ] || ! has_header jpeglib.h; then
+        need libjpeg62-turbo-dev "reads JPEG images"
     fi
     "$(dirname "$0")/has_libfuzzer.sh" >/dev/null ||
         wish "clang libclang-rt-14-dev" "the fuzz targets search (libFuzzer)"

@@ -1,114 +1,12 @@
-/* data_api.c - fovea.h's data sets: finds one by its name, and reads its contents. */
+/* data_api.c - fovea.h's data sets: from memory, and looking into them. What reads files is in sources_api.c,
+ * so that a program without it needs no libraries of picture formats. */
+#include "base/digest.h"
 #include "base/record.h"
-#include "data/dataset.h"
-#include "data/digit_drawing.h"
-#include "io/file.h"
-#include "io/image.h"
-#include "tensor/shape.h"
+#include "base/rng.h"
+#include "data/files.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
-
-/* ---- finding a data set --------------------------------------------------------------------------- */
-
-enum { MAX_KNOWN = 64 };
-
-/* The names that the user may have meant: "digits", and the folders under the roots. */
-static int known_names(fv_arena *arena, const char *const *roots, const char *names[MAX_KNOWN])
-{
-    int n = 0;
-    names[n++] = "digits";
-    for (; roots && *roots; roots++) {
-        DIR *folder = opendir(*roots);
-        for (struct dirent *entry; folder && n < MAX_KNOWN && (entry = readdir(folder));) {
-            if (entry->d_name[0] == '.')
-                continue;
-            const char *path = fv__arena_printf(arena, "%s/%s", *roots, entry->d_name);
-            const char *name = path ? fv__arena_strdup(arena, entry->d_name) : NULL;
-            if (name && fv__file_is_folder(path))
-                names[n++] = name;
-        }
-        if (folder)
-            closedir(folder);
-    }
-    return n;
-}
-
-static fv_status unknown(fv_context *ctx, const char *spec, const char *const *roots)
-{
-    int fd;
-    size_t n_bytes;
-    if (fv__file_exists(spec)) {
-        FV_TRY(fv__file_open(ctx, spec, SIZE_MAX, &fd,
-                             &n_bytes)); /* fails for a folder that may not be entered */
-        close(fd);
-        return fv__fail(ctx, FV_ERR_INPUT, "%s: expected \"digits\" or a folder of IDX files, found a file",
-                        spec);
-    }
-    fv_arena arena;
-    fv_text looked;
-    const char *names[MAX_KNOWN];
-    fv__arena_init(&arena, ctx);
-    fv__text_init(&looked, ctx);
-    const char *nearest = fv__nearest(spec, names, known_names(&arena, roots, names));
-    fv__text_add(&looked, "data set %s: expected \"digits\" or a folder of IDX files, found no folder %s",
-                 spec, spec);
-    for (; roots && *roots; roots++)
-        fv__text_add(&looked, ", nor %s/%s", *roots, spec);
-    if (nearest)
-        fv__text_add(&looked, "; did you mean \"%s\"?", nearest);
-    const fv_status status = looked.failed ? FV_ERR_MEMORY : fv__fail(ctx, FV_ERR_INPUT, "%s", looked.data);
-    fv__text_deinit(&looked);
-    fv__arena_deinit(&arena);
-    return status;
-}
-
-static fv_status find(fv_context *ctx, const char *spec, fv_split split, const fv_data_options *options,
-                      fv_data **out)
-{
-    if (strcmp(spec, "digits") == 0)
-        return fv__digits_open(ctx, split, options, out);
-    if (fv__file_is_folder(spec))
-        return fv__mnist_open(ctx, spec, spec, split, options, out);
-    for (const char *const *root = options->roots; root && *root; root++) {
-        char *folder = fv__path_join(ctx, *root, spec);
-        if (!folder)
-            return FV_ERR_MEMORY;
-        const bool found = fv__file_is_folder(folder);
-        const fv_status status = found ? fv__mnist_open(ctx, folder, spec, split, options, out) : FV_OK;
-        fv__free(ctx, folder);
-        if (found)
-            return status;
-    }
-    return unknown(ctx, spec, options->roots);
-}
-
-fv_status fv_data_open(fv_context *ctx, const char *spec, fv_split split, const fv_data_options *options,
-                       fv_data **out)
-{
-    const fv_data_options none = {0};
-    fv_data *data = NULL;
-    FV_NEED(NULL, ctx);
-    FV_NEED(ctx, spec);
-    FV_NEED(ctx, out);
-    if (!options)
-        options = &none;
-    if (spec[0] == '\0')
-        return fv__fail(ctx, FV_ERR_ARGUMENT, "data set: expected a name or a folder, found nothing");
-    if (split != FV_SPLIT_TRAIN && split != FV_SPLIT_TEST)
-        return fv__fail(ctx, FV_ERR_ARGUMENT, "data set %s: there is no split %d", spec, (int)split);
-    FV_TRY(find(ctx, spec, split, options, &data));
-    const fv_data_record record = {spec, options->classes, options->n_classes, options->limit};
-    data->record = fv__record_copy(ctx, &record);
-    if (!data->record) {
-        fv__data_destroy(data);
-        return FV_ERR_MEMORY;
-    }
-    *out = data;
-    return FV_OK;
-}
 
 /* ---- data of the caller --------------------------------------------------------------------------- */
 
@@ -163,30 +61,13 @@ fv_data_field fv_data_field_at(const fv_data *data, int index)
                            .scale = own->scale,
                            .rank = own->shape.rank,
                            .n_classes = own->n_classes,
-                           .values = own->values};
+                           .values = index > 0 || data->n_held == data->n ? own->values : NULL};
     for (int i = 0; i < own->shape.rank; i++)
         field.dims[i] = own->shape.dim[i];
     return field;
 }
 
-fv_status fv_data_open_image(fv_context *ctx, const char *path, int c, int h, int w, fv_data **out)
-{
-    fv_data *data;
-    FV_NEED(NULL, ctx);
-    FV_NEED(ctx, path);
-    FV_NEED(ctx, out);
-    FV_TRY(check_image(ctx, __func__, c, h, w));
-    FV_TRY(fv__data_create(ctx, path, 1, c, h, w, 0, &data));
-    const fv_status status = fv__image_read(ctx, path, c, h, w, data->pixels);
-    if (status != FV_OK) {
-        fv__data_destroy(data);
-        return status;
-    }
-    *out = data;
-    return FV_OK;
-}
-
-/* ---- reading contents ----------------------------------------------------------------------------- */
+/* ---- looking -------------------------------------------------------------------------------------- */
 
 void fv_data_destroy(fv_data *data)
 {
@@ -203,9 +84,9 @@ fv_data_info fv_data_describe(const fv_data *data)
 {
     if (!data)
         return (fv_data_info){0};
-    size_t one = 0;
+    size_t bytes = 0;
     for (int f = 0; f < data->n_fields; f++)
-        one += data->field[f].bytes;
+        bytes += data->field[f].bytes * (size_t)(f == 0 ? data->n_held : data->n);
     return (fv_data_info){.name = data->name,
                           .n_fields = data->n_fields,
                           .n = data->n,
@@ -213,7 +94,11 @@ fv_data_info fv_data_describe(const fv_data *data)
                           .h = data->h,
                           .w = data->w,
                           .n_classes = data->n_classes,
-                          .bytes = (size_t)data->n * one,
+                          .bytes = bytes,
+                          .n_held = data->n_held,
+                          .note = data->note,
+                          .warning = data->warning,
+                          .n_skipped = data->files ? data->files->n_skipped : 0,
                           .record = data->record ? *data->record : (fv_data_record){0}};
 }
 
@@ -221,7 +106,41 @@ const uint8_t *fv_data_pixels(const fv_data *data, int index)
 {
     if (!has(data, index) || !data->pixels)
         return NULL;
+    if (index >= data->n_held)
+        return fv__files_one(data->files, index);
     return data->pixels + (size_t)index * data->field[0].bytes;
+}
+
+void fv_data_moments(const fv_data *data, int channel, double *mean, double *deviation)
+{
+    double m = 0, square = 0;
+    if (data && channel >= 0 && channel < data->field[0].shape.dim[0])
+        fv__data_moments(data, 0, data->n, channel, &m, &square);
+    if (mean)
+        *mean = m;
+    if (deviation)
+        *deviation = square > m * m ? fv__sqrt(square - m * m) : 0;
+}
+
+fv_data_sample fv_data_sample_at(const fv_data *data, int index)
+{
+    if (!has(data, index))
+        return (fv_data_sample){0};
+    if (data->files) {
+        const fv_file *const file = &data->files->file[index];
+        return (fv_data_sample){file->path, file->found.c, file->found.h, file->found.w, file->digest};
+    }
+    const fv_field *const field = &data->field[0];
+    fv_digest digest;
+    fv__digest_init(&digest);
+    fv__digest_add(&digest, (const char *)field->values + (size_t)index * field->bytes, field->bytes);
+    return (fv_data_sample){NULL, data->c, data->h, data->w, fv__digest_value(&digest)};
+}
+
+const char *fv_data_skipped(const fv_data *data, int index)
+{
+    const fv_files *const files = data ? data->files : NULL;
+    return files && index >= 0 && index < files->n_skipped ? files->skipped[index] : NULL;
 }
 
 int fv_data_label(const fv_data *data, int index)

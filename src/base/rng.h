@@ -16,7 +16,8 @@ enum {
     FV_STREAM_AUGMENT,
     FV_STREAM_DIGITS,
     FV_STREAM_CHECK,
-    FV_STREAM_ROUNDING
+    FV_STREAM_ROUNDING,
+    FV_STREAM_SPLIT
 };
 
 typedef struct fv_u32x4 {

@@ -34,6 +34,28 @@ size_t fv__machine_memory(void)
     return SIZE_MAX;
 }
 
+/* The line "MemAvailable:   12345 kB". */
+size_t fv__machine_free_memory(void)
+{
+    static const char key[] = "MemAvailable:";
+    char text[2048];
+    const size_t all = fv__machine_memory();
+    const int file = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+    const ssize_t n = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (file >= 0)
+        close(file);
+    text[n > 0 ? n : 0] = '\0';
+    const char *p = text;
+    for (size_t k = 0; *p && k + 1 < sizeof key; p++)
+        k = *p == key[k] ? k + 1 : *p == key[0];
+    while (*p == ' ')
+        p++;
+    size_t kilobytes = 0;
+    for (; *p >= '0' && *p <= '9' && kilobytes < SIZE_MAX / 16384; p++)
+        kilobytes = 10 * kilobytes + (size_t)(*p - '0');
+    return kilobytes > 0 ? kilobytes << 10 : all / 2;
+}
+
 int fv__machine_core(void)
 {
 #ifdef __linux__

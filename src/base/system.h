@@ -9,6 +9,8 @@
 int fv__machine_cores(void); /* cores that this process may use; at least 1 */
 /* Bytes of memory in total; SIZE_MAX if the system does not say. */
 size_t fv__machine_memory(void);
+/* Bytes that can be had without swapping; the half of all where the system does not say. */
+size_t fv__machine_free_memory(void);
 /* The core that runs the calling thread; -1 if the system does not say. */
 int fv__machine_core(void);
 /* Moves the calling thread to a core that is not in taken[n], if it may use one. The thread is not pinned. */

@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "base/record.h"
+#include "data/files.h"
 #include "tensor/shape.h"
 
 #include <math.h>
@@ -20,7 +21,7 @@ fv_status fv__data_name_classes(fv_data *data, const char *const *names)
 }
 
 /* "0", "1", ... */
-static fv_status number_classes(fv_data *data)
+fv_status fv__data_number_classes(fv_data *data)
 {
     const size_t n = (size_t)data->n_classes;
     const char **const names = fv__alloc(data->ctx, n, sizeof *names);
@@ -76,8 +77,7 @@ static void find_views(fv_data *data)
     data->labels = is_label ? labels->values : NULL;
 }
 
-/* Takes ownership of `values`, also on failure. */
-static fv_status add_field(fv_data *data, const char *name, fv_field field)
+fv_status fv__data_add_field(fv_data *data, const char *name, fv_field field)
 {
     field.name = fv__strdup(data->ctx, name);
     field.bytes = (size_t)fv__shape_count(field.shape) * element_bytes(field.element);
@@ -108,19 +108,19 @@ fv_status fv__data_adopt(fv_context *ctx, const char *name, uint8_t *pixels, int
         fv__free(ctx, pixels);
         return fv__memory_for(ctx, status == FV_OK ? FV_ERR_MEMORY : status, name);
     }
-    *data = (fv_data){.ctx = fv__context_retain(ctx), .n = n, .n_classes = n_classes};
+    *data = (fv_data){.ctx = fv__context_retain(ctx), .n = n, .n_held = n, .n_classes = n_classes};
     const fv_field image = {
         .element = FV_U8, .scale = FV_SCALE_PIXELS, .shape = FV_SHAPE(c, h, w), .values = pixels};
-    status = add_field(data, "image", image);
+    status = fv__data_add_field(data, "image", image);
     if (status == FV_OK)
-        status = add_field(data, "label",
-                           (fv_field){.element = FV_I32,
-                                      .shape = FV_SHAPE(1),
-                                      .n_classes = n_classes,
-                                      .values = fv__alloc(ctx, (size_t)n, sizeof(int))});
+        status = fv__data_add_field(data, "label",
+                                    (fv_field){.element = FV_I32,
+                                               .shape = FV_SHAPE(1),
+                                               .n_classes = n_classes,
+                                               .values = fv__alloc(ctx, (size_t)n, sizeof(int))});
     data->name = fv__strdup(ctx, name);
     if (status == FV_OK)
-        status = data->name ? number_classes(data) : FV_ERR_MEMORY;
+        status = data->name ? fv__data_number_classes(data) : FV_ERR_MEMORY;
     if (status != FV_OK) {
         fv__data_destroy(data);
         return fv__memory_for(ctx, status, name);
@@ -146,6 +146,9 @@ void fv__data_destroy(fv_data *data)
     if (!data)
         return;
     fv_context *const ctx = data->ctx;
+    fv__files_destroy(data->files);
+    fv__free(ctx, data->note);
+    fv__free(ctx, data->warning);
     fv__free(ctx, data->record);
     fv__free(ctx, data->class_names);
     for (int f = 0; f < data->n_fields; f++) {
@@ -155,6 +158,43 @@ void fv__data_destroy(fv_data *data)
     fv__free(ctx, data->name);
     fv__free(ctx, data);
     fv__context_release(ctx);
+}
+
+void fv__data_replace_pixels(fv_data *data, uint8_t *pixels, int c, int h, int w)
+{
+    fv_field *const field = &data->field[0];
+    fv__free(data->ctx, field->values);
+    field->values = pixels;
+    field->shape = FV_SHAPE(c, h, w);
+    field->bytes = (size_t)fv__shape_count(field->shape);
+    find_views(data);
+}
+
+fv_status fv__data_set_note(fv_data *data, const char *note)
+{
+    char *const copy = fv__strdup(data->ctx, note);
+    if (!copy)
+        return FV_ERR_MEMORY;
+    fv__free(data->ctx, data->note);
+    data->note = copy;
+    return FV_OK;
+}
+
+fv_status fv__data_adopt_files(fv_context *ctx, const char *name, uint8_t *pixels, int n_held,
+                               fv_files *files, int n_classes, fv_data **out)
+{
+    const fv_image_size *const size = &files->wanted.size;
+    const fv_status status =
+        fv__data_adopt(ctx, name, pixels, files->n, size->c, size->h, size->w, n_classes, out);
+    if (status != FV_OK) {
+        fv__files_destroy(files);
+        return status;
+    }
+    (*out)->files = files;
+    (*out)->n_held = n_held;
+    for (int i = 0; i < files->n; i++)
+        (*out)->labels[i] = files->file[i].label;
+    return FV_OK;
 }
 
 /* ---- selecting ------------------------------------------------------------------------------------ */
@@ -210,7 +250,7 @@ static void compact(fv_data *data, const fv_data_options *options)
         }
         data->labels[n++] = label;
     }
-    data->n = n;
+    data->n = data->n_held = n;
 }
 
 /* Frees the memory of samples that are not kept. */
@@ -281,8 +321,25 @@ static uint64_t digest_fields(const fv_data *data)
     return fv__digest_value(&digest);
 }
 
+/* By the digest of each picture: pictures that are not held need not be read again, and where they lie makes
+ * no difference. */
+static uint64_t digest_files(const fv_data *data)
+{
+    fv_digest digest;
+    fv__digest_init(&digest);
+    const int sizes[] = {data->n, data->c, data->h, data->w, data->n_classes};
+    for (int i = 0; i < 5; i++)
+        fv__digest_u64(&digest, (uint64_t)sizes[i]);
+    for (int i = 0; i < data->n; i++)
+        fv__digest_u64(&digest, data->files->file[i].digest);
+    fv__digest_add(&digest, data->labels, (size_t)data->n * sizeof *data->labels);
+    return fv__digest_value(&digest);
+}
+
 uint64_t fv__data_digest(const fv_data *data)
 {
+    if (data->files)
+        return digest_files(data);
     if (!is_pictures(data))
         return digest_fields(data);
     const int sizes[] = {data->n, data->c, data->h, data->w, data->n_classes};
@@ -350,21 +407,33 @@ static fv_status take_field(fv_data *data, const fv_data_field *field)
         memcpy(own.values, field->values, count * (size_t)data->n * element_bytes(own.element));
     if (own.n_classes > 0 && data->n_classes == 0)
         data->n_classes = own.n_classes;
-    return add_field(data, field->name, own);
+    return fv__data_add_field(data, field->name, own);
+}
+
+fv_status fv__data_begin(fv_context *ctx, const char *name, int n, fv_data **out)
+{
+    fv_data *const data = fv__alloc(ctx, 1, sizeof *data);
+    if (!data)
+        return FV_ERR_MEMORY;
+    *data = (fv_data){.ctx = fv__context_retain(ctx), .n = n, .n_held = n, .name = fv__strdup(ctx, name)};
+    if (!data->name) {
+        fv__data_destroy(data);
+        return FV_ERR_MEMORY;
+    }
+    *out = data;
+    return FV_OK;
 }
 
 fv_status fv__data_from_fields(fv_context *ctx, const fv_data_field *fields, int n_fields, int n,
                                fv_data **out)
 {
-    fv_data *const data = fv__alloc(ctx, 1, sizeof *data);
-    if (!data)
-        return FV_ERR_MEMORY;
-    *data = (fv_data){.ctx = fv__context_retain(ctx), .n = n, .name = fv__strdup(ctx, "memory")};
-    fv_status status = data->name ? FV_OK : FV_ERR_MEMORY;
+    fv_data *data;
+    FV_TRY(fv__data_begin(ctx, "memory", n, &data));
+    fv_status status = FV_OK;
     for (int f = 0; f < n_fields && status == FV_OK; f++)
         status = take_field(data, &fields[f]);
     if (status == FV_OK)
-        status = number_classes(data);
+        status = fv__data_number_classes(data);
     if (status != FV_OK) {
         fv__data_destroy(data);
         return status;

@@ -9,10 +9,13 @@
  * is + - * / and sqrt alone: the same picture, to the bit, everywhere and in any order. */
 #include "data/digit_drawing.h"
 
+#include "data/sources.h"
+
 #include "base/pool.h"
 #include "base/rng.h"
 
 #include <math.h>
+#include <string.h>
 
 enum {
     SIDE = FV_DIGITS_SIDE,
@@ -296,8 +299,12 @@ static int keep(const fv_data_options *options, fv_split split, int n, uint32_t 
     return n_kept;
 }
 
-fv_status fv__digits_open(fv_context *ctx, fv_split split, const fv_data_options *options, fv_data **out)
+/* Only what the options keep is drawn, by the context's pool. */
+static fv_status open(const fv_opening *o, fv_data **out)
 {
+    fv_context *const ctx = o->ctx;
+    const fv_split split = o->split;
+    const fv_data_options *const options = o->options;
     FV_TRY(fv__data_check_options(ctx, options, 10, "digits"));
     const int n = split == FV_SPLIT_TRAIN ? FV_DIGITS_TRAIN : FV_DIGITS_TEST;
     uint32_t *index = fv__alloc(ctx, (size_t)n, sizeof *index);
@@ -319,3 +326,16 @@ fv_status fv__digits_open(fv_context *ctx, fv_split split, const fv_data_options
     *out = data;
     return FV_OK;
 }
+
+static bool recognises(fv_context *ctx, const char *path)
+{
+    (void)ctx;
+    return strcmp(path, "digits") == 0;
+}
+
+const fv_source fv__source_digits = {
+    .shown = {"\"digits\"", "20,000 and 5,000 pictures of digits, drawn when they are needed: no files"},
+    .words = {"fit"},
+    .recognises = recognises,
+    .open = open,
+};

@@ -11,7 +11,4 @@ int fv__digit_label(uint64_t seed, fv_split split, uint32_t index);
 void fv__digit_draw(uint64_t seed, fv_split split, uint32_t index,
                     uint8_t pixels[FV_DIGITS_SIDE * FV_DIGITS_SIDE]);
 
-/* The whole set, drawn by the context's pool; only what the options keep is drawn. */
-fv_status fv__digits_open(fv_context *ctx, fv_split split, const fv_data_options *options, fv_data **out);
-
 #endif

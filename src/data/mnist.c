@@ -1,7 +1,7 @@
 /* mnist.c - a folder in the MNIST layout: four IDX files, pictures and labels of the train and test splits,
  * raw or gzipped, such as train-images-idx3-ubyte.gz. There are ten classes and gray pictures of one size.
  * All labels are read first; only the pictures that the options choose stay in memory. */
-#include "data/dataset.h"
+#include "data/sources.h"
 
 #include "io/file.h"
 #include "io/idx.h"
@@ -136,22 +136,46 @@ static fv_status read_files(fv_context *ctx, const char *image_path, const char 
     return FV_OK;
 }
 
-fv_status fv__mnist_open(fv_context *ctx, const char *folder, const char *name, fv_split split,
-                         const fv_data_options *options, fv_data **out)
+static const char *const images[2][2] = {{"train-images-idx3-ubyte", "train-images.idx3-ubyte"},
+                                         {"t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"}};
+static const char *const labels[2][2] = {{"train-labels-idx1-ubyte", "train-labels.idx1-ubyte"},
+                                         {"t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"}};
+
+static fv_status open(const fv_opening *o, fv_data **out)
 {
-    static const char *const images[2][2] = {{"train-images-idx3-ubyte", "train-images.idx3-ubyte"},
-                                             {"t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"}};
-    static const char *const labels[2][2] = {{"train-labels-idx1-ubyte", "train-labels.idx1-ubyte"},
-                                             {"t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"}};
-    const int which = split == FV_SPLIT_TRAIN ? 0 : 1;
+    const int which = o->split == FV_SPLIT_TRAIN ? 0 : 1;
     char *image_path = NULL, *label_path = NULL;
-    FV_TRY(fv__data_check_options(ctx, options, MNIST_CLASSES, name));
-    fv_status status = find_file(ctx, folder, images[which], &image_path);
+    FV_TRY(fv__data_check_options(o->ctx, o->options, MNIST_CLASSES, o->name));
+    fv_status status = find_file(o->ctx, o->path, images[which], &image_path);
     if (status == FV_OK)
-        status = find_file(ctx, folder, labels[which], &label_path);
+        status = find_file(o->ctx, o->path, labels[which], &label_path);
     if (status == FV_OK)
-        status = read_files(ctx, image_path, label_path, name, options, out);
-    fv__free(ctx, image_path);
-    fv__free(ctx, label_path);
+        status = read_files(o->ctx, image_path, label_path, o->name, o->options, out);
+    fv__free(o->ctx, image_path);
+    fv__free(o->ctx, label_path);
     return status;
 }
+
+/* Any file of the four makes it one, so that a missing one is named. */
+static bool recognises(fv_context *ctx, const char *path)
+{
+    bool found = false;
+    for (int i = 0; i < 8 && !found && fv__file_is_folder(path); i++) {
+        const char *const name = i < 4 ? images[i / 2][i % 2] : labels[i / 2 - 2][i % 2];
+        for (int zipped = 0; zipped < 2 && !found; zipped++) {
+            fv_text text;
+            fv__text_init(&text, ctx);
+            fv__text_add(&text, "%s/%s%s", path, name, zipped ? ".gz" : "");
+            found = !text.failed && fv__file_exists(text.data);
+            fv__text_deinit(&text);
+        }
+    }
+    return found;
+}
+
+const fv_source fv__source_idx = {
+    .shown = {"IDX files", "a folder with the four files of MNIST's layout, raw or gzipped"},
+    .words = {"fit"},
+    .recognises = recognises,
+    .open = open,
+};

@@ -124,12 +124,10 @@ size_t fv__evaluator_bytes(const fv_evaluator *e)
     return fv__run_bytes(e->run);
 }
 
-/* Runs samples [first, first + n); n is at most the plan's batch. */
-static fv_status run_some(fv_evaluator *e, const fv_samples *samples, int first, int n)
+/* Runs samples [first, first + n), n at most the plan's batch; feed: where they lie. */
+static fv_status run_some(fv_evaluator *e, fv_fetch *fetch, int first, int n, fv_given feed[FV_MAX_FEEDS])
 {
-    fv_given feed[FV_MAX_FEEDS];
-    for (int f = 0; f < e->model->graph.n_feeds; f++)
-        feed[f] = fv__given_from(&samples->feed[f], first);
+    FV_TRY(fv__fetch(fetch, NULL, first, n, feed));
     const fv_batch batch = {.n = n, .feed = feed, .image_weight = 1.0f};
     return fv__run_step(e->run, &batch, false);
 }
@@ -139,27 +137,39 @@ fv_status fv__evaluate(fv_evaluator *e, const fv_data *data, int first, int n, f
     return fv__evaluate_classes(e, data, first, n, score, NULL, NULL);
 }
 
+static fv_status score_all(fv_evaluator *e, fv_fetch *fetch, int first, int n, fv_scoring *scoring,
+                           fv_score *s, double *loss)
+{
+    const fv_graph *const graph = &e->model->graph;
+    fv_given feed[FV_MAX_FEEDS];
+    for (int done = 0, some; done < n; done += some) {
+        some = n - done < e->plan->options.batch ? n - done : e->plan->options.batch;
+        FV_TRY(run_some(e, fetch, first + done, some, feed));
+        scoring->output = fv__run_buffer(e->run, graph->result[0]);
+        for (int i = 0; i < some; i++) {
+            *loss += e->loss ? fv__run_loss(e->run, graph, i) : 0;
+            fv__scoring_add(scoring, feed, i, i, s);
+        }
+    }
+    return FV_OK;
+}
+
 fv_status fv__evaluate_classes(fv_evaluator *e, const fv_data *data, int first, int n, fv_score *score,
                                fv_class_score *per_class, int *confusion)
 {
-    const fv_graph *const graph = &e->model->graph;
     fv_samples samples;
     fv_scoring scoring;
+    fv_fetch fetch;
+    double loss = 0;
     FV_TRY(fv__samples_of(e->model, data, true, &samples));
+    FV_TRY(fv__fetch_create(e->model, &samples, e->plan->options.batch, false, &fetch));
     fv__scoring_init(e->model, &scoring);
     fv__scoring_count(&scoring, per_class, confusion);
     fv_score s = {.n = n};
-    double loss = 0;
     fv__evaluator_refresh(e);
-    for (int done = 0, some; done < n; done += some) {
-        some = n - done < e->plan->options.batch ? n - done : e->plan->options.batch;
-        FV_TRY(run_some(e, &samples, first + done, some));
-        scoring.output = fv__run_buffer(e->run, graph->result[0]);
-        for (int i = 0; i < some; i++) {
-            loss += e->loss ? fv__run_loss(e->run, graph, i) : 0;
-            fv__scoring_add(&scoring, samples.feed, i, first + done + i, &s);
-        }
-    }
+    const fv_status status = score_all(e, &fetch, first, n, &scoring, &s, &loss);
+    fv__fetch_destroy(&fetch);
+    FV_TRY(status);
     fv__scoring_finish(&scoring, &s);
     s.loss = n > 0 ? loss / n : 0;
     *score = s;
@@ -171,11 +181,12 @@ void fv__evaluator_choose(fv_evaluator *e, int result)
     e->result = result;
 }
 
-fv_status fv__predict(fv_evaluator *e, const fv_samples *samples, int first, int n, float *outputs)
+static fv_status predict_all(fv_evaluator *e, fv_fetch *fetch, int first, int n, float *outputs)
 {
     const fv_graph *const graph = &e->model->graph;
     const int result = graph->result[e->result];
     int n_outputs = fv__model_n_outputs(e->model);
+    fv_given feed[FV_MAX_FEEDS];
     fv_scoring scoring;
     fv__scoring_init(e->model, &scoring);
     if (e->result > 0) { /* values as they are; a single one is no class */
@@ -185,7 +196,7 @@ fv_status fv__predict(fv_evaluator *e, const fv_samples *samples, int first, int
     }
     for (int done = 0, some; done < n; done += some) {
         some = n - done < e->plan->options.batch ? n - done : e->plan->options.batch;
-        FV_TRY(run_some(e, samples, first + done, some));
+        FV_TRY(run_some(e, fetch, first + done, some, feed));
         scoring.output = fv__run_buffer(e->run, result);
         for (int i = 0; i < some; i++)
             for (int k = 0; k < n_outputs; k++) {
@@ -193,9 +204,18 @@ fv_status fv__predict(fv_evaluator *e, const fv_samples *samples, int first, int
                 if (!isfinite(p)) /* the parameters overflow on this image, or are not finite */
                     return fv__fail(e->ctx, FV_ERR_NONFINITE,
                                     "%s: image %d: expected finite probabilities, found NaN or infinity",
-                                    samples->name, first + done + i);
+                                    fetch->samples->name, first + done + i);
                 *outputs++ = p;
             }
     }
     return FV_OK;
+}
+
+fv_status fv__predict(fv_evaluator *e, const fv_samples *samples, int first, int n, float *outputs)
+{
+    fv_fetch fetch;
+    FV_TRY(fv__fetch_create(e->model, samples, e->plan->options.batch, false, &fetch));
+    const fv_status status = predict_all(e, &fetch, first, n, outputs);
+    fv__fetch_destroy(&fetch);
+    return status;
 }

@@ -80,10 +80,11 @@ fv_status fv__check_data(const fv_model *model, const fv_data *data, bool target
 
 fv_status fv__samples_of(const fv_model *model, const fv_data *data, bool targets, fv_samples *out)
 {
-    int field[FV_MAX_FEEDS];
+    int field[FV_MAX_FEEDS] = {0};
     FV_TRY(fv__check_data(model, data, targets));
     match(model, data, field);
-    *out = (fv_samples){.name = data->name};
+    *out = (fv_samples){.name = data->name, .data = data};
+    memcpy(out->field, field, sizeof field);
     for (int f = 0; f < model->graph.n_feeds; f++)
         if (field[f] >= 0) {
             const fv_field *const from = &data->field[field[f]];

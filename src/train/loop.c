@@ -25,7 +25,7 @@ typedef struct loop {
     int64_t steps;   /* of one epoch */
     uint32_t *order; /* [n_train]: the order of this epoch */
     fv_samples train_samples;
-    const void **each; /* [feed][batch]: addresses of a batch's samples */
+    fv_fetch fetch;
     fv_position at;
     double seconds;  /* of training, in this call */
     int64_t samples; /* trained on in this call */
@@ -217,9 +217,9 @@ static fv_status begin(loop *l)
     const int n_test = l->test ? l->test->n : o->n_valid;
     FV_TRY(fv__evaluator_create(l->model, true, n_test, &l->evaluator));
     l->order = fv__alloc(l->ctx, (size_t)l->n_train, sizeof *l->order);
-    l->each = fv__alloc(l->ctx, (size_t)l->batch, (size_t)l->model->graph.n_feeds * sizeof *l->each);
-    if (!l->order || !l->each)
+    if (!l->order)
         return FV_ERR_MEMORY;
+    FV_TRY(fv__fetch_create(l->model, &l->train_samples, l->batch, true, &l->fetch));
     l->at.images = l->n_train;
     l->at.best = INFINITY;
     return o->resume ? resume_run(l) : begin_run(l);
@@ -232,7 +232,7 @@ static void end(loop *l)
     fv__trainer_destroy(l->trainer);
     fv__evaluator_destroy(l->evaluator);
     fv__free(l->ctx, l->order);
-    fv__free(l->ctx, l->each);
+    fv__fetch_destroy(&l->fetch);
 }
 
 /* Images a second in this epoch, of the part that this call trained. */
@@ -253,16 +253,13 @@ static bool tell(loop *l, fv_event event)
     return !l->progress || l->progress(l->user, p);
 }
 
-/* Gives the samples [first, first + n) of the epoch's order. */
-static void choose_samples(loop *l, int first, int n, fv_given feed[FV_MAX_FEEDS])
+/* The samples [first, first + n) of the epoch's order; the system is told which come after them. */
+static fv_status choose_samples(loop *l, int first, int n, fv_given feed[FV_MAX_FEEDS])
 {
-    for (int f = 0; f < l->model->graph.n_feeds; f++) {
-        const void **const each = l->each + (size_t)f * (size_t)l->batch;
-        for (int i = 0; i < n; i++)
-            each[i] = fv__given_at(&l->train_samples.feed[f], (int)l->order[first + i]);
-        feed[f] = l->train_samples.feed[f];
-        feed[f].each = each;
-    }
+    const int left = l->n_train - first - n, next = left < l->batch ? left : l->batch;
+    FV_TRY(fv__fetch(&l->fetch, l->order + first, 0, n, feed));
+    fv__fetch_soon(&l->fetch, l->order + first + n, next);
+    return FV_OK;
 }
 
 static double learning_rate(const loop *l, int64_t update)
@@ -287,7 +284,7 @@ static fv_status one_step(loop *l)
     const int first = (int)(l->at.step * l->batch);
     const int n = l->n_train - first < l->batch ? l->n_train - first : l->batch;
     fv_given feed[FV_MAX_FEEDS];
-    choose_samples(l, first, n, feed);
+    FV_TRY(choose_samples(l, first, n, feed));
     const fv_batch batch = {.n = n,
                             .feed = feed,
                             .samples = l->order + first,
@@ -415,6 +412,7 @@ fv_status fv__train(fv_model *model, const fv_data *train, const fv_data *test,
               .train = train,
               .test = test,
               .options = *options,
+              .fetch = {.ctx = model->ctx},
               .lock = -1,
               .progress = progress,
               .user = user};

@@ -18,6 +18,8 @@ fv_status fv__inference_plan(const fv_model *model, int n, bool loss, fv_plan **
 /* The sources of all feeds of a model, sample after sample (feeds.c). */
 typedef struct fv_samples {
     const char *name;            /* for messages */
+    const fv_data *data;         /* the data set; NULL: arrays of a caller */
+    int field[FV_MAX_FEEDS];     /* which field of it; -1: none */
     fv_given feed[FV_MAX_FEEDS]; /* [the graph's n_feeds] */
 } fv_samples;
 
@@ -57,6 +59,28 @@ size_t fv__evaluator_bytes(const fv_evaluator *evaluator);
 void fv__evaluator_choose(fv_evaluator *evaluator, int result);
 fv_status fv__predict(fv_evaluator *evaluator, const fv_samples *samples, int first, int n,
                       float *probabilities);
+/* The samples of a batch (fetch.c). */
+typedef struct fv_fetch {
+    fv_context *ctx;
+    const fv_samples *samples;
+    int n_feeds, most;
+    int read;          /* the feed whose samples may have to be read from files; -1: none */
+    const void **each; /* [feed][most]: where they lie */
+    uint8_t *buffer;   /* [most] samples that were read */
+    uint8_t **to;      /* [most] */
+    uint32_t *which;   /* [most] */
+} fv_fetch;
+/* For up to `most` samples at a time, which are neighbours or, `scattered`, in any order. `samples` is
+ * borrowed. */
+fv_status fv__fetch_create(const fv_model *model, const fv_samples *samples, int most, bool scattered,
+                           fv_fetch *out);
+void fv__fetch_destroy(fv_fetch *fetch);
+/* Where the samples order[0..n-1] lie, or where `order` is NULL [first, first + n): valid until the next
+ * call. FV_ERR_INPUT where a file cannot be read any more. */
+fv_status fv__fetch(fv_fetch *fetch, const uint32_t *order, int first, int n, fv_given feed[FV_MAX_FEEDS]);
+/* These come next: their files are read ahead. */
+void fv__fetch_soon(const fv_fetch *fetch, const uint32_t *order, int n);
+
 /* Checks the shapes, element types and classes of the data's fields against the model's inputs and, with
  * `targets`, its targets, which may be missing otherwise. */
 fv_status fv__check_data(const fv_model *model, const fv_data *data, bool targets);

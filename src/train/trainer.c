@@ -166,30 +166,6 @@ fv_status fv__trainer_step(fv_trainer *t, const fv_batch *batch, const fv_rates 
     return FV_OK;
 }
 
-/* The mean and the mean square of channel c of a field, over the first n samples: of bytes exactly. */
-static void measure(const fv_given *given, int n, int64_t c, int64_t plane, double *mean, double *square)
-{
-    uint64_t sum = 0, squares = 0;
-    double real_sum = 0, real_squares = 0;
-    for (int i = 0; i < n; i++) {
-        const uint8_t *const p = given->element == FV_U8 ? fv__given_at(given, i) : NULL;
-        for (int64_t k = c * plane; k < (c + 1) * plane; k++)
-            if (p) {
-                sum += p[k];
-                squares += (uint64_t)p[k] * p[k];
-            } else {
-                const double v = (double)fv__given_value(given, i, k);
-                real_sum += v;
-                real_squares += v * v;
-            }
-    }
-    const double count = (double)n * (double)plane;
-    const bool pixels = given->scale == FV_SCALE_PIXELS;
-    const double scale = given->element != FV_U8 ? 1 : pixels ? 255.0 : 1 / (double)given->scale;
-    *mean = given->element == FV_U8 ? (double)sum / count / scale : real_sum / count;
-    *square = given->element == FV_U8 ? (double)squares / count / (scale * scale) : real_squares / count;
-}
-
 /* NAME.mean or NAME.inv_std of an input; NULL: it has none. */
 static float *statistic(fv_model *model, const char *input, const char *what)
 {
@@ -210,7 +186,7 @@ void fv__set_statistics(fv_model *model, const fv_samples *samples, int n)
         float *const inv_stds = statistic(model, graph->feed[f].name, "inv_std");
         for (int c = 0; c < shape.dim[0] && means && inv_stds; c++) {
             double m, square;
-            measure(&samples->feed[f], n, c, fv__shape_count(shape) / shape.dim[0], &m, &square);
+            fv__data_moments(samples->data, samples->field[f], n, c, &m, &square);
             const double variance = square - m * m;
             means[c] = (float)m;
             inv_stds[c] = variance > 1e-12 ? (float)(1.0 / fv__sqrt(variance)) : 1.0f;
