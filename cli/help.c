@@ -66,7 +66,8 @@ static void print_data_sources(void)
     puts("\nwhat --data takes");
     for (int i = 0; (source = fv_data_source_at(i)) != NULL; i++)
         cli_print_entry(stdout, source->name, HELP_COLUMN, source->help);
-    puts("\nwords behind a colon, as in DIR:fit=pad,split=0.1");
+    putchar('\n');
+    cli_print_prose(stdout, "words behind a colon, as in DIR:fit=pad,split=0.1");
     for (int i = 0; (word = fv_data_word_at(i)) != NULL; i++) {
         char text[512];
         snprintf(text, sizeof text, "%s: %s", word->argument, word->help);

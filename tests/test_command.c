@@ -147,7 +147,7 @@ static void nearest_names(void **state)
             fail_msg("fovea %s: expected \"%s\" to be nearest, found: %s", cases[i].line, nearest, err);
     }
     expect_message("deploy", 2,
-                   "there are demo, train, eval, predict, info, check, bench, models, version, help");
+                   "there are demo, train, eval, predict, info, check, bench, models, data, version, help");
     expect_message("train --gpu", 2, "unknown option --gpu; fovea help train lists what there is");
 }
 
@@ -171,8 +171,8 @@ static void environment_errors(void **state)
 static void help_and_version(void **state)
 {
     (void)state;
-    static const char *const commands[] = {"train", "eval",   "predict", "info",   "check",
-                                           "bench", "models", "demo",    "version"};
+    static const char *const commands[] = {"train", "eval",   "predict", "info", "check",
+                                           "bench", "models", "data",    "demo", "version"};
     expect("help", 0, NULL);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char line[64], first[64];
@@ -351,7 +351,7 @@ static void bad_input(void **state)
         {"eval nowhere", "no such folder"},
         {"eval hollow --data digits", "hollow"},
         {"predict input noise.png", "noise.png"},
-        {"predict input small.pgm", "small.pgm"},
+        {"predict input --as-is small.pgm", "small.pgm"},
         {"predict input missing.png", "missing.png"},
         {"info lenet55", "lenet55"},
         {"check odd.fovea", "odd.fovea:3"},

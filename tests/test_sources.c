@@ -219,7 +219,7 @@ static void npz(void **state)
 {
     scratch *s = *state;
     static const uint8_t from[] = {
-        /* np.savez_compressed(x=[[[0, 1], [2, 3]]] u1, y=[0] u1), zipped */
+    /* np.savez_compressed(x=[[[0, 1], [2, 3]]] u1, y=[0] u1), zipped */
 #include "arrays_npz.inc"
     };
     scratch_file(s, "a.npz", from, sizeof from);

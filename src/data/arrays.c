@@ -56,12 +56,11 @@ static const fv_zip_entry *find_entry(const store *s, const char *name)
     return NULL;
 }
 
-static bool has_array(store *s, const char *name)
+static bool has_array(const store *s, const char *name)
 {
-    if (s->bytes)
-        return find_entry(s, name) != NULL;
-    const char *const path = fv__arena_printf(&s->arena, "%s/%s.npy", s->path, name);
-    return path && fv__file_exists(path);
+    char file[64];
+    snprintf(file, sizeof file, "%s.npy", name);
+    return s->bytes ? find_entry(s, name) != NULL : fv__folder_has(s->path, file);
 }
 
 /* array->block is freed by the caller, also after a failure. */
@@ -299,12 +298,13 @@ static fv_status open(const fv_opening *o, fv_data **out)
 
 static bool recognises(fv_context *ctx, const char *path)
 {
-    store s = {.ctx = ctx, .path = path};
     bool found = is_npz(path) && !fv__file_is_folder(path);
-    fv__arena_init(&s.arena, ctx);
-    for (int i = 0; i < FV_COUNT(names) && !found && fv__file_is_folder(path); i++)
-        found = has_array(&s, names[i].x);
-    fv__arena_deinit(&s.arena);
+    (void)ctx;
+    for (int i = 0; i < FV_COUNT(names) && !found && fv__file_is_folder(path); i++) {
+        char file[64];
+        snprintf(file, sizeof file, "%s.npy", names[i].x);
+        found = fv__folder_has(path, file);
+    }
     return found;
 }
 

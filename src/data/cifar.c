@@ -23,26 +23,19 @@ static const layout layouts[] = {
     {{"train.bin"}, "test.bin", "fine_label_names.txt", 100, 2},
 };
 
-static bool has_file(fv_context *ctx, const char *folder, const char *name)
-{
-    char *const path = fv__path_join(ctx, folder, name);
-    const bool there = path && fv__file_exists(path);
-    fv__free(ctx, path);
-    return there;
-}
-
-static const layout *layout_of(fv_context *ctx, const char *path)
+static const layout *layout_of(const char *path)
 {
     for (int i = 0; i < FV_COUNT(layouts); i++)
         if (fv__file_is_folder(path) &&
-            (has_file(ctx, path, layouts[i].train[0]) || has_file(ctx, path, layouts[i].test)))
+            (fv__folder_has(path, layouts[i].train[0]) || fv__folder_has(path, layouts[i].test)))
             return &layouts[i];
     return NULL;
 }
 
 static bool recognises(fv_context *ctx, const char *path)
 {
-    return layout_of(ctx, path) != NULL;
+    (void)ctx;
+    return layout_of(path) != NULL;
 }
 
 /* All records so far. */
@@ -149,7 +142,7 @@ static fv_status make_set(const fv_opening *o, const layout *l, records *r, fv_d
 
 static fv_status open(const fv_opening *o, fv_data **out)
 {
-    const layout *const l = layout_of(o->ctx, o->path);
+    const layout *const l = layout_of(o->path);
     records r = {0};
     fv_status status = fv__data_check_options(o->ctx, o->options, l->n_classes, o->name);
     if (o->split == FV_SPLIT_TEST && status == FV_OK)

@@ -6,6 +6,7 @@
 #include "io/file.h"
 #include "io/idx.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MNIST_CLASSES = 10 };
@@ -160,15 +161,12 @@ static fv_status open(const fv_opening *o, fv_data **out)
 static bool recognises(fv_context *ctx, const char *path)
 {
     bool found = false;
+    (void)ctx;
     for (int i = 0; i < 8 && !found && fv__file_is_folder(path); i++) {
+        char zipped[64];
         const char *const name = i < 4 ? images[i / 2][i % 2] : labels[i / 2 - 2][i % 2];
-        for (int zipped = 0; zipped < 2 && !found; zipped++) {
-            fv_text text;
-            fv__text_init(&text, ctx);
-            fv__text_add(&text, "%s/%s%s", path, name, zipped ? ".gz" : "");
-            found = !text.failed && fv__file_exists(text.data);
-            fv__text_deinit(&text);
-        }
+        snprintf(zipped, sizeof zipped, "%s.gz", name);
+        found = fv__folder_has(path, name) || fv__folder_has(path, zipped);
     }
     return found;
 }

@@ -21,6 +21,13 @@ bool fv__file_is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+bool fv__folder_has(const char *folder, const char *name)
+{
+    char path[4096];
+    const int n = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return n > 0 && n < (int)sizeof path && fv__file_exists(path);
+}
+
 fv_status fv__file_look(fv_context *ctx, const char *path, bool *there)
 {
     struct stat info;

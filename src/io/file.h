@@ -8,6 +8,8 @@
 /* Whether the path exists, or is in a folder that may not be entered; opening it then reports the reason. */
 bool fv__file_exists(const char *path);
 bool fv__file_is_folder(const char *path);
+/* Whether the folder has a file or folder of that name; false if the path is too long for the system. */
+bool fv__folder_has(const char *folder, const char *name);
 /* Whether the path exists; FV_ERR_INPUT if that cannot be known, for instance without permission. */
 fv_status fv__file_look(fv_context *ctx, const char *path, bool *there);
 /* "folder/name", or `name` where folder is "" or name is absolute; freed by fv__free; NULL as fv__alloc. */
