@@ -216,6 +216,35 @@ static void test_mnist_layout(void **state)
     fv_data_destroy(data);
 }
 
+/* Coloured pictures: four dimensions, the channels second or last. */
+static void test_colours(void **state)
+{
+    scratch *s = *state;
+    fv_data *data;
+    uint8_t file[20 + 12] = {0, 0, 8, 4, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2};
+    for (int i = 0; i < 12; i++)
+        file[20 + i] = (uint8_t)i;
+    mkdir(scratch_path(s, "rgb"), 0777);
+    scratch_file(s, "rgb/train-labels-idx1-ubyte", (const uint8_t[]){0, 0, 8, 1, 0, 0, 0, 2, 5, 6}, 10);
+    scratch_file(s, "rgb/train-images-idx4-ubyte", file, sizeof file);
+    assert_int_equal(fv_data_open(s->ctx, scratch_path(s, "rgb"), FV_SPLIT_TRAIN, NULL, &data), FV_OK);
+    assert_int_equal(fv_data_describe(data).c, 3);
+    assert_memory_equal(fv_data_pixels(data, 1), file + 26, 6);
+    fv_data_destroy(data);
+    file[11] = 1, file[15] = 2, file[19] = 3; /* 1x2x3: the second is 1, so it holds the channels */
+    scratch_file(s, "rgb/train-images-idx4-ubyte", file, sizeof file);
+    assert_int_equal(fv_data_open(s->ctx, scratch_path(s, "rgb"), FV_SPLIT_TRAIN, NULL, &data), FV_OK);
+    assert_int_equal(fv_data_describe(data).w, 3);
+    fv_data_destroy(data);
+    file[11] = 2, file[15] = 1;
+    scratch_file(s, "rgb/train-images-idx4-ubyte", file, sizeof file);
+    assert_int_equal(fv_data_open(s->ctx, scratch_path(s, "rgb"), FV_SPLIT_TRAIN, NULL, &data), FV_OK);
+    assert_int_equal(fv_data_describe(data).c, 3);
+    assert_memory_equal(fv_data_pixels(data, 1), ((uint8_t[]){6, 9, 7, 10, 8, 11}), 6);
+    assert_int_equal(fv_data_label(data, 1), 6);
+    fv_data_destroy(data);
+}
+
 static fv_status open_small(scratch *s)
 {
     fv_data *data;
@@ -385,9 +414,10 @@ int main(void)
         cmocka_unit_test(test_digits_pinned),     cmocka_unit_test(test_digits_threads),
         cmocka_unit_test(test_digits_statistics), cmocka_unit_test(test_digits_selection),
         cmocka_unit_test(test_option_mistakes),   cmocka_unit_test(test_mnist_layout),
-        cmocka_unit_test(test_mnist_mistakes),    cmocka_unit_test(test_unknown_name),
-        cmocka_unit_test(test_from_memory),       cmocka_unit_test(test_from_picture),
-        cmocka_unit_test(test_out_of_memory),     cmocka_unit_test(test_real_mnist),
+        cmocka_unit_test(test_colours),           cmocka_unit_test(test_mnist_mistakes),
+        cmocka_unit_test(test_unknown_name),      cmocka_unit_test(test_from_memory),
+        cmocka_unit_test(test_from_picture),      cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_real_mnist),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -18,7 +18,7 @@
 #include <zlib.h>
 #endif
 
-enum { MAX_IDX_RANK = 3, MAX_HEADER_BYTES = 4 + 4 * MAX_IDX_RANK };
+enum { MAX_IDX_RANK = 4, MAX_HEADER_BYTES = 4 + 4 * MAX_IDX_RANK };
 #define MAX_FILE_BYTES    ((size_t)1 << 34)
 #define MAX_DIMENSION     (1u << 24)
 #define MAX_DEFLATE_RATIO 1032 /* the largest ratio that deflate reaches */
@@ -53,7 +53,7 @@ static fv_status too_short(fv_context *ctx, const char *path, size_t expected, s
 static fv_status parse_header(fv_context *ctx, const char *path, const uint8_t *header, size_t n, int rank,
                               int *dim, size_t *n_values)
 {
-    static const char *const meaning[MAX_IDX_RANK + 1] = {"", "labels", "", "images"};
+    static const char *const meaning[MAX_IDX_RANK + 1] = {"", "labels", "", "images", "colour images"};
     const size_t n_header = 4 + 4 * (size_t)rank;
     if (n < 4)
         return too_short(ctx, path, n_header, n);
@@ -64,6 +64,7 @@ static fv_status parse_header(fv_context *ctx, const char *path, const uint8_t *
                         expected, meaning[rank], magic,
                         magic == 0x801   ? " (labels)"
                         : magic == 0x803 ? " (images)"
+                        : magic == 0x804 ? " (colour images)"
                                          : "");
     if (n < n_header)
         return too_short(ctx, path, n_header, n);
@@ -221,7 +222,7 @@ static fv_status read_header(fv_idx *x, int rank, int *dim)
 
 fv_status fv__idx_open(fv_context *ctx, const char *path, int rank, int *dim, fv_idx **out)
 {
-    if (rank != 1 && rank != 3)
+    if (rank != 1 && rank != 3 && rank != 4)
         return fv__fail(ctx, FV_ERR_INTERNAL, "%s: IDX files of rank %d are not read", path, rank);
     fv_idx *const x = fv__alloc(ctx, 1, sizeof *x);
     if (!x)

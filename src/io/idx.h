@@ -4,7 +4,8 @@
 
 #include "base/context.h"
 
-/* Reads `rank` dimensions (1: labels, 3: images) and their bytes, in a block released with fv__free. */
+/* Reads `rank` dimensions (1: labels, 3: images, 4: colour images) and their bytes, in a block released with
+ * fv__free. */
 fv_status fv__idx_read(fv_context *ctx, const char *path, int rank, int *dim, uint8_t **out);
 
 /* The same in parts, so that a caller reads only what it needs:
