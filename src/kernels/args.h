@@ -153,7 +153,15 @@ typedef struct fv_pixels_args {
     bool gaps;             /* if scattered: the pixels between two outputs are set to the bias, or to 0 */
     bool by_pixels;        /* a call's range counts pixels; otherwise it counts channels */
     const int32_t *offset; /* [channels * taps]: k * 16 * pixels */
+    /* Of a border's frame: the pixel of y that each output is added to; else NULL, and they are stored. */
+    const int32_t *target;
 } fv_pixels_args;
+
+/* What the frame of a border adds to the data gradient: parts, each a convolution of dy. */
+typedef struct fv_conv_frame_args {
+    int n;
+    const fv_pixels_args *part;
+} fv_conv_frame_args;
 
 /* Winograd's transform of the weights from i to o channels, of windows depth x 3 x 3. */
 typedef struct fv_winograd_weights_args {
@@ -219,13 +227,17 @@ typedef struct fv_flip_phase {
     int p, k0, n, step, base, dilation;
 } fv_flip_phase;
 
-/* Weights [o][i][taps] of each group for the data gradient of a convolution: one phase after the other,
- * in the order of depths, rows and columns, without the phases that no tap reaches. */
+/* The phases of one part of a data gradient, along each axis. */
+typedef struct fv_flip_part {
+    fv_flip_phase phase[FV_AXES];
+} fv_flip_part;
+
+/* Weights [o][i][taps] of each group packed for the data gradient of a convolution: part after part. */
 typedef struct fv_flip_args {
     int groups, o, i;
     int window[FV_AXES];
-    int n[FV_AXES];
-    const fv_flip_phase *phase[FV_AXES];
+    int n;
+    const fv_flip_part *part;
 } fv_flip_args;
 
 static inline fv_flip_phase fv__flip_phase(int p, int kernel, int stride, int pad, int dilation)

@@ -72,6 +72,9 @@ fv_status fv__conv_lower_winograd_line(fv_lower *l, const fv_conv_task *task);
 bool fv__conv_pixels_can(const fv_conv_task *task);
 bool fv__conv_pixels_pays(const fv_conv_task *task);
 fv_status fv__conv_lower_pixels(fv_lower *l, const fv_conv_task *task);
+/* Channels and pixels that are staged at a time: block sizes, which no sum depends on. */
+fv_status fv__conv_pixels_args(fv_lower *l, const fv_conv_args *conv, bool gaps, fv_pixels_args *g);
+size_t fv__conv_pixels_scratch(const fv_pixels_args *g);
 /* conv_depthwise.c: every output channel reads one input channel. */
 bool fv__depthwise_can(const fv_conv_task *task);
 fv_status fv__depthwise_lower(fv_lower *l, const fv_conv_task *task);
@@ -80,6 +83,14 @@ fv_status fv__depthwise_lower_dw(fv_lower *l, const fv_conv_task *task);
 fv_status fv__linear_lower_columns(fv_lower *l, int m, int k, int bias);
 /* The buffer of the weights as the parts read them; a data gradient's are packed by a step. */
 fv_status fv__conv_weights(fv_lower *l, const fv_conv_task *task, int *weights);
+fv_status fv__conv_pack(fv_lower *l, const fv_flip_args *flip, int *packed);
+/* conv_frame.c: the data gradient of a convolution with a border, from that of zeros around x. */
+typedef struct fv_conv_frame fv_conv_frame;
+/* What the frame adds; *frame is NULL where it has too many parts. of_border: of x with its border. */
+fv_status fv__conv_make_frame(fv_lower *l, const fv_conv_args *forward, const fv_conv_args *of_border,
+                              const fv_map *map, fv_conv_frame **frame);
+/* Adds it to the node's output. */
+fv_status fv__conv_lower_frame(fv_lower *l, fv_conv_frame *frame);
 
 fv_status fv__conv_lower(fv_lower *l);
 bool fv__conv_fits_c16(const void *attrs, const fv_shape *in, fv_shape out);

@@ -279,26 +279,35 @@ static fv_conv_args part_of(const fv_conv_args *forward, const fv_flip_phase pha
     return part;
 }
 
-/* The parts of dx. */
-static fv_status make_parts(fv_lower *l, const fv_conv_args *forward, const fv_flip_args *flip,
-                            fv_conv_task *task)
+/* The phases that have taps, of all axes. */
+typedef struct axis_phases {
+    const fv_flip_phase *of[FV_AXES];
+    int n[FV_AXES];
+} axis_phases;
+
+/* The parts of dx, and how their weights are packed. */
+static fv_status make_parts(fv_lower *l, const fv_conv_args *forward, const axis_phases *phases,
+                            fv_flip_args *flip, fv_conv_task *task)
 {
     const fv_axis *const at = forward->at;
     int64_t within = 1, weights = 0;
     for (int a = 0; a < FV_AXES; a++)
         within *= at[a].stride < at[a].in ? at[a].stride : at[a].in;
-    fv_conv_args *const part = fv__arena_alloc(
-        l->arena, (size_t)flip->n[0] * (size_t)flip->n[1] * (size_t)flip->n[2] + 1, sizeof *part);
-    if (!part)
+    const size_t most = (size_t)phases->n[0] * (size_t)phases->n[1] * (size_t)phases->n[2] + 1;
+    fv_conv_args *const part = fv__arena_alloc(l->arena, most, sizeof *part);
+    fv_flip_part *const of = fv__arena_alloc(l->arena, most, sizeof *of);
+    if (!part || !of)
         return FV_ERR_MEMORY;
-    for (int z = 0; z < flip->n[FV_DEPTH]; z++)
-        for (int y = 0; y < flip->n[FV_HEIGHT]; y++)
-            for (int x = 0; x < flip->n[FV_WIDTH]; x++) {
-                const fv_flip_phase phase[FV_AXES] = {flip->phase[FV_DEPTH][z], flip->phase[FV_HEIGHT][y],
-                                                      flip->phase[FV_WIDTH][x]};
-                part[task->n++] = part_of(forward, phase, weights);
-                weights += (int64_t)flip->groups * flip->o * flip->i * phase[0].n * phase[1].n * phase[2].n;
+    for (int z = 0; z < phases->n[FV_DEPTH]; z++)
+        for (int y = 0; y < phases->n[FV_HEIGHT]; y++)
+            for (int x = 0; x < phases->n[FV_WIDTH]; x++) {
+                of[task->n] = (fv_flip_part){
+                    {phases->of[FV_DEPTH][z], phases->of[FV_HEIGHT][y], phases->of[FV_WIDTH][x]}};
+                part[task->n] = part_of(forward, of[task->n].phase, weights);
+                weights += fv__conv_taps(&part[task->n++]) * flip->groups * flip->o * flip->i;
             }
+    flip->n = task->n;
+    flip->part = of;
     task->gaps = task->n < within;
     task->part = part;
     if (task->n > 0)
@@ -311,18 +320,18 @@ static fv_status make_parts(fv_lower *l, const fv_conv_args *forward, const fv_f
     return FV_OK;
 }
 
-fv_status fv__conv_weights(fv_lower *l, const fv_conv_task *task, int *weights)
+fv_status fv__conv_pack(fv_lower *l, const fv_flip_args *flip, int *packed)
 {
-    *weights = task->weights;
-    if (!task->flip)
-        return FV_OK;
-    const int64_t count = fv__shape_count(l->in_shape[1]);
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, count, weights));
+    int64_t count = 0;
+    for (const fv_flip_part *part = flip->part; part < flip->part + flip->n; part++)
+        count += (int64_t)part->phase[FV_DEPTH].n * part->phase[FV_HEIGHT].n * part->phase[FV_WIDTH].n *
+                 flip->groups * flip->o * flip->i;
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_BATCH, count > 0 ? count : 1, packed));
     const fv_step_spec pack = {.kernel = FV_KERNEL_pack_flip,
                                .domain = FV_PER_RANGE,
-                               .args = fv__lower_args(l, task->flip, sizeof *task->flip),
+                               .args = fv__lower_args(l, flip, sizeof *flip),
                                .n_operands = 2,
-                               .operand = {*weights, task->weights},
+                               .operand = {*packed, l->in[1]},
                                .access = {FV_WRITE, FV_READ},
                                .units = l->out_shape.dim[0],
                                .grain = 8,
@@ -330,18 +339,38 @@ fv_status fv__conv_weights(fv_lower *l, const fv_conv_task *task, int *weights)
     return fv__lower_step(l, &pack);
 }
 
+fv_status fv__conv_weights(fv_lower *l, const fv_conv_task *task, int *weights)
+{
+    *weights = task->weights;
+    return task->flip ? fv__conv_pack(l, task->flip, weights) : FV_OK;
+}
+
 /* The data gradient of `forward`: of x, or of x with its border. */
 static fv_status lower_dx_of(fv_lower *l, const fv_conv_args *forward)
 {
     fv_flip_args flip = {.groups = forward->groups, .o = forward->o, .i = forward->i};
+    axis_phases phases;
     for (int a = 0; a < FV_AXES; a++) {
         flip.window[a] = forward->at[a].window;
-        FV_TRY(find_phases(l, &forward->at[a], &flip.phase[a], &flip.n[a]));
+        FV_TRY(find_phases(l, &forward->at[a], &phases.of[a], &phases.n[a]));
     }
     fv_conv_task task = {
         .forward = forward, .flip = &flip, .weights = l->in[1], .bias = l->n_inputs > 2 ? l->in[2] : -1};
-    FV_TRY(make_parts(l, forward, &flip, &task));
+    FV_TRY(make_parts(l, forward, &phases, &flip, &task));
     return fv__conv_lower_by(l, sums, FV_COUNT(sums), &task);
+}
+
+/* The data gradient of x with its border, folded back. */
+static fv_status lower_folded(fv_lower *l, const fv_conv_args *of_border, const fv_map *border)
+{
+    fv_lower whole = *l, fold = *l;
+    whole.out_shape = border->y;
+    FV_TRY(fv__lower_buffer(l, FV_SCOPE_IMAGE, fv__shape_count(border->y), &whole.out));
+    FV_TRY(lower_dx_of(&whole, of_border));
+    fold.n_inputs = 1;
+    fold.in[0] = whole.out;
+    fold.in_shape[0] = border->y;
+    return fv__map_dx_lower(&fold, border);
 }
 
 fv_status fv__conv_lower_dx(fv_lower *l)
@@ -350,17 +379,15 @@ fv_status fv__conv_lower_dx(fv_lower *l)
         fv__conv_forward_args(l->attrs, l->out_shape, l->in_shape[1], l->in_shape[0]);
     fv_conv_args of_border = forward;
     fv_map map;
+    fv_conv_frame *frame;
     const fv_map *const border = fv__conv_border(l->attrs, l->out_shape, &of_border, &map);
     if (!border || border->outside == FV_OUTSIDE_CONSTANT)
         return lower_dx_of(l, &forward);
-    fv_lower whole = *l, fold = *l;
-    whole.out_shape = border->y;
-    FV_TRY(fv__lower_buffer(l, FV_SCOPE_IMAGE, fv__shape_count(border->y), &whole.out));
-    FV_TRY(lower_dx_of(&whole, &of_border));
-    fold.n_inputs = 1;
-    fold.in[0] = whole.out;
-    fold.in_shape[0] = border->y;
-    return fv__map_dx_lower(&fold, border);
+    FV_TRY(fv__conv_make_frame(l, &forward, &of_border, border, &frame));
+    if (!frame)
+        return lower_folded(l, &of_border, border);
+    FV_TRY(lower_dx_of(l, &forward));
+    return fv__conv_lower_frame(l, frame);
 }
 
 /* ---- the weight gradient of few channels ------------------------------------------------------------------

@@ -26,11 +26,10 @@ bool fv__conv_pixels_pays(const fv_conv_task *task)
 }
 
 /* Channels and pixels that im2col copies at a time: block sizes, which no sum depends on. */
-static fv_status make_args(fv_lower *l, const fv_conv_task *task, fv_pixels_args *g)
+fv_status fv__conv_pixels_args(fv_lower *l, const fv_conv_args *conv, bool gaps, fv_pixels_args *g)
 {
-    const fv_conv_args *const conv = task->part;
     const int64_t taps = fv__conv_taps(conv), pixels = fv__conv_out(conv);
-    *g = (fv_pixels_args){.conv = *conv, .gaps = task->gaps, .scattered = fv__conv_whole(conv) != pixels};
+    *g = (fv_pixels_args){.conv = *conv, .gaps = gaps, .scattered = fv__conv_whole(conv) != pixels};
     const int even = fv__ceil_div(conv->i, fv__ceil_div(conv->i * taps, l->blocks->pixels_terms));
     const int sixteens = fv__ceil_div(even, FV_LANES) * FV_LANES;
     g->channels = sixteens < conv->i ? sixteens : conv->i;
@@ -48,21 +47,26 @@ static fv_status make_args(fv_lower *l, const fv_conv_task *task, fv_pixels_args
     return FV_OK;
 }
 
+size_t fv__conv_pixels_scratch(const fv_pixels_args *g)
+{
+    const int64_t terms = g->channels * fv__conv_taps(&g->conv);
+    return (size_t)((terms + (g->scattered ? g->conv.o : 0)) * g->pixels * FV_LANES);
+}
+
 fv_status fv__conv_lower_pixels(fv_lower *l, const fv_conv_task *task)
 {
     const fv_conv_args *const conv = task->part;
     int weights;
     fv_pixels_args g;
-    FV_TRY(make_args(l, task, &g));
+    FV_TRY(fv__conv_pixels_args(l, conv, task->gaps, &g));
     FV_TRY(fv__conv_weights(l, task, &weights));
-    const int64_t staged = g.channels * fv__conv_taps(conv) + (g.scattered ? conv->o : 0);
     fv_step_spec s = {.kernel = FV_KERNEL_conv_pixels,
                       .domain = FV_PER_BLOCK,
                       .args = fv__lower_args(l, &g, sizeof g),
                       .n_operands = task->bias >= 0 ? 4 : 3,
                       .operand = {l->out, l->in[0], weights, task->bias},
                       .access = {FV_WRITE, FV_READ, FV_READ, FV_READ},
-                      .scratch_floats = (size_t)(staged * g.pixels * FV_LANES),
+                      .scratch_floats = fv__conv_pixels_scratch(&g),
                       .flops = 2 * fv__conv_products(conv),
                       .bytes = fv__conv_bytes(l->in_shape[0], l->out_shape)};
     const int64_t tasks = FV_PIXELS_TASKS * (int64_t)(l->n_workers > 0 ? l->n_workers : 1);
