@@ -132,14 +132,14 @@ static int n_forward[4], n_weights[5];
 
 static void check_shape(const shape *s, double *const value[3], fv_context *ctx)
 {
-    char a[48], b[48], c[48], plain[128], words[4][256];
+    char a[48], b[48], c[48], plain[128], words[2][200], of_dw[2][256];
     snprintf(plain, sizeof plain, "stride=%s dilation=%s", sizes(a, s->stride, s->n),
              sizes(b, s->dilation, s->n));
     snprintf(words[0], sizeof words[0], "%s pad=%s border=%s", plain,
              s->same ? "same" : sizes(c, s->before, s->n), s->mode);
     snprintf(words[1], sizeof words[1], "%s", plain);
     for (int k = 0; k < 2; k++)
-        snprintf(words[2 + k], sizeof words[2 + k], "%.200s size=%s", words[k], sizes(a, &s->w.dim[2], s->n));
+        snprintf(of_dw[k], sizeof of_dw[k], "%s size=%s", words[k], sizes(a, &s->w.dim[2], s->n));
     double *const padded = with_border(s, value[0], ctx), *const w = value[1], *const dy = value[2];
     op_call conv[2] = {
         {.op = &fv_op_conv, .words = words[0], .n = s->images, .shape = {s->x, s->w}, .value = {value[0], w}},
@@ -149,12 +149,12 @@ static void check_shape(const shape *s, double *const value[3], fv_context *ctx)
          .shape = {s->padded, s->w},
          .value = {padded, w}}};
     op_call dw[2] = {{.op = &fv_op_conv_dw,
-                      .words = words[2],
+                      .words = of_dw[0],
                       .n = s->images,
                       .shape = {s->y, s->x},
                       .value = {dy, value[0]}},
                      {.op = &fv_op_conv_dw,
-                      .words = words[3],
+                      .words = of_dw[1],
                       .n = s->images,
                       .shape = {s->y, s->padded},
                       .value = {dy, padded}}};
