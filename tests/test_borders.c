@@ -132,7 +132,7 @@ static int n_forward[4], n_weights[5];
 
 static void check_shape(const shape *s, double *const value[3], fv_context *ctx)
 {
-    char a[48], b[48], c[48], plain[128], words[2][200], of_dw[2][256];
+    char a[48], b[48], c[48], plain[128], words[2][256], of_dw[2][320];
     snprintf(plain, sizeof plain, "stride=%s dilation=%s", sizes(a, s->stride, s->n),
              sizes(b, s->dilation, s->n));
     snprintf(words[0], sizeof words[0], "%s pad=%s border=%s", plain,
@@ -160,7 +160,7 @@ static void check_shape(const shape *s, double *const value[3], fv_context *ctx)
                       .value = {dy, padded}}};
     for (int k = 0; k < 2; k++) {
         snprintf(conv[k].what, sizeof conv[k].what, "conv %.180s", words[k]);
-        snprintf(dw[k].what, sizeof dw[k].what, "dw %.180s", words[2 + k]);
+        snprintf(dw[k].what, sizeof dw[k].what, "dw %.180s", of_dw[k]);
     }
     for (size_t k = 0; k < sizeof forward_ways / sizeof *forward_ways; k++)
         n_forward[k] += compare(&conv[0], &conv[1], forward_ways[k], ctx);
