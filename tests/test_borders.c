@@ -139,7 +139,7 @@ static void check_shape(const shape *s, double *const value[3], fv_context *ctx)
              s->same ? "same" : sizes(c, s->before, s->n), s->mode);
     snprintf(words[1], sizeof words[1], "%s", plain);
     for (int k = 0; k < 2; k++)
-        snprintf(of_dw[k], sizeof of_dw[k], "%s size=%s", words[k], sizes(a, &s->w.dim[2], s->n));
+        snprintf(of_dw[k], sizeof of_dw[k], "%.255s size=%s", words[k], sizes(a, &s->w.dim[2], s->n));
     double *const padded = with_border(s, value[0], ctx), *const w = value[1], *const dy = value[2];
     op_call conv[2] = {
         {.op = &fv_op_conv, .words = words[0], .n = s->images, .shape = {s->x, s->w}, .value = {value[0], w}},
