@@ -158,8 +158,8 @@ static fv_status decode_and_fit(fv_context *ctx, const char *path, const uint8_t
 fv_status fv__picture_read(fv_context *ctx, const char *path, const fv_wanted *wanted, fv_stamp *stamp,
                            bool again, fv_image_size *found, uint8_t *pixels)
 {
-    uint8_t *bytes;
-    size_t n;
+    uint8_t *bytes = NULL;
+    size_t n = 0;
     FV_TRY(load(ctx, path, stamp, again, &bytes, &n));
     const fv_status status = decode_and_fit(ctx, path, bytes, n, wanted, found, pixels);
     fv__free(ctx, bytes);
@@ -168,8 +168,8 @@ fv_status fv__picture_read(fv_context *ctx, const char *path, const fv_wanted *w
 
 fv_status fv__picture_measure(fv_context *ctx, const char *path, fv_image_size *out)
 {
-    uint8_t *bytes;
-    size_t n;
+    uint8_t *bytes = NULL;
+    size_t n = 0;
     FV_TRY(fv__file_read(ctx, path, FV_MAX_IMAGE_FILE_BYTES, &bytes, &n));
     const fv_status status = fv__image_measure(ctx, path, bytes, n, out);
     fv__free(ctx, bytes);
