@@ -127,7 +127,7 @@ static void print_next(const char *program, const char *out, const char *model)
         {"info ", model, "", "its layers, shapes and costs"},
         {"check ", model, "", "its gradients, against differences"},
         {"train --model ", "mlp", " --data digits", "another network (fovea models)"},
-        {"train --model ", model, " --data DIR", "your own images, in MNIST's files"},
+        {"train --model ", model, " --data DIR", "your own images, in class folders"},
         {"help ", "train", "", "everything else"},
     };
     cli_print_inked(stdout, CLI_INK_BOLD, "\nWhat to try next\n");
