@@ -26,8 +26,7 @@ typedef struct task {
     int n_sets;
 } task;
 
-/* ---- identical samples ----------------------------------------------------------------------------------
- */
+/* ---- identical samples ------------------------------------------------------------------------------- */
 
 /* A sample of either set. */
 typedef struct sample {
@@ -122,8 +121,7 @@ static void print_twins(const task *t, const twins *w)
     list_twins(t, w);
 }
 
-/* ---- sizes, channels, files -----------------------------------------------------------------------------
- */
+/* ---- sizes, channels, files -------------------------------------------------------------------------- */
 
 /* The samples' own sizes: the smallest and the largest, and how many are gray. */
 typedef struct own_sizes {
@@ -206,8 +204,7 @@ static void print_classes(const task *t)
     free(counts);
 }
 
-/* ---- the command ----------------------------------------------------------------------------------------
- */
+/* ---- the command ------------------------------------------------------------------------------------- */
 
 static void print_text(const task *t, const twins *w)
 {
@@ -274,15 +271,13 @@ static fv_status open_sets(task *t)
     static const cli_list every_class;
     const fv_data_options how = cli_data_options(&t->session, &every_class, 0, NULL);
     fv_status status = FV_ERR_INPUT;
-    char spec[4200];
-    const char *const slash = strrchr(t->spec, '/');
-    const bool has_words = strchr(slash ? slash : t->spec, ':') != NULL;
-    const int n =
-        snprintf(spec, sizeof spec, "%s%csizes=any,unreadable=skip", t->spec, has_words ? ',' : ':');
-    if (n < (int)sizeof spec) /* sources other than class folders do not know these words */
+    static const char *const words[] = {"sizes", "unreadable"}, *const values[] = {"any", "skip"};
+    char *const spec = cli_join_data_words(t->spec, words, values, 2);
+    if (spec) /* sources other than class folders do not know these words */
         status = fv_data_open_both(t->session.ctx, spec, &how, &t->data[0], &t->data[1]);
     if (status == FV_ERR_INPUT)
         status = fv_data_open_both(t->session.ctx, t->spec, &how, &t->data[0], &t->data[1]);
+    free(spec);
     t->n_sets = status == FV_OK ? 1 + (t->data[1] != NULL) : 0;
     for (int k = 0; k < t->n_sets; k++)
         t->info[k] = fv_data_describe(t->data[k]);

@@ -63,6 +63,8 @@ fv_data_options cli_data_options(const cli_session *session, const cli_list *cla
 fv_status cli_open_data(const cli_session *session, const char *spec, fv_split split, const cli_list *classes,
                         int limit, const fv_model *model, fv_data **out);
 void cli_note_data(const cli_session *session, const fv_data *data, const char *set);
+/* "SPEC:word=value,...": spec with the words whose values are not NULL, to be freed; NULL: out of memory. */
+char *cli_join_data_words(const char *spec, const char *const *words, const char *const *values, int n_words);
 /* *spec with the words that options stand for: --split, --fit, --skip-unreadable; it lives as long as the
  * session. Returns 0 or an exit code. */
 int cli_add_data_words(cli_session *session, const char **spec);

@@ -71,27 +71,33 @@ fv_status cli_open_data(const cli_session *session, const char *spec, fv_split s
     return status;
 }
 
-int cli_add_data_words(cli_session *session, const char **spec)
+char *cli_join_data_words(const char *spec, const char *const *words, const char *const *values, int n_words)
 {
-    const cli_args *const args = session->args;
-    const char *const values[] = {args->data_split, args->fit, args->skip_unreadable ? "skip" : NULL};
-    static const char *const words[] = {"split", "fit", "unreadable"};
-    size_t n = strlen(*spec) + 1;
-    for (int i = 0; i < 3; i++)
+    size_t n = strlen(spec) + 1;
+    for (int i = 0; i < n_words; i++)
         n += values[i] ? strlen(words[i]) + strlen(values[i]) + 2 : 0;
-    if (n == strlen(*spec) + 1)
-        return 0;
     char *const text = malloc(n);
     if (!text)
-        return cli_error(session->command, CLI_EXIT_FAILED, "out of memory");
-    strcpy(text, *spec);
+        return NULL;
+    strcpy(text, spec);
     const char *const slash = strrchr(text, '/');
     const char *mark = strchr(slash ? slash : text, ':') ? "," : ":";
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < n_words; i++)
         if (values[i]) {
             sprintf(text + strlen(text), "%s%s=%s", mark, words[i], values[i]);
             mark = ",";
         }
+    return text;
+}
+
+int cli_add_data_words(cli_session *session, const char **spec)
+{
+    const cli_args *const args = session->args;
+    static const char *const words[] = {"split", "fit", "unreadable"};
+    const char *const values[] = {args->data_split, args->fit, args->skip_unreadable ? "skip" : NULL};
+    char *const text = cli_join_data_words(*spec, words, values, 3);
+    if (!text)
+        return cli_error(session->command, CLI_EXIT_FAILED, "out of memory");
     free(session->spec);
     *spec = session->spec = text;
     return 0;

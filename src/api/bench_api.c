@@ -3,7 +3,6 @@
  * For the peak every worker only multiplies and adds in registers. For the kernels whole training steps run,
  * and every call of every kernel is timed in place, so that caches and neighbouring steps are those of
  * training. Seconds are summed over the workers, so with F flops in S seconds on T workers
- * training gives it. Seconds are summed over the workers, so with F flops in S seconds on T workers
  *
  *   gflops = F T / S / 1e9     is the rate of T workers together, as the peak is. */
 #include "base/clock.h"

@@ -97,6 +97,8 @@ typedef struct fv_text {
 } fv_text;
 void fv__text_init(fv_text *text, fv_context *ctx);
 void fv__text_add(fv_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What stands before name i of n in "a, b or c": "", ", " or " or ". */
+const char *fv__list_gap(int i, int n);
 void fv__text_deinit(fv_text *text);
 
 /* Checked sizes: false on overflow. */

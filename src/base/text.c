@@ -60,3 +60,8 @@ void fv__text_add(fv_text *text, const char *format, ...)
     va_end(args);
     text->n += (size_t)n;
 }
+
+const char *fv__list_gap(int i, int n)
+{
+    return i == 0 ? "" : i == n - 1 ? " or " : ", ";
+}

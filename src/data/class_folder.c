@@ -285,10 +285,7 @@ static fv_status choose(fv_arena *arena, const char *path, const fv_data_options
             kept[k] = list->names[options->classes[k]];
     }
     for (int i = 0; i < list->n && (options->limit == 0 || n < options->limit); i++) {
-        int label = n_asked > 0 ? -1 : list->files[i].label;
-        for (int k = 0; k < n_asked; k++)
-            if (options->classes[k] == list->files[i].label)
-                label = k;
+        const int label = fv__data_renumber(options, list->files[i].label);
         if (label < 0)
             continue;
         list->files[n] = list->files[i];

@@ -106,14 +106,13 @@ static fv_status fail_word(fv_context *ctx, const char *path, const char *word)
     fv__text_init(&known, ctx);
     for (int i = 0; i < FV_COUNT(rows); i++) {
         names[i] = rows[i].shown.word;
-        fv__text_add(&known, "%s%s", i == 0 ? "" : i + 1 == FV_COUNT(rows) ? " or " : ", ", names[i]);
+        fv__text_add(&known, "%s%s", fv__list_gap(i, FV_COUNT(rows)), names[i]);
     }
     const char *const near = fv__nearest(word, names, FV_COUNT(rows));
     const fv_status status =
-        known.failed
-            ? FV_ERR_MEMORY
-            : fv__fail(ctx, FV_ERR_INPUT, "data set %s: expected the words %s, found '%s'%s%s%s", path,
-                       known.data, word, near ? "; nearest is '" : "", near ? near : "", near ? "'" : "");
+        known.failed ? FV_ERR_MEMORY
+                     : fv__fail(ctx, FV_ERR_INPUT, "data set %s: expected the words %s, found '%s'%s", path,
+                                known.data, word, fv__nearest_is(near).text);
     fv__text_deinit(&known);
     return status;
 }

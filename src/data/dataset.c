@@ -224,8 +224,7 @@ fv_status fv__data_check_options(fv_context *ctx, const fv_data_options *options
     return FV_OK;
 }
 
-/* The number of label `label` among the kept classes, or -1. */
-static int renumber(const fv_data_options *options, int label)
+int fv__data_renumber(const fv_data_options *options, int label)
 {
     if (options->n_classes == 0)
         return label;
@@ -240,7 +239,7 @@ static void compact(fv_data *data, const fv_data_options *options)
 {
     int n = 0;
     for (int i = 0; i < data->n && (options->limit == 0 || n < options->limit); i++) {
-        const int label = renumber(options, data->labels[i]);
+        const int label = fv__data_renumber(options, data->labels[i]);
         if (label < 0 && options->n_classes > 0)
             continue;
         for (int f = 0; f < data->n_fields && n != i; f++) {

@@ -66,6 +66,8 @@ uint64_t fv__data_digest(const fv_data *data);
 /* As create, but takes ownership of `pixels`, a block of fv__alloc, also on failure. */
 fv_status fv__data_adopt(fv_context *ctx, const char *name, uint8_t *pixels, int n, int c, int h, int w,
                          int n_classes, fv_data **out);
+/* The number of a label among the classes that the options keep; -1: they do not keep it. */
+int fv__data_renumber(const fv_data_options *options, int label);
 /* Keeps the classes and the number of pictures that the options choose; renumbers labels and names. */
 fv_status fv__data_select(fv_data *data, const fv_data_options *options);
 /* Checks the options for a set of n_classes classes: classes in range and distinct, limit >= 0. */

@@ -60,9 +60,7 @@ static int choose(const fv_data_options *options, uint8_t *labels, bool *wanted,
 {
     int kept = 0, end = 0;
     for (int i = 0; i < *n && (options->limit == 0 || kept < options->limit); i++) {
-        wanted[i] = options->n_classes == 0;
-        for (int k = 0; k < options->n_classes; k++)
-            wanted[i] |= options->classes[k] == labels[i];
+        wanted[i] = fv__data_renumber(options, labels[i]) >= 0;
         if (wanted[i]) {
             labels[kept++] = labels[i];
             end = i + 1;

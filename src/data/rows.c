@@ -12,15 +12,6 @@ void fv__rows_free(fv_context *ctx, fv_rows *rows)
     *rows = (fv_rows){0};
 }
 
-/* The class that a row has in the set; -1: it is not asked for. */
-static int label_of(const fv_data_options *options, int label)
-{
-    for (int k = 0; k < options->n_classes; k++)
-        if (options->classes[k] == label)
-            return k;
-    return options->n_classes > 0 ? -1 : label;
-}
-
 /* All rows, sorted by class. */
 static void sort(const int *labels, int n, int n_classes, fv_class_file *out)
 {
@@ -40,7 +31,7 @@ static fv_status choose(const fv_opening *o, const int *labels, const fv_class_f
         return FV_ERR_MEMORY;
     for (int i = 0; i < n && (limit == 0 || out->n < limit); i++) {
         const uint32_t row = all ? all[i].number : (uint32_t)i;
-        const int label = labels ? label_of(o->options, labels[row]) : 0;
+        const int label = labels ? fv__data_renumber(o->options, labels[row]) : 0;
         if (label < 0)
             continue;
         if (labels)

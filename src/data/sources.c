@@ -47,11 +47,7 @@ static int known_names(fv_arena *arena, const char *const *roots, const char *na
 static void list_sources(fv_text *text)
 {
     for (int i = 0; i < FV_COUNT(rows); i++)
-        fv__text_add(text, "%s%s",
-                     i == 0                    ? ""
-                     : i + 1 == FV_COUNT(rows) ? " or "
-                                               : ", ",
-                     rows[i]->shown.name);
+        fv__text_add(text, "%s%s", fv__list_gap(i, FV_COUNT(rows)), rows[i]->shown.name);
 }
 
 static fv_status fail_text(fv_context *ctx, fv_text *text)

@@ -82,8 +82,7 @@ static fv_status parse_header(fv_context *ctx, const char *path, const uint8_t *
     return FV_OK;
 }
 
-/* ---- the bytes of the file, inflated --------------------------------------------------------------------
- */
+/* ---- the bytes of the file, inflated ----------------------------------------------------------------- */
 
 #ifdef FV_HAVE_ZLIB
 
@@ -179,8 +178,7 @@ static fv_status pull_values(fv_idx *x, uint8_t *out, size_t n)
                     : too_short(x->ctx, x->path, x->header_bytes + x->n_values, x->header_bytes + x->at);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------------
- */
+/* ---- reading ----------------------------------------------------------------------------------------- */
 
 static fv_status check_length(const fv_idx *x)
 {

@@ -390,8 +390,7 @@ fv_status fv__conv_lower_dx(fv_lower *l)
     return fv__conv_lower_frame(l, frame);
 }
 
-/* ---- the weight gradient of few channels ------------------------------------------------------------------
- */
+/* ---- the weight gradient of few channels ------------------------------------------------------------- */
 
 /* Block by block, with images in the vector. */
 fv_status fv__conv_lower_dw_blocks(fv_lower *l, const fv_conv_task *task)

@@ -29,11 +29,7 @@ static void list(const char *const *names, int n, char *text, size_t bytes)
     size_t at = 0;
     text[0] = '\0';
     for (int i = 0; i < n && at < bytes; i++)
-        at += (size_t)snprintf(text + at, bytes - at, "%s%s",
-                               i == 0       ? ""
-                               : i == n - 1 ? " or "
-                                            : ", ",
-                               names[i]);
+        at += (size_t)snprintf(text + at, bytes - at, "%s%s", fv__list_gap(i, n), names[i]);
 }
 
 static fv_status fail_name(fv_context *ctx, const char *found)
